@@ -1,0 +1,31 @@
+# make report [STUDY=laptop]: from nothing to a report in the browser.   make test: lint, types and every test.
+STUDY ?= laptop
+PYTHON ?= python3.11
+BIN := .venv/bin
+export OMP_WAIT_POLICY := PASSIVE
+
+.PHONY: report test setup check clean
+
+report: setup
+	@$(BIN)/overopt report $(STUDY)
+
+test: setup check
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+setup: .venv/ready
+
+.venv/ready: requirements.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "make: found no $(PYTHON); expected Python 3.11 (or PYTHON=/path/to/it)" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing the pinned packages into .venv (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+check: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+clean:
+	rm -rf _build store

@@ -1,0 +1,168 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The chain: from reviews to proxies
+#
+# Overoptimisation can be measured only where the truth is known. The paper {cite}`gao2022scaling` therefore
+# lets a large reward model, *gold*, play the human. This page shows the chain that leads from text to the
+# reward models, and asks how good a judge gold is.
+#
+# :::{margin}
+# **Reward model**: a language model with one number as its output, the score of a text.
+#
+# **Gold** stands in for the human: it labels the data and judges the outcome.
+#
+# **Proxy**: a smaller reward model trained on gold's labels. Policies are optimised against it.
+#
+# **Policy**: the language model that writes. The **initial policy** is where every optimisation begins.
+# :::
+#
+# 1. **Text.** Sentences of film reviews {cite}`maas2011learning`: a few words are the prompt, the model
+#    completes the sentence.
+# 2. **Language models** of several sizes learn the text. One of them is the initial policy.
+# 3. **Gold** learns from human ratings {cite}`hutto2014vader,pang2004sentimental,pang2005seeing`, from real
+#    text against corrupted text, and from texts of policies that were pushed too far.
+# 4. **Pairs.** The initial policy completes each prompt twice; gold says which completion is better.
+# 5. **Proxies** of several sizes learn those pairs.
+# 6. **Optimisation** against each proxy, judged by gold: [the next page](01_gold_vs_optimisation).
+
+# %% tags=["parameters", "remove-input"]
+study = "laptop"
+
+# %% tags=["hide-input"]
+import polars as pl
+
+from overopt import figures, findings, pages, results
+
+pages.start()
+r = results.load(study)
+gold, models = r.chain["gold"], r.chain["language_models"]
+curves = findings.main_curves(r.curves)
+proxies = (
+    curves.filter(pl.col("method") == "bon")
+    .group_by("rm_params", "seed")
+    .agg(pl.col("rm_loss", "rm_accuracy").first())
+    .sort("rm_params", "seed")
+)
+
+# %% [markdown]
+# ## What was used
+
+# %% tags=["remove-input"]
+words = {
+    "reviews": "reviews",
+    "sentences": "sentences of them",
+    "rated_texts": "texts rated by people",
+    "ratings": "single human ratings",
+    "vocabulary": "tokens in the vocabulary",
+    "prompt_tokens": "tokens of a prompt",
+    "max_new_tokens": "tokens of a completion, at most",
+}
+counts = [[word, f"{r.chain['data'][key]:,}"] for key, word in words.items() if key in r.chain["data"]]
+counts.append(["pairs labelled by gold, for training", f"{r.chain['pairs']['train']:,}"])
+counts.append(["pairs held out", f"{r.chain['pairs']['held_out']:,}"])
+counts.append(["parameters of the policy", f"{curves['policy_params'][0]:,}"])
+counts.append(["parameters of gold", f"{gold['params']:,}"])
+sizes = curves["rm_params"].unique().sort().to_list()
+counts.append(["parameters of the proxies", ", ".join(f"{size:,}" for size in sizes)])
+pages.table(
+    ["what", "how many"],
+    counts,
+    caption="The data and the models. Parameters are counted without embeddings.",
+    name="tab-data",
+    align="lr",
+)
+
+# %% [markdown]
+# ## The language models
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-lm", "caption": "Loss on held-out text against the size of the language model."}}
+figures.language_model_losses(models, description="Held-out loss of the language models against their size.")
+
+# %% [markdown]
+# ## Is gold a good judge?
+#
+# Gold must stay a judge where an optimised policy goes: on praise without end, and on text that is no text.
+# Held-out pairs test that: texts rated by people, real sentences against spoilt ones, and real sentences against
+# those of an overoptimised policy. The baseline is a linear model on TF-IDF word weights from the same training data.
+
+# %% tags=["remove-input"]
+pages.found(
+    "Gold is a 6B model trained on human comparisons; what it prefers is true by definition.",
+    [findings.say_gold(gold), findings.say_words(gold)],
+)
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-accuracy", "caption": "How often gold prefers the better text of a held-out pair, by kind of pair, with one standard error, beside the baseline."}}
+figures.gold_accuracy(
+    gold["pairs"], description="Held-out accuracy of gold and of its baseline by kind of pair."
+)
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-scores", "caption": "Gold's scores of samples of the initial policy, and the normal curve with the same mean and spread (dashed). A second hump would mean that one easy feature dominates the score."}}
+figures.gold_scores(
+    r.chain["gold_base_scores"], description="Histogram of gold scores of the initial policy."
+)
+
+# %% [markdown]
+# ## The proxies
+#
+# Each proxy learns gold's preferences with the pairwise logistic loss. Its scores are then shifted, so that
+# the initial policy has mean 0, and multiplied by the one number that fits gold's probabilities best, as in
+# the paper.
+
+# %% tags=["remove-input"]
+pages.found(
+    "Validation loss falls with the size of the reward model.",
+    [findings.say_proxies(proxies)],
+)
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-proxies", "caption": "Validation loss and accuracy of the proxies against their size; a point for each seed, a line through the means (paper: Fig. 11)."}}
+figures.proxy_validation(
+    proxies, description="Validation loss and accuracy of the proxies against their size."
+)
+
+# %% [markdown]
+# ## Where this departs from the paper
+#
+# - **Scale.** Models are about a thousand times smaller than the paper's, and the prompts are beginnings of
+#   sentences, not instructions.
+# - **Gold is not human taste.** It learns ratings of whole texts, which were given without a prompt. It also
+#   learns that corrupted and over-optimised text is bad; the paper's gold had only human comparisons.
+# - **Not stated in the paper**, and so chosen here: the number of seeds and evaluation prompts, the length of
+#   completions, the loss of the fits, and the estimator of KL. Here KL is exact at each position.
+# - **Recalibration** follows the paper. It changes the scale of a proxy's scores, never which sample wins.
+
+# %% tags=["remove-input"]
+pages.about(r, "00_chain")
+
+# %% tags=["remove-cell"]
+pages.glue_all(
+    {
+        "study": r.study.name,
+        "world": r.study.world,
+        "gold_params": pages.short_number(gold["params"]),
+        "policy_params": pages.short_number(curves["policy_params"][0]),
+        "proxy_smallest": pages.short_number(sizes[0]),
+        "proxy_largest": pages.short_number(sizes[-1]),
+        "proxy_sizes": len(sizes),
+        "completion_tokens": r.chain["data"]["max_new_tokens"],
+        "gold_sentence": findings.say_gold(gold),
+        "proxies_sentence": findings.say_proxies(proxies),
+        "seeds": len(set(curves["seed"])),
+        "seconds": pages.duration(r.record["seconds"]),
+        "device": r.record["device"],
+        "commit": pages.commit(r.record),
+    }
+)

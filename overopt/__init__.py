@@ -1,0 +1,1 @@
+"""Scaling laws of reward-model overoptimisation: measure, fit and check them on any machine."""

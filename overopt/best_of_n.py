@@ -1,0 +1,201 @@
+"""Best-of-n: draw n samples for a prompt, keep the one the proxy likes best.
+
+Both scores of the kept sample are estimated from N >= n samples a prompt by averaging over *all*
+C(N, n) ways of drawing n of them, which no other unbiased estimator from these samples beats. With the
+samples of a prompt sorted by proxy, the sample at rank i (1 the lowest) wins in C(i-1, n-1) of the subsets:
+
+    R_n = sum_{i=n..N} C(i-1, n-1) / C(N, n) * gold_(i)
+
+Samples with equal proxy scores are interchangeable to the proxy, so they share their weights equally:
+what a best-of-n that breaks ties at random gains in expectation.
+
+Gao et al. 2022, section 2; Nakano et al. 2021, appendix I.
+"""
+
+import math
+import operator
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import SupportsFloat
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from numpy.typing import ArrayLike
+from scipy.special import gammaln
+
+from overopt.arrays import as_floats
+from overopt.errors import UserError
+
+
+@dataclass(frozen=True)
+class BestOfN:
+    """Best-of-n at one n: means over prompts, in the units of the scores that came in.
+
+    `gold_se` and `proxy_se` are standard errors over prompts: the standard deviation of the per-prompt
+    values (ddof = 1) over the square root of the number of prompts, nan with a single prompt. They hold the
+    sampling noise within prompts too. `kl` is in nats, log n - (n - 1)/n: exact without ties, an upper
+    bound otherwise.
+    """
+
+    n: int
+    kl: float
+    gold: float
+    proxy: float
+    gold_se: float
+    proxy_se: float
+    gold_by_prompt: Float64[np.ndarray, " prompts"] = field(repr=False, compare=False)
+    proxy_by_prompt: Float64[np.ndarray, " prompts"] = field(repr=False, compare=False)
+
+
+def best_of_n_kl(n: SupportsFloat) -> float:
+    """KL(best-of-n || base policy) in nats: log n - (n - 1)/n. Gao et al. 2022, section 2.
+
+    Raises:
+        UserError: (a ValueError) if n is not a whole number of at least 1.
+    """
+    count = _whole(n)
+    return math.log(count) - (count - 1) / count
+
+
+def best_of_n(proxy: ArrayLike, gold: ArrayLike, n: SupportsFloat) -> BestOfN:
+    """Expected gold and proxy score of the best of `n` samples by proxy, unbiased over subsets.
+
+    `proxy` and `gold` are arrays [prompts, samples] of scores of the same samples, in any units. At n equal
+    to the number of samples the estimate is one draw a prompt: keep the samples well above n.
+
+    Raises:
+        UserError: (a ValueError) if n is not a whole number in 1..samples, the shapes differ, or a score is
+            not finite.
+    """
+    return best_of_n_curve(proxy, gold, [n])[0]
+
+
+def best_of_n_curve(proxy: ArrayLike, gold: ArrayLike, ns: Iterable[SupportsFloat]) -> list[BestOfN]:
+    """`best_of_n` at every n of `ns`, in their order; the samples [prompts, samples] are sorted once.
+
+    Raises:
+        UserError: as `best_of_n`.
+    """
+    proxies = as_floats("proxy", proxy, ("prompts", "samples"))
+    golds = as_floats("gold", gold, ("prompts", "samples"))
+    if proxies.shape != golds.shape:
+        raise UserError(f"gold: found shape {golds.shape}, expected the shape of proxy, {proxies.shape}")
+    counts = _counts(ns, proxies.shape[1])
+    return _summaries(counts, *_values_by_prompt(proxies, golds, counts))
+
+
+def best_of_n_ragged(
+    proxy: Sequence[ArrayLike], gold: Sequence[ArrayLike], ns: Iterable[SupportsFloat]
+) -> list[BestOfN]:
+    """`best_of_n_curve` for prompts that differ in their number of samples: one vector a prompt.
+
+    Every prompt counts the same, and n goes up to the smallest number of samples over the prompts, so that
+    each point of the curve is a mean over the same prompts.
+
+    Raises:
+        UserError: as `best_of_n`.
+    """
+    proxies = [as_floats(f"proxy of prompt {i}", row, ("samples",)) for i, row in enumerate(proxy)]
+    golds = [as_floats(f"gold of prompt {i}", row, ("samples",)) for i, row in enumerate(gold)]
+    sizes = np.array([len(row) for row in proxies], dtype=np.int64)
+    if not sizes.size or [len(row) for row in golds] != sizes.tolist():
+        raise UserError(
+            "gold: found other numbers of samples than proxy has, expected the same in each prompt"
+        )
+    counts = _counts(ns, int(sizes.min()))
+    gold_values = np.empty((len(counts), len(sizes)))
+    proxy_values = np.empty_like(gold_values)
+    for size in np.unique(sizes):  # prompts of one size make a rectangle
+        rows = np.flatnonzero(sizes == size)
+        gold_values[:, rows], proxy_values[:, rows] = _values_by_prompt(
+            np.stack([proxies[row] for row in rows]), np.stack([golds[row] for row in rows]), counts
+        )
+    return _summaries(counts, gold_values, proxy_values)
+
+
+def _values_by_prompt(
+    proxy: Float64[np.ndarray, "prompts samples"],
+    gold: Float64[np.ndarray, "prompts samples"],
+    ns: Sequence[int],
+) -> tuple[Float64[np.ndarray, "ns prompts"], Float64[np.ndarray, "ns prompts"]]:
+    """Gold and proxy of the best of n, for every n and prompt."""
+    order = np.argsort(proxy, axis=1)
+    proxy = np.take_along_axis(proxy, order, axis=1)
+    # Sharing the weights within a tie is the same as sharing the gold: sum_i mean(w) g_i = sum_i w_i mean(g).
+    # The second keeps one weight vector for all prompts. The proxy is constant within a tie anyway.
+    gold = _mean_within_ties(proxy, np.take_along_axis(gold, order, axis=1))
+    golds, proxies = np.empty((len(ns), len(gold))), np.empty((len(ns), len(gold)))
+    for row, n in enumerate(ns):
+        weights = _rank_weights(n, gold.shape[1])
+        golds[row] = gold[:, n - 1 :] @ weights
+        proxies[row] = proxy[:, n - 1 :] @ weights
+    return golds, proxies
+
+
+def _rank_weights(n: int, samples: int) -> Float64[np.ndarray, " ranks"]:
+    """C(i-1, n-1)/C(N, n), the chance that rank i is the best of n, for the ranks i = n..N that can be."""
+    ranks = np.arange(n, samples + 1, dtype=np.float64)
+    log_weights = gammaln(ranks) - gammaln(ranks - n + 1)  # log C(i-1, n-1), up to a constant
+    # The top rank is the likeliest winner: against it nothing overflows.
+    weights: Float64[np.ndarray, " ranks"] = np.exp(log_weights - log_weights[-1])
+    weights /= weights.sum()  # sum_i C(i-1, n-1) = C(N, n), so that this is the denominator
+    return weights
+
+
+def _mean_within_ties(
+    proxy: Float64[np.ndarray, "prompts samples"], gold: Float64[np.ndarray, "prompts samples"]
+) -> Float64[np.ndarray, "prompts samples"]:
+    """Replace each gold score by the mean over the samples of its prompt with the same (sorted) proxy."""
+    first = np.ones(proxy.shape, dtype=bool)
+    first[:, 1:] = proxy[:, 1:] != proxy[:, :-1]
+    if first.all():
+        return gold
+    starts: Int64[np.ndarray, " groups"] = np.flatnonzero(first)
+    sizes = np.diff(starts, append=first.size)
+    means = np.add.reduceat(gold.ravel(), starts) / sizes
+    return np.repeat(means, sizes).reshape(gold.shape)
+
+
+def _summaries(
+    ns: Sequence[int], gold: Float64[np.ndarray, "ns prompts"], proxy: Float64[np.ndarray, "ns prompts"]
+) -> list[BestOfN]:
+    return [
+        BestOfN(
+            n=n,
+            kl=best_of_n_kl(n),
+            gold=float(gold[row].mean()),
+            proxy=float(proxy[row].mean()),
+            gold_se=_standard_error(gold[row]),
+            proxy_se=_standard_error(proxy[row]),
+            gold_by_prompt=gold[row],
+            proxy_by_prompt=proxy[row],
+        )
+        for row, n in enumerate(ns)
+    ]
+
+
+def _standard_error(values: Float64[np.ndarray, " prompts"]) -> float:
+    if len(values) < 2:
+        return math.nan
+    return float(values.std(ddof=1) / math.sqrt(len(values)))
+
+
+def _whole(n: SupportsFloat) -> int:
+    """`n` as an int; 4.0 passes (np.geomspace makes such), 4.5 does not."""
+    try:
+        count = operator.index(n)  # type: ignore[arg-type]
+    except TypeError:
+        if not float(n).is_integer():
+            raise UserError(f"n: found {n}, expected a whole number of at least 1") from None
+        count = int(float(n))
+    if count < 1:
+        raise UserError(f"n: found {n}, expected a whole number of at least 1")
+    return count
+
+
+def _counts(ns: Iterable[SupportsFloat], samples: int) -> list[int]:
+    counts = [_whole(n) for n in ns]
+    for n in counts:
+        if n > samples:
+            raise UserError(f"n: found {n}, expected at most {samples}, the samples per prompt")
+    return counts

@@ -1,0 +1,129 @@
+"""The command line: `overopt run | plan | report | bon | fit`."""
+
+import json as jsonlib
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tyro.conf import Positional, arg
+
+from overopt.errors import UserError
+
+StudyName = Annotated[
+    Positional[str], arg(metavar="STUDY", help="name of a study (laptop) or path of its YAML")
+]
+Device = Annotated[str, arg(help="auto (a GPU when there is one), cpu, cuda, cuda:1, mps")]
+Workers = Annotated[int | None, arg(help="processes side by side; default: a worker a core, one on a GPU")]
+Batch = Annotated[int, arg(help="completions sampled or scored at once; does not change results")]
+
+app = tyro.extras.SubcommandApp()
+
+
+@app.command(name="run")
+def run(study: StudyName, device: Device = "auto", workers: Workers = None, batch: Batch = 256) -> None:
+    """Compute what is missing of a study. A run that was stopped goes on where it was."""
+    from overopt import runner
+    from overopt.study import load_study
+
+    spec = load_study(study)
+    folder = runner.run(spec, runner.make_runtime(device, workers, batch))
+    print(f"study {spec.name}: every stage is there; tables in {folder}")
+
+
+@app.command(name="plan")
+def plan(study: StudyName, json: Annotated[bool, arg(help="the graph as JSON")] = False) -> None:
+    """List the stages of a study, and which of them are already there."""
+    from overopt import runner
+    from overopt.plan import plan as make_plan
+    from overopt.store import Store
+    from overopt.study import load_study
+
+    graph = make_plan(load_study(study))
+    missing = {stage.key for stage in runner.unfinished(graph, Store(runner.store_root()))}
+    if json:
+        rows = [
+            stage.identity | {"key": s.key, "title": s.title, "done": s.key not in missing}
+            for s in graph.stages
+            for stage in [s]
+        ]
+        print(jsonlib.dumps(rows, indent=1))
+        return
+    for stage in graph.stages:
+        print(f"{'missing' if stage.key in missing else 'done':8} {stage.key[:12]}  {stage.title}")
+    print(f"{len(graph.stages) - len(missing)} of {len(graph.stages)} stages done")
+
+
+@app.command(name="report")
+def report(
+    study: StudyName,
+    device: Device = "auto",
+    workers: Workers = None,
+    batch: Batch = 256,
+    publish: Annotated[
+        bool, arg(help="also renew the executed notebooks in book/ (for maintainers)")
+    ] = False,
+) -> None:
+    """Run a study if need be and build its book."""
+    from overopt import runner
+    from overopt.report import build
+    from overopt.study import load_study
+
+    runner.run(load_study(study), runner.make_runtime(device, workers, batch))
+    page = build(study, publish=publish)
+    print(f"The report is at {page.resolve().as_uri()}")
+
+
+@app.command(name="bon")
+def bon(
+    scores: Annotated[
+        Positional[Path],
+        arg(help="CSV or parquet: prompt, gold, one or more proxy columns; one row a sample"),
+    ],
+    out: Annotated[Path, arg(help="CSV or parquet to write")],
+) -> None:
+    """Best-of-n curves from your own scores."""
+    from overopt.scores import bon_command
+
+    bon_command(scores, out)
+
+
+@app.command(name="fit")
+def fit(
+    curves: Annotated[
+        Positional[Path], arg(help="CSV or parquet: kl, gold, and if there gold_se and proxy_name")
+    ],
+    form: Annotated[
+        Literal["bon", "rl"], arg(help="bon: d(alpha - beta d); rl: d(alpha - beta ln d); d = sqrt(kl)")
+    ],
+    json: Annotated[bool, arg(help="print JSON instead of a table")] = False,
+    centre: Annotated[bool, arg(help="subtract the gold at kl = 0 first: both laws are 0 there")] = False,
+) -> None:
+    """Fit a scaling law to curves: coefficients, peak, and whether to trust them."""
+    from overopt.scores import fit_command
+
+    fit_command(curves, form, json, centre)
+
+
+def main() -> None:
+    """Entry point: bad input is one sentence and exit code 2; a diverged training exits with 1."""
+    # before torch is imported: threads that spin steal the core from the other workers
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        app.cli(prog="overopt", description=__doc__)
+    except UserError as error:
+        print(f"overopt: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print(
+            "overopt: stopped; what was finished is kept, the same command goes on from there",
+            file=sys.stderr,
+        )
+        sys.exit(130)
+    except Exception as error:
+        # by name: importing it here would import torch for every --help
+        if type(error).__name__ != "Diverged":
+            raise
+        print(f"overopt: {error}; nothing of this run is published", file=sys.stderr)
+        sys.exit(1)

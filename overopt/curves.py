@@ -1,0 +1,212 @@
+"""The one table that every figure, fit and verdict is drawn from: its schema, and how it is kept.
+
+One row is one point of a curve: one policy (best-of-n at one n, or one PPO checkpoint) judged by gold and
+by the proxy it was optimised against, on prompts that no training stage has seen. The rows of one curve
+share `record`. Scores are in standard deviations of the gold score over the base policy's samples, and the
+base policy is at 0; KL is in nats, of completion tokens only, summed over a sample, averaged over samples.
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandera.polars as pa
+import polars as pl
+from jaxtyping import Float64
+from pandera.api.polars.types import PolarsData
+from pandera.errors import SchemaErrors
+
+from overopt.errors import UserError
+from overopt.files import replacing
+
+METHODS = ("bon", "ppo")
+KL_KINDS = ("analytic", "exact", "k1", "k3")
+ENSEMBLES = ("single",)
+
+
+def _column(unit: str, meaning: str, **checks: Any) -> Any:
+    return pa.Field(description=meaning, metadata={"unit": unit}, **checks)
+
+
+class _Table(pa.DataFrameModel):
+    """What holds for both tables: these columns and no others, and every number finite."""
+
+    class Config:
+        strict = True
+
+    @pa.check("^(kl(?!_kind)|gold|proxy|rm_[la]|clip|label|entropy|length)", regex=True, name="finite")
+    def _finite(cls, data: PolarsData) -> pl.LazyFrame:
+        return data.lazyframe.select(pl.col(data.key).is_finite())
+
+    @pa.dataframe_check(name="n or step")
+    def _n_or_step(cls, data: PolarsData) -> pl.LazyFrame:
+        return data.lazyframe.select(pl.col("n").is_null() != pl.col("step").is_null())
+
+
+class Curves(_Table):
+    """One row a point of a curve."""
+
+    study: str = _column("-", "name of the study")
+    world: str = _column("-", "name of the world: the text, the prompts and what gold learned from")
+    method: str = _column("-", "how the policy was optimised against the proxy", isin=list(METHODS))
+    policy_params: int = _column("parameters", "non-embedding parameters of the policy", ge=0)
+    rm_params: int = _column("parameters", "non-embedding parameters of the proxy", ge=0)
+    pairs: int = _column("pairs", "labelled pairs, held-out ones included, behind the proxy", ge=0)
+    label_noise: float = _column("fraction", "share of the pairs' labels that were flipped", ge=0, le=1)
+    kl_penalty: float = _column("score SDs per nat", "weight of the KL penalty in PPO", ge=0)
+    ensemble: str = _column("-", "how several proxies were joined into one score", isin=list(ENSEMBLES))
+    seed: int = _column("-", "seed of the proxy and of what is optimised against it", ge=0)
+    n: int = _column("samples", "best of how many; null for trained policies", ge=1, nullable=True)
+    step: int = _column(
+        "optimiser steps", "checkpoint of a trained policy; null for best-of-n", ge=0, nullable=True
+    )
+    kl: float = _column("nats", "KL(policy || base policy)", ge=0)
+    kl_se: float = _column("nats", "standard error of kl over prompts; 0 where kl is analytic", ge=0)
+    kl_kind: str = _column("-", "how kl was found", isin=list(KL_KINDS))
+    gold: float = _column("base-policy SDs", "mean gold score")
+    gold_se: float = _column("base-policy SDs", "standard error of gold over prompts", ge=0)
+    proxy: float = _column("base-policy SDs", "mean score of the proxy optimised against")
+    proxy_se: float = _column("base-policy SDs", "standard error of proxy over prompts", ge=0)
+    prompts: int = _column("prompts", "evaluation prompts behind the point", ge=1)
+    samples: int = _column("samples", "samples per prompt behind the point", ge=1)
+    rm_loss: float = _column("nats per pair", "validation loss of the proxy, log-sigmoid", ge=0)
+    rm_accuracy: float = _column(
+        "fraction", "validation pairs the proxy orders as their labels do", ge=0, le=1
+    )
+    kl_k1: float = _column(
+        "nats", "the same KL from the mean log-ratio, which may come out negative", nullable=True
+    )
+    kl_k3: float = _column("nats", "the same KL from the mean of ratio - 1 - log-ratio", ge=0, nullable=True)
+    clip_fraction: float = _column("fraction", "updates that PPO clipped", ge=0, le=1, nullable=True)
+    entropy: float = _column("nats per token", "entropy of the policy's next token", ge=0, nullable=True)
+    length: float = _column("tokens", "mean length of a completion", ge=0, nullable=True)
+    record: str = _column("-", "key of the stored result that holds this curve")
+
+
+class ByPrompt(_Table):
+    """One row a point and prompt: what a point of `Curves` is the mean of, for resampling prompts."""
+
+    record: str = _column("-", "key of the stored result that holds this curve")
+    n: int = _column("samples", "best of how many; null for trained policies", ge=1, nullable=True)
+    step: int = _column(
+        "optimiser steps", "checkpoint of a trained policy; null for best-of-n", ge=0, nullable=True
+    )
+    prompt: int = _column("-", "number of the evaluation prompt", ge=0)
+    kl: float = _column("nats", "mean KL over this prompt's samples", ge=0)
+    gold: float = _column("base-policy SDs", "mean gold score of this prompt's samples")
+    proxy: float = _column("base-policy SDs", "mean proxy score of this prompt's samples")
+
+
+def write(df: pl.DataFrame, path: Path) -> None:
+    """Check a curves table and write it as parquet, whole or not at all.
+
+    Raises:
+        UserError: (a ValueError) if a column is missing, unknown, or of another type, or a value is not
+            finite or out of range; or if `path` cannot be written.
+    """
+    _write(Curves, df, path)
+
+
+def read(path: Path) -> pl.DataFrame:
+    """Read and check a curves table.
+
+    Raises:
+        UserError: (a ValueError) as `write`, and if `path` is missing or no parquet file.
+    """
+    return _read(Curves, path)
+
+
+def write_by_prompt(df: pl.DataFrame, path: Path) -> None:
+    """`write`, for the table of values by prompt."""
+    _write(ByPrompt, df, path)
+
+
+def read_by_prompt(path: Path) -> pl.DataFrame:
+    """`read`, for the table of values by prompt."""
+    return _read(ByPrompt, path)
+
+
+def prompt_curve(by_prompt: pl.DataFrame, record: str) -> dict[str, Float64[np.ndarray, "points prompts"]]:
+    """`kl`, `gold` and `proxy` of one curve as arrays [points, prompts], in order of n or step, then prompt:
+    what `overopt.bootstrap.bootstrap` resamples.
+
+    Raises:
+        UserError: (a ValueError) if there is no such record, or its points are not all on the same prompts.
+    """
+    rows = by_prompt.filter(pl.col("record") == record).with_columns(point=pl.coalesce("n", "step"))
+    if rows.is_empty():
+        raise UserError(f"by_prompt: found no record {record!r}, expected one of the table's")
+    points, prompts = rows["point"].n_unique(), rows["prompt"].n_unique()
+    if rows.height != points * prompts or rows.select("point", "prompt").is_duplicated().any():
+        raise UserError(
+            f"by_prompt: found gaps or repeats in record {record!r}, expected each prompt at each point"
+        )
+    rows = rows.sort("point", "prompt")
+    return {name: rows[name].to_numpy().reshape(points, prompts) for name in ("kl", "gold", "proxy")}
+
+
+def _write(model: type[_Table], df: pl.DataFrame, path: Path) -> None:
+    # A column without a single value, as `step` in a table of best-of-n alone, has no type yet.
+    types = _types(model)
+    untyped = [name for name, dtype in df.schema.items() if dtype == pl.Null and name in types]
+    checked = _checked(model, df.with_columns(pl.col(name).cast(types[name]) for name in untyped), str(path))
+    with replacing(path) as temporary:
+        checked.write_parquet(temporary)
+
+
+def _read(model: type[_Table], path: Path) -> pl.DataFrame:
+    if not path.is_file():
+        raise UserError(f"{path}: found no file, expected a parquet table")
+    try:
+        df = pl.read_parquet(path, glob=False)
+    except (pl.exceptions.PolarsError, OSError):
+        raise UserError(f"{path}: found something else or a damaged file, expected a parquet table") from None
+    return _checked(model, df, str(path))
+
+
+def _types(model: type[_Table]) -> Mapping[str, Any]:
+    return {name: column.dtype.type for name, column in model.to_schema().columns.items()}
+
+
+def _checked(model: type[_Table], df: pl.DataFrame, name: str) -> pl.DataFrame:
+    """`df` with its columns in the order of the schema; the first failure in one sentence."""
+    try:
+        model.validate(df, lazy=True)
+    except SchemaErrors as error:
+        failure = min(error.failure_cases.rows(named=True), key=_severity)
+        raise UserError(f"{name}: {_sentence(model, df, failure)}") from None
+    return df.select(list(_types(model)))
+
+
+def _severity(failure: Mapping[str, Any]) -> tuple[bool, bool]:
+    """A missing or mistyped column first: the checks of values fail as its consequence."""
+    check = str(failure["check"])
+    return not check.startswith("column_in"), not check.startswith("dtype")
+
+
+_RULES = {"greater_than_or_equal_to": "at least", "less_than_or_equal_to": "at most", "isin": "one of"}
+
+
+def _sentence(model: type[_Table], df: pl.DataFrame, failure: Mapping[str, Any]) -> str:
+    check, column, value = str(failure["check"]), failure["column"], failure["failure_case"]
+    if check == "column_in_dataframe":
+        return f"found no column {value!r}, expected one ({model.to_schema().columns[value].description})"
+    if check == "column_in_schema":
+        return f"found a column {value!r}, expected only those of the {model.__name__} table"
+    if check.startswith("dtype"):
+        return f"column {column!r}: found type {value}, expected {_types(model)[column]}"
+    row = failure["index"]
+    where = "" if row is None else f", row {row} (counted from 0)"
+    if check == "n or step":
+        return f"columns 'n' and 'step'{where}: found both or neither, expected exactly one of them"
+    if check == "not_nullable":
+        return f"column {column!r}{where}: found no value or nan, expected a number or text"
+    found = value if row is None else df[column][row]
+    if check == "finite" or (isinstance(found, float) and not math.isfinite(found)):
+        expected = "a finite number"
+    else:
+        rule, _, bound = check.rstrip(")").partition("(")
+        expected = f"{_RULES.get(rule, rule)} {bound}"
+    return f"column {column!r}{where}: found {found}, expected {expected}"

@@ -1,0 +1,24 @@
+"""The book's figures: Altair charts, one function a figure, drawn from plain tables."""
+
+from overopt.figures.chain import (
+    coefficients,
+    gold_accuracy,
+    gold_scores,
+    language_model_losses,
+    proxy_validation,
+)
+from overopt.figures.diagnostics import kl_against_step, kl_estimators, ppo_health
+from overopt.figures.optimisation import gold_against_proxy, gold_and_proxy
+
+__all__ = [
+    "coefficients",
+    "gold_accuracy",
+    "gold_against_proxy",
+    "gold_and_proxy",
+    "gold_scores",
+    "kl_against_step",
+    "kl_estimators",
+    "language_model_losses",
+    "ppo_health",
+    "proxy_validation",
+]

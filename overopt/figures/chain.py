@@ -1,0 +1,187 @@
+"""The links of the chain: language models, the gold model's validity and the proxies' validation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from overopt.figures.style import INK, Layered, log_size_axis
+
+KINDS = {
+    "human ratings": "rated by people",
+    "shuffled": "words shuffled",
+    "looped": "words looped",
+    "spliced": "sentences spliced",
+    "weak model": "by a weak model",
+    "decoy": "by an overoptimised policy",
+}
+GOLD, BASELINE = "#e8903a", "#4f74e3"
+
+
+def language_model_losses(models: list[dict[str, Any]], *, description: str) -> alt.Chart:
+    """Held-out loss (nats per token) of each language model against its parameters."""
+    data = pl.DataFrame(models).select("name", "params", pl.col("loss").round(4))
+    return (
+        alt.Chart(data)
+        .mark_line(point=alt.OverlayMarkDef(size=60, filled=True, color=BASELINE), color=BASELINE)
+        .encode(
+            x=log_size_axis(data["params"].to_list(), title="language model parameters (without embeddings)"),
+            y=alt.Y("loss:Q", title="held-out loss (nats per token)", scale=alt.Scale(zero=False)),
+            tooltip=["name:N", alt.Tooltip("params:Q", format=","), alt.Tooltip("loss:Q", format=".3f")],
+        )
+        .properties(width="container", height=260, description=description)
+    )
+
+
+def gold_scores(scores: list[float], *, description: str, bins: int = 40) -> Layered:
+    """Histogram of gold scores of initial-policy samples, beside a normal curve of the same moments.
+
+    Args:
+        scores: one score a sample, in SDs of the initial policy's gold.
+        description: what a reader who cannot see the chart is told.
+        bins: number of bars.
+    """
+    values = np.asarray(scores, dtype=float)
+    density, edges = np.histogram(values, bins=bins, density=True)
+    bars = pl.DataFrame({"left": edges[:-1], "right": edges[1:], "density": density}).select(
+        pl.all().round(4)
+    )
+    grid = np.linspace(edges[0], edges[-1], 60)
+    spread = float(values.std()) or 1.0
+    normal = np.exp(-0.5 * ((grid - values.mean()) / spread) ** 2) / (spread * np.sqrt(2 * np.pi))
+    curve = pl.DataFrame({"score": grid.round(4), "density": normal.round(4)})
+    histogram = (
+        alt.Chart(bars)
+        .mark_rect(color=GOLD, opacity=0.75)
+        .encode(
+            x=alt.X("left:Q", title="gold score of a sample (SDs)", scale=alt.Scale(nice=False)),
+            x2="right:Q",
+            y=alt.Y("density:Q", title="density"),
+            y2=alt.datum(0),
+            tooltip=[alt.Tooltip("left:Q", format=".2f"), alt.Tooltip("density:Q", format=".3f")],
+        )
+    )  # fmt: skip
+    line = (
+        alt.Chart(curve)
+        .mark_line(color=INK, strokeWidth=1, strokeDash=[4, 3])
+        .encode(x="score:Q", y="density:Q")
+    )
+    return alt.layer(histogram, line).properties(width="container", height=260, description=description)
+
+
+def gold_accuracy(kinds: list[dict[str, Any]], *, description: str) -> Layered:
+    """Held-out accuracy of the gold model and of its TF-IDF baseline, by kind of pair.
+
+    Args:
+        kinds: dicts with `kind`, `accuracy`, `accuracy_se`, `baseline` (fractions).
+        description: what a reader who cannot see the chart is told.
+    """
+    rows = []
+    order = [KINDS.get(kind["kind"], kind["kind"]) for kind in kinds]
+    for word, kind in zip(order, kinds, strict=True):
+        rows.append((word, "gold model", kind["accuracy"], kind["accuracy_se"]))
+        rows.append((word, "TF-IDF baseline", kind["baseline"], 0.0))
+    data = pl.DataFrame(rows, schema=["kind", "judge", "accuracy", "se"], orient="row").with_columns(
+        (pl.col("accuracy") - pl.col("se")).round(4).alias("low"),
+        (pl.col("accuracy") + pl.col("se")).round(4).alias("high"),
+        pl.col("accuracy").round(4),
+    )
+    judges = ["gold model", "TF-IDF baseline"]
+    base = alt.Chart(data).encode(
+        y=alt.Y("kind:N", sort=order, title=None, axis=alt.Axis(labelLimit=220)),
+        yOffset=alt.YOffset("judge:N", sort=judges),
+        color=alt.Color(
+            "judge:N", sort=judges, scale=alt.Scale(domain=judges, range=[GOLD, BASELINE]), title=None
+        ),
+    )
+    low = 0.0 if min(data["low"]) < 0.5 else 0.5
+    x_title = "held-out accuracy (0.5 is chance)"
+    x = alt.X("accuracy:Q", title=x_title, scale=alt.Scale(domain=[low, 1], nice=False))
+    bars = base.mark_bar(opacity=0.85, clip=True).encode(
+        x=x, x2=alt.datum(low), tooltip=["kind:N", "judge:N", alt.Tooltip("accuracy:Q", format=".3f")]
+    )
+    errors = base.mark_rule(color=INK, strokeWidth=1.5).encode(
+        x=alt.X("low:Q", title=x_title), x2="high:Q", color=alt.value(INK)
+    )
+    chance = (
+        alt.Chart(pl.DataFrame({"chance": [0.5]}))
+        .mark_rule(color=INK, strokeDash=[4, 3], strokeWidth=1)
+        .encode(x=alt.X("chance:Q", title=x_title))
+    )
+    return alt.layer(bars, errors, chance).properties(
+        width="container", height=alt.Step(22), description=description
+    )
+
+
+def proxy_validation(proxies: pl.DataFrame, *, description: str) -> alt.ConcatChart:
+    """Validation loss (paper: Fig. 11) and accuracy of proxies against size; points are seeds, lines means.
+
+    Args:
+        proxies: `rm_params, seed, rm_loss, rm_accuracy`, one row a proxy.
+        description: what a reader who cannot see the chart is told.
+    """
+    data = proxies.select(
+        pl.col("rm_params").alias("params"), "seed", pl.col("rm_loss", "rm_accuracy").round(4)
+    )
+    sizes = data["params"].unique().to_list()
+    views = []
+    for name, title in (
+        ("rm_loss", "validation loss (nats per pair)"),
+        ("rm_accuracy", "validation accuracy"),
+    ):
+        x = log_size_axis(sizes, title="proxy parameters")
+        scale = alt.Scale(zero=False)
+        shown = [alt.Tooltip("params:Q", format=","), alt.Tooltip("seed:N")]
+        dots = (
+            alt.Chart(data)
+            .mark_point(filled=True, size=45, color=BASELINE, opacity=0.8)
+            .encode(
+                x=x,
+                y=alt.Y(f"{name}:Q", title=None, scale=scale),
+                tooltip=[*shown, alt.Tooltip(f"{name}:Q", format=".3f")],
+            )
+        )  # fmt: skip
+        mean = data.group_by("params", maintain_order=True).agg(pl.col(name).mean().round(4)).sort("params")
+        line = (
+            alt.Chart(mean)
+            .mark_line(color=BASELINE)
+            .encode(x=x, y=alt.Y(f"{name}:Q", scale=scale, title=None))
+        )
+        views.append(alt.layer(line, dots).properties(width=260, height=220, title=title))
+    return alt.concat(*views, columns=2).properties(description=description)
+
+
+def coefficients(table: pl.DataFrame, *, title: str, description: str) -> alt.ConcatChart:
+    """Fitted alpha and beta against proxy parameters with intervals (paper: Fig. 3).
+
+    Args:
+        table: `rm_params`, and for `alpha` and `beta` the value, `_low` and `_high`.
+        title: the law's name, set above the panels' titles.
+        description: what a reader who cannot see the chart is told.
+    """
+    sizes = table["rm_params"].unique().to_list()
+    views = []
+    for name, sign, colour in (("alpha", "α", GOLD), ("beta", "β", BASELINE)):
+        columns = [
+            pl.col(name).alias("value"),
+            pl.col(f"{name}_low").alias("low"),
+            pl.col(f"{name}_high").alias("high"),
+        ]
+        data = table.select(pl.col("rm_params").alias("params"), *[column.round(4) for column in columns])
+        x = log_size_axis(sizes, title="proxy parameters")
+        y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False))
+        base = alt.Chart(data).encode(x=x)
+        line = base.mark_line(color=colour, opacity=0.5, strokeWidth=1).encode(y=y)
+        bars = base.mark_rule(color=colour, strokeWidth=2).encode(y=alt.Y("low:Q", title=None), y2="high:Q")
+        dots = base.mark_point(filled=True, size=70, color=colour).encode(
+            y=y,
+            tooltip=[
+                alt.Tooltip("params:Q", format=","),
+                *[alt.Tooltip(f"{field}:Q", format=".3f") for field in ("value", "low", "high")],
+            ],
+        )
+        views.append(alt.layer(line, bars, dots).properties(width=260, height=220, title=f"{sign}, {title}"))
+    return alt.concat(*views, columns=2).properties(description=description)

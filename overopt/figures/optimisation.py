@@ -1,0 +1,168 @@
+"""Gold and proxy score against KL: the paper's central figure, for one optimisation method."""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from overopt.figures.style import (
+    HEIGHT,
+    INK,
+    Layered,
+    faded,
+    kl_axis,
+    pick_size,
+    short_number,
+    size_colour,
+)
+
+SERIES = ("gold", "proxy", "law fitted to gold")
+MOST_POINTS = 60
+# A five-pointed star as an SVG path: Vega has none.
+STAR = (
+    "M0,-1L0.235,-0.324L0.951,-0.309L0.38,0.124L0.588,0.809"
+    "L0,0.4L-0.588,0.809L-0.38,0.124L-0.951,-0.309L-0.235,-0.324Z"
+)
+
+
+def thinned(points: pl.DataFrame, most: int = MOST_POINTS) -> pl.DataFrame:
+    """At most `most` rows of each curve (`rm_params`), about even in sqrt(KL), with both ends kept."""
+    kept = []
+    for _, curve in points.group_by("rm_params", maintain_order=True):
+        curve = curve.sort("kl")
+        if curve.height > most:
+            d = curve["kl"].sqrt()
+            slot = ((d - d[0]) / (d[-1] - d[0]) * (most - 1)).floor()
+            first = curve.with_columns(slot.alias("slot")).unique("slot", keep="first", maintain_order=True)
+            curve = first.drop("slot")
+        kept.append(curve)
+    return pl.concat(kept)
+
+
+def _long(mean: pl.DataFrame, law: pl.DataFrame) -> pl.DataFrame:
+    """One row a point and series: size, series, kl, score, low, high."""
+    parts = [
+        mean.select(
+            "rm_params",
+            "kl",
+            pl.lit(name).alias("series"),
+            pl.col(name).alias("score"),
+            (pl.col(name) - pl.col(f"{name}_se")).alias("low"),
+            (pl.col(name) + pl.col(f"{name}_se")).alias("high"),
+        )
+        for name in SERIES[:2]
+    ]
+    none = pl.lit(None, dtype=pl.Float64)
+    line = law.select(
+        "rm_params",
+        "kl",
+        pl.lit(SERIES[2]).alias("series"),
+        pl.col("gold").alias("score"),
+        none.alias("low"),
+        none.alias("high"),
+    )
+    size = pl.col("rm_params").map_elements(short_number, return_dtype=pl.String).alias("size")
+    rounded = [pl.col(name).round(4) for name in ("kl", "score", "low", "high")]
+    return pl.concat([*parts, line]).with_columns(size).with_columns(rounded).drop("rm_params")
+
+
+def gold_and_proxy(
+    mean: pl.DataFrame, law: pl.DataFrame, peaks: pl.DataFrame | None = None, *, description: str
+) -> Layered:
+    """Figure 1: gold solid, proxy dashed and the law thin, against KL, one colour a proxy size.
+
+    Args:
+        mean: `rm_params, kl, gold, gold_se, proxy, proxy_se`: curves averaged over seeds (nats, SDs).
+        law: `rm_params, kl, gold`: the fitted law on a grid.
+        peaks: `rm_params, kl, gold`: the highest measured point of each curve, starred.
+        description: what a reader who cannot see the chart is told.
+    """
+    sizes = sorted(mean["rm_params"].unique().to_list())
+    data = _long(thinned(mean), law)
+    pick = pick_size()
+    x = kl_axis(float(mean["kl"].max()) * 1.02)  # type: ignore[arg-type]
+    y_title = "score (SDs of the initial policy's gold)"
+    y = alt.Y("score:Q", title=y_title)
+    colour = size_colour(sizes)
+    styles = alt.Scale(domain=list(SERIES), range=[[1, 0], [6, 4], [1, 0]])
+    widths = alt.Scale(domain=list(SERIES), range=[2.6, 1.6, 0.9])
+    base = alt.Chart(data).encode(x=x)
+    band = (
+        base.transform_filter(f"datum.series === '{SERIES[0]}'")
+        .mark_area(clip=True)
+        .encode(
+            y=alt.Y("low:Q", title=y_title),
+            y2="high:Q",
+            color=colour,
+            opacity=faded(pick, full=0.16),
+        )
+    )
+    lines = base.mark_line(clip=True).encode(
+        y=y,
+        color=colour,
+        strokeDash=alt.StrokeDash("series:N", sort=list(SERIES), scale=styles, title=None),
+        strokeWidth=alt.StrokeWidth("series:N", sort=list(SERIES), scale=widths, title=None),
+        opacity=faded(pick),
+    )
+    shown = ["size:N", "series:N", alt.Tooltip("kl:Q", format=".3g"), alt.Tooltip("score:Q", format=".3f")]
+    dots = (
+        base.transform_filter("datum.low !== null")
+        .mark_point(filled=True, size=16)
+        .encode(y=y, color=colour, opacity=faded(pick), tooltip=shown)
+    )
+    layers: list[alt.Chart] = [band, lines.add_params(pick), dots]
+    if peaks is not None:
+        size = pl.col("rm_params").map_elements(short_number, return_dtype=pl.String).alias("size")
+        starred = peaks.select(size, pl.col("kl").round(4), pl.col("gold").round(4).alias("score"))
+        layers.append(
+            alt.Chart(starred)
+            .mark_point(shape=STAR, filled=True, size=160, stroke=INK, strokeWidth=0.8)
+            .encode(x=x, y=y, color=colour, opacity=faded(pick), tooltip=[shown[0], *shown[2:]])
+        )
+    return alt.layer(*layers).properties(width="container", height=HEIGHT, description=description)
+
+
+def gold_against_proxy(mean: pl.DataFrame, *, description: str) -> Layered:
+    """Gold score against proxy score along each curve, for both methods (paper: Fig. 8).
+
+    Args:
+        mean: `method, rm_params, kl, gold, proxy`, averaged over seeds.
+        description: what a reader who cannot see the chart is told.
+    """
+    sizes = sorted(mean["rm_params"].unique().to_list())
+    size = pl.col("rm_params").map_elements(short_number, return_dtype=pl.String).alias("size")
+    words = pl.col("method").replace({"bon": "best-of-n", "ppo": "PPO"}).alias("way")
+    parts = [
+        thinned(part).sort("kl").with_columns(size, words)
+        for _, part in mean.group_by("method", maintain_order=True)
+    ]
+    data = pl.concat(parts).select(
+        "size", "way", pl.col("kl").round(3), pl.col("gold").round(4), pl.col("proxy").round(4)
+    )
+    pick = pick_size()
+    ways = ["best-of-n", "PPO"]
+    base = alt.Chart(data).encode(
+        x=alt.X("proxy:Q", title="proxy score (SDs)", axis=alt.Axis(grid=False)),
+        y=alt.Y("gold:Q", title="gold score (SDs)"),
+        order="kl:Q",
+        color=size_colour(sizes),
+        opacity=faded(pick),
+        tooltip=[
+            "size:N",
+            "way:N",
+            *[alt.Tooltip(f"{name}:Q", format=".3f") for name in ("kl", "proxy", "gold")],
+        ],
+    )
+    dash = alt.Scale(domain=ways, range=[[1, 0], [6, 4]])
+    lines = base.mark_line().encode(strokeDash=alt.StrokeDash("way:N", sort=ways, scale=dash, title=None))
+    dots = base.mark_point(filled=True, size=14)
+    low = max(float(data["proxy"].min()), float(data["gold"].min()))  # type: ignore[arg-type]
+    high = min(float(data["proxy"].max()), float(data["gold"].max()))  # type: ignore[arg-type]
+    diagonal = (
+        alt.Chart(pl.DataFrame({"proxy": [low, high], "gold": [low, high]}))
+        .mark_line(color=INK, opacity=0.4, strokeWidth=1, strokeDash=[2, 3])
+        .encode(x="proxy:Q", y="gold:Q")
+    )
+    return alt.layer(diagonal, lines.add_params(pick), dots).properties(
+        width="container", height=HEIGHT, description=description
+    )

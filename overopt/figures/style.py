@@ -1,0 +1,109 @@
+"""What every figure shares: colours, axes, number words and the chart theme.
+
+Colours must read on a white page and on a dark one, so both ends of the lightness range are left out;
+sizes run from warm and light (small) to cool and deep (large), an order that survives colour blindness
+because lightness falls along it. Ink is `currentColor`: the page decides, in light and in dark.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+
+ANCHORS = ("#e8903a", "#e0607e", "#a45fd0", "#4464dc")
+TICKS = (0, 0.1, 0.5, 1, 2, 3, 4, 6, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500)
+INK = "currentColor"
+HEIGHT = 340
+
+Layered = alt.LayerChart | alt.FacetChart  # what altair calls a layered chart once it has a size
+
+
+def short_number(value: int | float) -> str:
+    """Three significant digits with k, M or G: 840, 9.6k, 98.3k, 1.05M."""
+    for factor, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= factor:
+            return f"{value / factor:.3g}{unit}"
+    return f"{value:.3g}"
+
+
+def ordered_colours(count: int) -> list[str]:
+    """`count` hex colours along the anchors, evenly spaced, first to last."""
+    if count == 1:
+        return [ANCHORS[-1]]
+    colours = []
+    for k in range(count):
+        place = k * (len(ANCHORS) - 1) / (count - 1)
+        left = min(int(place), len(ANCHORS) - 2)
+        share = place - left
+        ends = [[int(ANCHORS[i][j : j + 2], 16) for j in (1, 3, 5)] for i in (left, left + 1)]
+        mixed = [round(a + share * (b - a)) for a, b in zip(*ends, strict=True)]
+        colours.append("#" + "".join(f"{channel:02x}" for channel in mixed))
+    return colours
+
+
+def size_colour(sizes: list[int], *, title: str = "Proxy parameters") -> alt.Color:
+    """The colour encoding of the field `size`, a label made by `short_number`, in the order of `sizes`."""
+    labels = [short_number(size) for size in sizes]
+    scale = alt.Scale(domain=labels, range=ordered_colours(len(labels)))
+    return alt.Color("size:N", sort=labels, scale=scale, title=title)
+
+
+def pick_size(name: str = "pick") -> alt.Parameter:
+    """Clicking a size in the legend fades the others; shift-click adds one, a click on the plot clears."""
+    return alt.selection_point(name=name, fields=["size"], bind="legend")
+
+
+def faded(pick: alt.Parameter, *, full: float = 1.0) -> Any:
+    """Opacity that follows `pick_size`."""
+    return alt.when(pick).then(alt.value(full)).otherwise(alt.value(full * 0.1))
+
+
+def kl_axis(largest: float, *, title: str = "KL from the initial policy (nats)") -> alt.X:
+    """x = KL in nats on a square-root scale from 0 to `largest`, as in the paper."""
+    few = [tick for tick in TICKS if tick <= largest and (largest < 12 or tick not in (0.1, 0.5, 3, 15, 80))]
+    scale = alt.Scale(type="sqrt", domain=[0, largest], nice=False)
+    return alt.X("kl:Q", title=title, scale=scale, axis=alt.Axis(values=few, format="~g", grid=False))
+
+
+def log_size_axis(sizes: list[int], *, field: str = "params", title: str = "Parameters") -> alt.X:
+    """x = a parameter count on a log scale with a tick at every measured size."""
+    scale = alt.Scale(type="log", domain=[min(sizes) / 1.5, max(sizes) * 1.5], nice=False)
+    label = (
+        "datum.value >= 1e6 ? format(datum.value / 1e6, '.3~g') + 'M' : "
+        "datum.value >= 1e3 ? format(datum.value / 1e3, '.3~g') + 'k' : format(datum.value, '~g')"
+    )
+    axis = alt.Axis(values=sorted(set(sizes)), labelExpr=label, grid=False, labelOverlap=True)
+    return alt.X(f"{field}:Q", title=title, scale=scale, axis=axis)
+
+
+@alt.theme.register("overopt", enable=True)
+def theme() -> alt.theme.ThemeConfig:
+    """Transparent ground, ink from the page, legends on top so that a phone keeps its width."""
+    text: Any = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12}
+    return {
+        "config": {
+            "background": "transparent",
+            "font": "sans-serif",
+            "view": {"stroke": "transparent"},
+            "axis": {
+                **text,
+                "domainColor": INK,
+                "tickColor": INK,
+                "gridColor": INK,
+                "gridOpacity": 0.12,
+                "titleFontWeight": "normal",
+            },
+            "legend": {
+                **text,
+                "orient": "top",
+                "titleFontWeight": "normal",
+                "symbolStrokeWidth": 3,
+                "symbolOpacity": 1,
+                "labelLimit": 220,
+            },
+            "title": {"color": INK, "fontSize": 13, "fontWeight": "normal", "anchor": "start"},
+            "text": {"color": INK},
+            "rule": {"color": INK},
+        }
+    }

@@ -1,0 +1,28 @@
+"""Files that are either there and whole, or not there."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from overopt.errors import UserError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to; it becomes `path` if the block ends well, else nothing is left.
+
+    Raises:
+        UserError: if the system refuses (no such folder, no space, no permission), in its words.
+    """
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: found no folder {path.parent}, expected one to write to")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(f"{path}: could not be written ({reason}), expected a writable place") from error
+    finally:
+        temporary.unlink(missing_ok=True)

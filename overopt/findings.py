@@ -1,0 +1,273 @@
+"""From the measured table to what the pages say: averages over seeds, fitted laws, peaks, sentences.
+
+Every number on a page is computed here or in `laws` and `bootstrap`; no page types one, and the wording
+follows the data.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from overopt.bootstrap import Bootstrap, bootstrap
+from overopt.curves import prompt_curve
+from overopt.figures.style import short_number
+from overopt.laws import predict
+
+FORMS = {"bon": "bon", "ppo": "rl"}
+NAMES = {"bon": "best-of-n", "ppo": "PPO"}
+SCORES = ("gold", "gold_se", "proxy", "proxy_se")
+
+Fits = dict[tuple[str, int], Bootstrap]
+
+
+def main_curves(curves: pl.DataFrame) -> pl.DataFrame:
+    """The curves that differ in proxy size and seed only.
+
+    No KL penalty, no label noise, single proxies, and the number of pairs that PPO was run with (the largest,
+    where it was not run).
+    """
+    plain = curves.filter(kl_penalty=0.0, label_noise=0.0, ensemble="single")
+    ppo = plain.filter(method="ppo")
+    pairs = (ppo if ppo.height else plain)["pairs"].max()
+    return plain.filter(pairs=pairs)
+
+
+def averaged(curves: pl.DataFrame) -> pl.DataFrame:
+    """Mean over seeds: columns `method, rm_params, kl, gold, gold_se, proxy, proxy_se`.
+
+    Best-of-n is averaged at each n. PPO runs reach different KL at the same step, so their scores are
+    interpolated in sqrt(KL) onto one grid that ends where the shortest run ends. The seeds judge the same
+    prompts, whose error does not shrink with seeds: se^2 = mean(se^2) + variance over seeds / seeds.
+    """
+    rows = []
+    for (method, size), part in curves.group_by("method", "rm_params", maintain_order=True):
+        runs = [run.sort("kl") for run in part.partition_by("record", maintain_order=True)]
+        if method == "bon" or len(runs) == 1:
+            grid = runs[0]["kl"].to_numpy()
+        else:
+            reach = min(float(run["kl"][-1]) for run in runs)
+            points = max(run.height for run in runs)
+            grid = np.linspace(0, math.sqrt(reach), points) ** 2
+        # [scores, seeds, points]; a nan error (a single prompt) counts as none
+        values = np.array([[_interpolated(run, name, grid) for run in runs] for name in SCORES])
+        means = dict(zip(SCORES, values.mean(axis=1), strict=True))
+        for k, name in enumerate(SCORES[1::2]):
+            within = (np.nan_to_num(values[2 * k + 1]) ** 2).mean(axis=0)
+            spread = values[2 * k].var(axis=0, ddof=1) / len(runs) if len(runs) > 1 else 0.0
+            means[name] = np.sqrt(within + spread)
+        rows.append(
+            pl.DataFrame({"kl": grid, **means}).select(
+                pl.lit(method).alias("method"), pl.lit(size, dtype=pl.Int64).alias("rm_params"), pl.all()
+            )
+        )
+    return pl.concat(rows).sort("method", "rm_params", "kl")
+
+
+def _interpolated(run: pl.DataFrame, name: str, grid: np.ndarray) -> np.ndarray:
+    return np.interp(np.sqrt(grid), np.sqrt(run["kl"].to_numpy()), run[name].to_numpy())
+
+
+def fitted(curves: pl.DataFrame, by_prompt: pl.DataFrame, *, draws: int = 1000) -> Fits:
+    """The law of each (method, rm_params), fitted to all seeds; intervals are over prompts and seeds."""
+    fits: Fits = {}
+    for (method, size), part in curves.group_by("method", "rm_params", maintain_order=True):
+        runs = []
+        for record in part["record"].unique(maintain_order=True):
+            points = prompt_curve(by_prompt, str(record))
+            # The KL of best-of-n is known, and the same for every prompt.
+            runs.append((points["kl"][:, 0] if method == "bon" else points["kl"], points["gold"]))
+        rng = np.random.default_rng([int(size), len(str(method))])
+        fits[str(method), int(size)] = bootstrap(runs, FORMS[str(method)], rng=rng, draws=draws)
+    return fits
+
+
+def law_lines(fits: Fits, method: str) -> pl.DataFrame:
+    """The fitted laws of one method on a grid over the measured KL: `rm_params, kl, gold`."""
+    lines = []
+    for (name, size), found in fits.items():
+        if name != method or math.isnan(found.fit.alpha):
+            continue
+        lines.append(
+            pl.DataFrame({"kl": found.grid_kl, "gold": predict(found.fit, found.grid_kl)}).select(
+                pl.lit(size, dtype=pl.Int64).alias("rm_params"), pl.all()
+            )
+        )
+    empty = pl.DataFrame(schema={"rm_params": pl.Int64, "kl": pl.Float64, "gold": pl.Float64})
+    return pl.concat([empty, *lines])
+
+
+def coefficient_table(fits: Fits, method: str) -> pl.DataFrame:
+    """One row a proxy size: alpha, beta, peak_kl, peak_gold with `_low` and `_high`, status, turns_down."""
+    rows = []
+    for (name, size), found in sorted(fits.items()):
+        if name == method:
+            row: dict[str, object] = {"rm_params": size}
+            for field in ("alpha", "beta", "peak_kl", "peak_gold"):
+                row[field] = getattr(found.fit, field)
+                row[f"{field}_low"], row[f"{field}_high"] = getattr(found, field)
+            rows.append({**row, "status": found.fit.status, "turns_down": found.turns_down})
+    return pl.DataFrame(rows)
+
+
+def measured_peaks(mean: pl.DataFrame, method: str) -> pl.DataFrame:
+    """The highest measured gold of each proxy size, and whether gold falls after it.
+
+    Columns: `rm_params, kl, gold, end_kl, end_gold, falls`. Gold falls if its last point lies below its
+    highest by more than two standard errors of their difference (taken as independent: conservative).
+    """
+    rows = []
+    for (size,), curve in mean.filter(pl.col("method") == method).group_by("rm_params", maintain_order=True):
+        curve = curve.sort("kl")
+        top, end = curve.row(int(curve["gold"].arg_max() or 0), named=True), curve.row(-1, named=True)
+        falls = top["gold"] - end["gold"] > 2 * math.hypot(top["gold_se"], end["gold_se"])
+        rows.append((size, top["kl"], top["gold"], end["kl"], end["gold"], falls))
+    names = ["rm_params", "kl", "gold", "end_kl", "end_gold", "falls"]
+    return pl.DataFrame(rows, schema=names, orient="row").sort("rm_params")
+
+
+def say_falls(peaks: pl.DataFrame) -> str:
+    """How many gold curves rise and then fall inside the measured range."""
+    falling, count, reach = sum(peaks["falls"]), peaks.height, max(peaks["end_kl"])
+    return (
+        f"Gold falls again for {falling} of {count} proxy sizes before {reach:.1f} nats, where the "
+        "measurement ends; a fall is more than two standard errors."
+    )
+
+
+def say_trend(values: pl.DataFrame, column: str, what: str) -> str:
+    """Whether `column` rises from each proxy size to the next."""
+    values = values.sort("rm_params")
+    numbers, sizes = values[column].to_list(), [short_number(size) for size in values["rm_params"]]
+    if len(numbers) < 2:
+        return f"Only one proxy size was measured: nothing can be said about {what} and size."
+    what = what[0].upper() + what[1:]
+    steps = [after > before for before, after in pairwise(numbers)]
+    ends = f"from {numbers[0]:.2f} ({sizes[0]} parameters) to {numbers[-1]:.2f} ({sizes[-1]})"
+    if all(steps):
+        return f"{what} rises with every step in proxy size, {ends}."
+    if not any(steps):
+        return f"{what} falls with every step in proxy size, {ends}."
+    return f"{what} goes {ends}; it rises in {sum(steps)} of {len(steps)} steps in proxy size."
+
+
+def say_alpha(table: pl.DataFrame) -> str:
+    """Whether alpha may be the same for all proxy sizes."""
+    table = table.filter(pl.col("alpha").is_not_nan())
+    if table.height < 2:
+        return "Too few fits to compare alpha between proxy sizes."
+    low, high = (f"{value:.2f}" for value in (min(table["alpha"]), max(table["alpha"])))
+    overlap = float(table["alpha_low"].max()) <= float(table["alpha_high"].min())  # type: ignore[arg-type]
+    return f"Alpha lies between {low} and {high}; " + (
+        "all its intervals overlap." if overlap else "its intervals do not all overlap."
+    )
+
+
+def say_statuses(table: pl.DataFrame) -> str:
+    """How many fits may be trusted for their peak."""
+    good = int((table["status"] == "ok").sum())
+    return f"{good} of {table.height} fits put the peak inside the measured range and may be trusted for it."
+
+
+def say_reach(mean: pl.DataFrame) -> str:
+    """The highest gold of each method over all proxy sizes, and the KL it took."""
+    parts = []
+    for method, name in NAMES.items():
+        rows = mean.filter(pl.col("method") == method)
+        if rows.height:
+            top = rows.row(int(rows["gold"].arg_max() or 0), named=True)
+            parts.append(
+                f"{name} reaches {top['gold']:.2f} SDs of gold at {top['kl']:.1f} nats, "
+                f"with the proxy of {short_number(top['rm_params'])} parameters"
+            )
+    return "At its best, " + "; ".join(parts) + "."
+
+
+def say_gold(gold: dict[str, Any]) -> str:
+    """How gold does on held-out data beside its baseline."""
+
+    def shares(name: str, kinds: list[dict[str, Any]]) -> str:
+        low, high = (f"{100 * f(kind[name] for kind in kinds):.0f}%" for f in (min, max))
+        return low if low == high else f"{low} to {high}"
+
+    human, *spoilt = gold["pairs"]
+    sentences = [
+        f"Gold puts {shares('accuracy', [human])} of held-out human-rated pairs in the right order "
+        f"(a linear TF-IDF baseline: {shares('baseline', [human])})."
+    ]
+    if spoilt:
+        sentences.append(
+            f"On pairs of real and spoilt text, of {len(spoilt)} kinds, it is right in "
+            f"{shares('accuracy', spoilt)} (baseline: {shares('baseline', spoilt)})."
+        )
+    sentences.append(
+        f"Its scores correlate {gold['pearson']:.2f} with mean human ratings "
+        f"(baseline: {gold['pearson_baseline']:.2f})."
+    )
+    return " ".join(sentences)
+
+
+def say_words(gold: dict[str, Any]) -> str:
+    """How much of gold's score word counts explain: the rest is what a proxy can get wrong."""
+    share = 100 * max(0.0, gold["bag_of_words_r2"])
+    return f"Word counts explain {share:.0f}% of its variance on the initial policy's samples."
+
+
+def say_proxies(proxies: pl.DataFrame) -> str:
+    """Validation loss against size, averaged over seeds."""
+    mean = proxies.group_by("rm_params").agg(pl.col("rm_loss", "rm_accuracy").mean()).sort("rm_params")
+    first, last = mean.row(0, named=True), mean.row(-1, named=True)
+    return (
+        f"{say_trend(mean, 'rm_loss', 'validation loss')} "
+        f"Accuracy goes from {100 * first['rm_accuracy']:.0f}% to {100 * last['rm_accuracy']:.0f}%."
+    )
+
+
+def proxy_of(curves: pl.DataFrame, texts: pl.DataFrame) -> str:
+    """The size of the proxy behind `texts` (one record), in words."""
+    return short_number(curves.filter(pl.col("record") == texts["record"][0])["rm_params"][0])
+
+
+def furthest_fall(curves: pl.DataFrame, method: str) -> str:
+    """The record of `method` whose gold ends furthest below its highest point."""
+    falls = (
+        curves.filter(method=method)
+        .sort("kl")
+        .group_by("record", maintain_order=True)
+        .agg(fall=pl.col("gold").max() - pl.col("gold").last())
+        .sort("fall", "record")
+    )
+    return str(falls["record"][-1])
+
+
+def best_of_n_texts(texts: pl.DataFrame, curves: pl.DataFrame) -> pl.DataFrame:
+    """The best-of-n texts of the first prompt of the record with the furthest fall, in order of n."""
+    bon = texts.filter(record=furthest_fall(curves, "bon"))
+    return bon.filter(prompt_text=bon["prompt_text"][0]).sort("n")
+
+
+def ppo_texts(texts: pl.DataFrame, curves: pl.DataFrame, *, each: int = 2) -> pl.DataFrame:
+    """`each` samples of the PPO run with the furthest fall: at its start, before, at and after its highest gold.
+
+    The column `stage` says which, `first` marks its first row. The last stage is "far past it" only where KL is
+    half as large again as at the highest gold.
+    """
+    record = furthest_fall(curves, "ppo")
+    ppo, curve = texts.filter(record=record), curves.filter(record=record)
+    steps = ppo["step"].unique().sort().to_list()
+    top = curve.row(int(curve["gold"].arg_max() or 0), named=True)
+    peak = min(steps, key=lambda step: abs(step - top["step"]))
+    way = [step for step in steps if steps[0] < step < peak]
+    far = float(curve.sort("step")["kl"][-1]) > 1.5 * top["kl"]
+    stages = {steps[0]: "initial policy", steps[-1]: "far past it" if far else "end of the run"}
+    if way:
+        stages[way[len(way) // 2]] = "before"
+    stages[peak] = "highest gold"  # where it coincides with another stage, this is what matters
+    parts = [
+        ppo.filter(step=step).head(each).with_columns(stage=pl.lit(stages[step])) for step in sorted(stages)
+    ]
+    return pl.concat(parts).with_columns(first=pl.col("stage").is_first_distinct())

@@ -1,0 +1,111 @@
+"""Tokenizer and models: every model is a `transformers` model, built from a shape or loaded from a folder."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict, PositiveInt
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import nn
+from transformers import (
+    GPT2Config,
+    GPT2ForSequenceClassification,
+    GPT2LMHeadModel,
+    PreTrainedTokenizerFast,
+)
+
+from overopt.seeding import isolated
+
+PAD, BOS, EOS = "<pad>", "<bos>", "<eos>"
+
+
+class Shape(BaseModel):
+    """Depth, width and attention heads of a transformer decoder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    layers: PositiveInt
+    width: PositiveInt
+    heads: PositiveInt
+
+    @property
+    def parameters(self) -> int:
+        """Parameters outside the embeddings: what `count_parameters` counts in a language model of this shape."""
+        return self.layers * (12 * self.width**2 + 13 * self.width) + 2 * self.width
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer of `vocabulary` tokens, trained on `texts`; any string round-trips through it.
+
+    A text is encoded with a leading space, so a completion encodes the same alone as after its prompt.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[PAD, BOS, EOS],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=PAD, bos_token=BOS, eos_token=EOS, padding_side="left"
+    )
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """The tokenizer saved in `folder`."""
+    return PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+def new_language_model(
+    shape: Shape, tokenizer: PreTrainedTokenizerFast, positions: int, seed: int
+) -> GPT2LMHeadModel:
+    """An untrained decoder with `positions` learned positions and tied embeddings, the same for the same seed."""
+    config = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_positions=positions,
+        n_embd=shape.width,
+        n_layer=shape.layers,
+        n_head=shape.heads,
+        activation_function="gelu_pytorch_tanh",  # one fused kernel; the default spells out five
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        initializer_range=0.05,  # at these widths the default 0.02 learns several times slower
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    with isolated(seed, "initial weights"):
+        return GPT2LMHeadModel(config)
+
+
+def new_reward_model(language_model: GPT2LMHeadModel, seed: int) -> GPT2ForSequenceClassification:
+    """The language model's body under a fresh scalar head (Stiennon et al. 2020, section 3.4).
+
+    The head starts near zero, so that all scores start near equal.
+    """
+    config = GPT2Config(**(language_model.config.to_dict() | {"num_labels": 1}))
+    with isolated(seed, "reward head"):
+        model = GPT2ForSequenceClassification(config)
+        nn.init.normal_(model.score.weight, std=1.0 / (config.n_embd + 1))
+    model.transformer.load_state_dict(language_model.transformer.state_dict())
+    return model
+
+
+def load_language_model(folder: Path, device: torch.device | str = "cpu") -> GPT2LMHeadModel:
+    """A causal language model saved in `folder`, in evaluation mode on `device`."""
+    return GPT2LMHeadModel.from_pretrained(folder).to(device).eval()
+
+
+def load_reward_model(folder: Path, device: torch.device | str = "cpu") -> GPT2ForSequenceClassification:
+    """A one-logit sequence classifier saved in `folder`, in evaluation mode on `device`."""
+    return GPT2ForSequenceClassification.from_pretrained(folder).to(device).eval()
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Parameters outside token and position embeddings, the paper's measure of size."""
+    embeddings = {id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
+    return sum(p.numel() for p in model.parameters() if id(p) not in embeddings)

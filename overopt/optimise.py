@@ -1,0 +1,106 @@
+"""A policy against a proxy, watched by gold: the PPO run of a study, evaluated as it moves away."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from overopt.sampling import Prompts, Samples, sample_kl, sample_many
+from overopt.seeding import generator
+from overopt.study import PPO
+from overopt.training.ppo import Iteration, ppo
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Completions of held-out prompts by the policy after `step` iterations.
+
+    kl: [samples, 3], nats a completion: exact, k1, k3. `iteration` is None before the first.
+    """
+
+    step: int
+    samples: Samples
+    kl: Float[Tensor, "samples three"]
+    iteration: Iteration | None
+
+
+def evaluate(
+    policy: PreTrainedModel,
+    reference: PreTrainedModel,
+    prompts: Prompts,
+    per_prompt: int,
+    completion_tokens: int,
+    *,
+    generator: torch.Generator,
+    batch: int,
+) -> tuple[Samples, Float[Tensor, "samples three"]]:
+    """Completions of each prompt at temperature 1, and their KL from the reference (exact, k1, k3)."""
+    samples = sample_many(policy, prompts, per_prompt, completion_tokens, generator=generator, batch=batch)
+    kl = [
+        sample_kl(policy, reference, samples[rows].to(policy.device)).cpu()
+        for rows in torch.arange(len(samples)).split(batch)
+    ]
+    return samples, torch.cat(kl)
+
+
+def optimise(
+    policy: PreTrainedModel,
+    reference: PreTrainedModel,
+    value_model: PreTrainedModel,
+    reward: Callable[[Samples], Float[Tensor, " batch"]],
+    prompts: Prompts,
+    evaluation_prompts: Prompts,
+    config: PPO,
+    *,
+    completion_tokens: int,
+    kl_penalty: float,
+    seed: int,
+    batch: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[Evaluation]:
+    """Run PPO and evaluate at the start, whenever sqrt(KL) has grown by `config.spacing`, and at the end.
+
+    KL on the training batch decides when to look; every look measures its own KL on held-out prompts. The run
+    ends at `config.max_kl` nats or `config.max_steps` iterations. Progress is counted in thousandths of the way
+    to whichever comes first.
+    """
+
+    def look(step: int, iteration: Iteration | None) -> Evaluation:
+        samples, kl = evaluate(
+            policy,
+            reference,
+            evaluation_prompts,
+            config.evaluation_samples,
+            completion_tokens,
+            generator=generator(seed, "evaluation", step),
+            batch=batch,
+        )
+        return Evaluation(step, samples, kl, iteration)
+
+    yield look(0, None)
+    seen = 0.0
+    for iteration in ppo(
+        policy,
+        reference,
+        value_model,
+        reward,
+        prompts,
+        config,
+        completion_tokens=completion_tokens,
+        kl_penalty=kl_penalty,
+        generator=generator(seed, "ppo"),
+    ):
+        distance = math.sqrt(max(0.0, iteration.kl))
+        last = iteration.step == config.max_steps or iteration.kl >= config.max_kl
+        if last or distance >= seen + config.spacing:
+            # past a jump, the next point is due one spacing further on
+            seen = max(seen, distance)
+            yield look(iteration.step, iteration)
+        share = max(iteration.step / config.max_steps, distance / math.sqrt(config.max_kl))
+        progress(round(1000 * min(1.0, share)), 1000)
+        if last:
+            return

@@ -1,0 +1,147 @@
+"""What notebooks print around the figures: tables, cards and glued numbers, as MyST Markdown.
+
+The book parses a cell's Markdown output as MyST, so that a printed table is numbered, follows the page's
+light or dark colours and scrolls on a phone. Text that a model wrote is escaped, character by character.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import polars as pl
+from IPython.display import Markdown
+from myst_nb import glue
+
+from overopt import altair_page
+from overopt.figures.style import short_number
+
+__all__ = [
+    "about",
+    "coefficient_rows",
+    "commit",
+    "escaped",
+    "found",
+    "glue_all",
+    "interval",
+    "number",
+    "say",
+    "short_number",
+    "start",
+    "table",
+]
+
+
+def start() -> None:
+    """What every notebook does first: charts that read offline."""
+    altair_page.enable()
+
+
+def say(text: str) -> Markdown:
+    """MyST text as a cell's output."""
+    return Markdown(text)
+
+
+def number(value: int | float | None, digits: int = 2) -> str:
+    """A number with `digits` decimals; an em dash for none, a word for infinity."""
+    if value is None or math.isnan(value):
+        return "—"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def interval(value: int | float | None, low: int | float, high: int | float, digits: int = 2) -> str:
+    """A value and its interval: 0.55 [0.51, 0.60]."""
+    # No-break spaces: a table breaks between columns, not inside an interval.
+    return f"{number(value, digits)}\u00a0[{number(low, digits)},\u00a0{number(high, digits)}]"
+
+
+def escaped(text: str) -> str:
+    """Text as it is, whatever Markdown or HTML it contains, on one line."""
+    flat = " ".join(text.split())
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", flat)
+
+
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str, name: str, align: str = ""
+) -> Markdown:
+    """A numbered MyST table. Cells are Markdown: pass model text through `escaped`.
+
+    Args:
+        header: column titles.
+        rows: cells, one sequence a row.
+        caption: Markdown under the number.
+        name: target for cross-references.
+        align: one letter a column, l or r; right where the string is too short.
+    """
+    marks = [":---" if letter == "l" else "---:" for letter in align.ljust(len(header), "r")]
+    lines = ["| " + " | ".join(cells) + " |" for cells in (header, marks, *rows)]
+    return Markdown("\n".join([f":::{{table}} {caption}", f":name: {name}", "", *lines, ":::"]))
+
+
+def coefficient_rows(coefficients: pl.DataFrame) -> list[list[str]]:
+    """Cells of `findings.coefficient_table`: proxy, alpha, beta, peak KL and peak gold with intervals, status."""
+    digits = {"alpha": 2, "beta": 3, "peak_kl": 1, "peak_gold": 2}
+    return [
+        [
+            short_number(row["rm_params"]),
+            *[interval(row[f], row[f"{f}_low"], row[f"{f}_high"], places) for f, places in digits.items()],
+            row["status"].replace("_", " "),
+        ]
+        for row in coefficients.iter_rows(named=True)
+    ]
+
+
+def found(paper: str, here: Iterable[str]) -> Markdown:
+    """The card of a section: what the paper found, and what was found here."""
+    text = " ".join(here)
+    return Markdown(
+        f":::{{admonition}} In short\n:class: verdict\n**The paper.** {paper}\n\n**Here.** {text}\n:::"
+    )
+
+
+def duration(seconds: int | float) -> str:
+    """1000 -> '16.7 minutes'."""
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.1f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+
+
+def commit(record: dict[str, Any]) -> str:
+    """The commit that computed the results, shortened; "unknown" outside a git repository."""
+    return (record["git"] or "unknown")[:12]
+
+
+def about(results: Any, notebook: str) -> Markdown:
+    """The box every page ends with: study, seeds, commit, run time, and how to make the page again."""
+    record, study = results.record, results.study
+    seeds = record["seeds"]
+    seeds = (
+        ", ".join(map(str, seeds))
+        if isinstance(seeds, Sequence) and not isinstance(seeds, str)
+        else str(seeds)
+    )
+    lines = [
+        ":::{admonition} Reproduce this page",
+        ":class: tip reproduce",
+        f"Study `{study.name}` in the world `{study.world}`; seeds {seeds}; "
+        f"commit `{commit(record)}`; "
+        f"{duration(record['seconds'])} of compute on `{record['device']}`; result `{record['key'][:12]}`.",
+        "",
+        "```bash",
+        f"make report STUDY={study.name}",
+        f"papermill notebooks/{notebook}.ipynb out.ipynb \\",
+        f"    -p study {study.name}",
+        "```",
+        ":::",
+    ]
+    return Markdown("\n".join(lines))
+
+
+def glue_all(values: dict[str, int | float | str]) -> None:
+    """Glue numbers and words for other pages, without showing them here."""
+    for name, value in values.items():
+        glue(name, value, display=False)

@@ -1,0 +1,61 @@
+"""Pairs of policy samples that share a prompt, labelled by gold (paper, section 2.2)."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from overopt.sampling import Samples
+from overopt.seeding import generator
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """`first[i]` and `second[i]` share a prompt; `margin` is the raw gold score of first less second."""
+
+    first: Samples
+    second: Samples
+    margin: Float[Tensor, " pairs"]
+
+    def __len__(self) -> int:
+        return len(self.margin)
+
+    def __getitem__(self, rows: Tensor | slice) -> "Pairs":
+        return Pairs(self.first[rows], self.second[rows], self.margin[rows])
+
+    @property
+    def first_wins(self) -> Bool[Tensor, " pairs"]:
+        """The deterministic label: the higher gold score wins. Equal scores go to the second."""
+        return self.margin > 0
+
+
+def pair_up(samples: Samples, gold: Float[Tensor, " samples"]) -> Pairs:
+    """Neighbours (0, 1), (2, 3), ... as pairs; the caller samples each prompt twice in a row.
+
+    Raises:
+        ValueError: if the number of samples is odd, or neighbours have different prompts.
+    """
+    if len(samples) % 2:
+        raise ValueError(f"pairs: found {len(samples)} samples, expected an even number")
+    first, second = samples[0::2], samples[1::2]
+    if not torch.equal(first.prompts.ids, second.prompts.ids):
+        raise ValueError("pairs: found two neighbours with different prompts, expected one prompt a pair")
+    return Pairs(first, second, gold[0::2] - gold[1::2])
+
+
+def split(pairs: Pairs, validation: float) -> tuple[Pairs, Pairs]:
+    """Training pairs and the held-out share at the end; every proxy of a study is validated on the same pairs."""
+    kept = round(len(pairs) * (1 - validation))
+    return pairs[slice(0, kept)], pairs[slice(kept, None)]
+
+
+def draw(pairs: Pairs, count: int, seed: int) -> Pairs:
+    """`count` pairs without replacement, a different draw for each seed; a smaller draw is part of a larger one.
+
+    Raises:
+        ValueError: if there are fewer than `count`.
+    """
+    if count > len(pairs):
+        raise ValueError(f"pairs: found {len(pairs)}, expected at least {count}")
+    return pairs[torch.randperm(len(pairs), generator=generator(seed, "draw pairs"))[:count]]

@@ -1,0 +1,239 @@
+"""From a study to pages in a browser: execute the notebooks, bind the book, check it, and only then show it.
+
+The committed book in `book/` is never touched, except by `publish=True`, which renews its executed
+notebooks. Everything else happens under `_build/<study>/`:
+
+    executed/   notebooks as executed for this study, each with a fingerprint of what it was made from
+    source/     the book's pages with those notebooks among them
+    _build/     what Jupyter Book makes of it
+    html/       the checked book, put here last
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import filelock
+import jupytext
+import nbformat
+import papermill
+import yaml
+from papermill.exceptions import PapermillExecutionError
+
+from overopt.book_html_checks import check_book, check_notebook
+from overopt.errors import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+_KEPT_CELL_METADATA = ("tags", "mystnb")
+_METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def build(
+    study: str,
+    *,
+    destination: Path | None = None,
+    publish: bool = False,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Make the book of `study` and return the path of its index.html.
+
+    What is missing of the study is computed first. Notebooks whose inputs (results, source, library) have not
+    changed are not executed again. On any failure the book shown before stays as it was.
+
+    Args:
+        study: name of a study, or the path of its YAML file.
+        destination: folder to build in; `_build/<study>` by default.
+        publish: also replace the executed notebooks in `book/`, which are committed.
+        say: is told, line by line, what happens.
+
+    Raises:
+        UserError: for an unknown study, a failing cell, a warning of Jupyter Book or a failed check.
+    """
+    from overopt import results
+
+    found = results.load(study)
+    key = str(found.record["key"])
+    folder = (destination or ROOT / "_build" / found.study.name).resolve()
+    if study != found.study.name:  # the path of a YAML file; notebooks run in the project's folder
+        study = str(Path(study).resolve())
+    folder.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(folder / ".lock"):
+        executed = []
+        for source in notebook_sources():
+            path, mark = folder / "executed" / f"{source.stem}.ipynb", fingerprint(source, study, key)
+            if not _is_fresh(path, mark):
+                say(f"executing {source.stem}")
+                execute(source, {"study": study}, path)
+                path.with_suffix(".sha256").write_text(mark + "\n")
+            executed.append(path)
+        say("building the book")
+        html = _bind(folder, executed)
+        check_book(html, executed)
+        shown = folder / "html"
+        _replace_folder(html, shown)
+    if publish:
+        for path in executed:
+            _replace_file(path, ROOT / "book" / path.name)
+    return shown / "index.html"
+
+
+def notebook_sources() -> list[Path]:
+    """The py:percent notebooks that the table of contents names, in its order."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    entries = [entry["file"] for entry in toc["chapters"]]
+    paths = [ROOT / "notebooks" / f"{entry}.py" for entry in entries]
+    return [path for path in paths if path.exists()]
+
+
+def fingerprint(source: Path, study: str, key: str) -> str:
+    """SHA-256 of what an executed notebook depends on: its source, the study's results and this library."""
+    digest = hashlib.sha256(f"{study}\n{key}\n".encode())
+    for path in (source, *sorted((ROOT / "overopt").rglob("*.py"))):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def execute(source: Path, parameters: dict[str, Any], destination: Path) -> None:
+    """Execute one notebook with `parameters` into `destination`, which appears only if every cell succeeds.
+
+    The result is the same bytes on every run with the same results: cell ids are fixed, times and paths
+    dropped.
+
+    Raises:
+        UserError: if a parameter is unknown to the notebook, a cell fails, or an output holds a path.
+    """
+    notebook = jupytext.read(source)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=destination.parent) as scratch:
+        before, after = Path(scratch) / source.with_suffix(".ipynb").name, Path(scratch) / "after.ipynb"
+        nbformat.write(notebook, before)
+        _check_parameters(before, parameters)
+        try:
+            papermill.execute_notebook(
+                before,
+                after,
+                parameters=parameters,
+                kernel_name="python3",
+                progress_bar=False,
+                cwd=ROOT,
+                extra_arguments=["--log-level=ERROR"],
+            )
+        except PapermillExecutionError as error:
+            cell = _failed_cell(after)
+            raise UserError(
+                f"{source.name}: cell {cell}: found {error.ename}: {error.evalue}, expected every cell to run"
+            ) from None
+        clean = Path(scratch) / destination.name
+        nbformat.write(_cleaned(nbformat.read(after, as_version=4), source.stem), clean)
+        check_notebook(
+            clean, forbidden=(str(ROOT), scratch, str(Path.home()) + os.sep, tempfile.gettempdir() + os.sep)
+        )
+        os.replace(clean, destination)
+
+
+def _check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
+    known = papermill.inspect_notebook(notebook)
+    for name in parameters:
+        if name not in known:
+            raise UserError(
+                f"{notebook.name}: found the parameter {name!r}, expected one of {', '.join(sorted(known))}"
+            )
+
+
+def _failed_cell(path: Path) -> str:
+    """Number in the source notebook, from 1, and first line of the first cell with an error."""
+    added = {"injected-parameters", "papermill-error-cell-tag"}
+    cells = nbformat.read(path, as_version=4).cells
+    own = [cell for cell in cells if not added & set(cell.metadata.get("tags", []))]
+    for count, cell in enumerate(own, start=1):
+        if cell.cell_type == "code" and any(output.output_type == "error" for output in cell.outputs):
+            line = next((line for line in cell.source.splitlines() if line.strip()), "")
+            return f"{count} ({line.strip()})"
+    return "?"
+
+
+def _cleaned(notebook: Any, name: str) -> Any:
+    """Only what the book needs: fixed ids, tags and figure metadata, no times, no stderr."""
+    notebook.metadata = nbformat.from_dict(_METADATA)
+    cells: list[Any] = []
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if "papermill-error-cell-tag" in tags:
+            continue
+        if "injected-parameters" in tags:
+            cell.metadata["tags"] = [*tags, "remove-input"]
+        cell.metadata = nbformat.from_dict(
+            {k: cell.metadata[k] for k in _KEPT_CELL_METADATA if cell.metadata.get(k)}
+        )
+        cell.id = f"{name}-{len(cells)}".replace("_", "-")
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+        cells.append(cell)
+    notebook.cells = cells
+    notebook.nbformat_minor = 5
+    return notebook
+
+
+def _is_fresh(path: Path, mark: str) -> bool:
+    sidecar = path.with_suffix(".sha256")
+    return path.exists() and sidecar.exists() and sidecar.read_text().strip() == mark
+
+
+def _bind(folder: Path, executed: list[Path]) -> Path:
+    """Copy the book's pages beside the executed notebooks and run Jupyter Book; returns the HTML folder."""
+    source = folder / "source"
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(ROOT / "book", source, ignore=shutil.ignore_patterns("*.ipynb", "_toc.yml", "_build"))
+    shutil.copyfile(ROOT / "_toc.yml", source / "_toc.yml")
+    for path in executed:
+        shutil.copyfile(path, source / path.name)
+    # Warnings are errors; glued numbers of other pages would stay stale without --all.
+    options = ["-W", "-n", "--keep-going", "--all", "--path-output", str(folder)]
+    places = ["--config", str(ROOT / "_config.yml"), "--toc", str(source / "_toc.yml"), str(source)]
+    program = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build"]
+    # The theme shares its colours with terminals; the log is a file.
+    environment = {**os.environ, "NO_COLOR": "1"}
+    done = subprocess.run(
+        [*program, *options, *places],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    log = folder / "build.log"
+    log.write_text(done.stdout + done.stderr, encoding="utf-8")
+    if done.returncode != 0:
+        lines = (done.stdout + done.stderr).splitlines()
+        first = next((line for line in lines if "WARNING" in line or "ERROR" in line), "no message")
+        raise UserError(f"{log}: found {first!r}, expected a book without warnings")
+    return folder / "_build" / "html"
+
+
+def _replace_folder(new: Path, place: Path) -> None:
+    """Copy `new` beside `place`, then swap, so that `place` is whole at every moment but one."""
+    fresh, old = place.with_name(place.name + ".new"), place.with_name(place.name + ".old")
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    shutil.copytree(new, fresh)
+    if place.exists():
+        place.rename(old)
+    fresh.rename(place)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _replace_file(new: Path, place: Path) -> None:
+    temporary = place.with_name(place.name + ".new")
+    shutil.copyfile(new, temporary)
+    os.replace(temporary, place)

@@ -1,0 +1,126 @@
+"""The tables that every page is drawn from: gathered from a study's stages once, loaded by one call."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from safetensors.torch import load_file
+
+from overopt import curves
+from overopt.models import load_tokenizer
+from overopt.reward import Scale
+from overopt.sampling import Samples, decode
+from overopt.stages import read_json, write_json
+from overopt.store import Job, read_record
+from overopt.study import Study, load_study
+from overopt.validity import bag_of_words_r2
+
+SHOWN_SCORES = 4000  # base samples whose gold scores are kept for a histogram
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a finished study measured.
+
+    curves, by_prompt: see `overopt.curves`; texts: completions of the prompts for show; chain: how the models of
+    the study came out; record: key, git commit, time of the run, compute seconds, device, versions, seeds.
+    """
+
+    study: Study
+    record: dict[str, Any]
+    curves: pl.DataFrame
+    by_prompt: pl.DataFrame
+    texts: pl.DataFrame
+    chain: dict[str, Any]
+
+
+def load(study: str) -> Results:
+    """The results of a study, by name or YAML path; what is missing of it is computed first.
+
+    Raises:
+        UserError: if the study is unknown or invalid, or its results cannot be computed.
+    """
+    from overopt.runner import run  # the runner needs the plan, and the plan needs `gather`
+
+    spec = load_study(study)
+    return read(run(spec), spec)
+
+
+def read(folder: Path, study: Study) -> Results:
+    """The tables in `folder`, which a `tables` stage published."""
+    return Results(
+        study=study,
+        record=read_json(folder / "summary.json") | {"key": read_record(folder)["key"]},
+        curves=curves.read(folder / "curves.parquet"),
+        by_prompt=curves.read_by_prompt(folder / "by_prompt.parquet"),
+        texts=pl.read_parquet(folder / "texts.parquet"),
+        chain=read_json(folder / "chain.json"),
+    )
+
+
+def gather(job: Job) -> None:
+    """Join the curves of all runs, the texts, and what describes the chain of models."""
+    runs = [folder for folder in job.parents.values() if (folder / "curve.parquet").is_file()]
+    curves.write(pl.concat([curves.read(run / "curve.parquet") for run in runs]), job.out / "curves.parquet")
+    by_prompt = pl.concat([curves.read_by_prompt(run / "by_prompt.parquet") for run in runs])
+    curves.write_by_prompt(by_prompt, job.out / "by_prompt.parquet")
+    texts = pl.concat([pl.read_parquet(run / "texts.parquet") for run in runs])
+    texts.write_parquet(job.out / "texts.parquet")
+    write_json(job.out / "chain.json", chain(job))
+    write_json(job.out / "summary.json", summary(job))
+
+
+def chain(job: Job) -> dict[str, Any]:
+    """Sizes and losses of the language models, gold's validity, and what the data hold."""
+    study = Study.model_validate(job.spec["study"])
+    parents = job.parents
+    sentences = pl.read_parquet(parents["corpus"] / "sentences.parquet")
+    ratings = pl.read_parquet(parents["corpus"] / "ratings.parquet")
+    models = []
+    for name, model in study.models.items():
+        metrics = read_json(parents[f"language model {name}"] / "metrics.json")
+        described = {"name": name, "params": metrics["parameters"], "loss": metrics["validation_loss"]}
+        models.append(described | {"tokens": model.tokens})
+    pool = Samples.load(parents["pool"] / "evaluation.safetensors")
+    scores = Scale(**read_json(parents["pool"] / "scale.json"))(
+        load_file(parents["pool"] / "evaluation_gold.safetensors")["gold"]
+    )
+    # evenly over the pool: every prompt is among the ones kept
+    kept = slice(None, None, max(1, len(scores) // SHOWN_SCORES))
+    texts = decode(pool[kept].ids, load_tokenizer(parents["tokenizer"]))
+    held_out = round(study.pairs.count * study.pairs.validation)
+    return {
+        "data": {
+            "reviews": sentences["review"].n_unique(),
+            "sentences": len(sentences),
+            "rated_texts": ratings.filter(pl.col("source") != "words").height,
+            "rated_words": ratings.filter(pl.col("source") == "words").height,
+            "ratings": int(ratings["raters"].sum()),
+            "vocabulary": study.text.vocabulary,
+            "prompt_tokens": study.text.prompt_tokens,
+            "max_new_tokens": study.text.completion_tokens,
+        },
+        "language_models": models,
+        "gold": read_json(parents["gold reward model"] / "validity.json")
+        | {"bag_of_words_r2": bag_of_words_r2(texts, scores[kept].double().numpy())},
+        "pairs": {"train": study.pairs.count - held_out, "held_out": held_out},
+        "gold_base_scores": [round(s, 4) for s in scores[kept].tolist()],
+    }
+
+
+def summary(job: Job) -> dict[str, Any]:
+    """When, where and for how long the study ran, from the records of everything it is made of."""
+    records = [read_record(folder) for folder in job.parents.values()]
+    study = Study.model_validate(job.spec["study"])
+    last = max(records, key=lambda record: record["started"] + record["seconds"])
+    finished = datetime.fromtimestamp(last["started"] + last["seconds"], UTC)
+    return {
+        "created": finished.isoformat(timespec="seconds"),
+        "seconds": sum(record["seconds"] for record in records),
+        "device": last["device"],
+        "versions": last["packages"],
+        "git": last["git"]["commit"],
+        "seeds": list(range(study.proxies.seeds)),
+    }

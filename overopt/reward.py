@@ -1,0 +1,78 @@
+"""Reward models in use: score completions, put scores on the paper's scale, calibrate proxies."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int
+from scipy.optimize import minimize_scalar
+from scipy.special import expit
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from overopt.sampling import Samples
+
+
+def score_rows(
+    model: PreTrainedModel, ids: Int[Tensor, "batch length"], lengths: Int[Tensor, " batch"]
+) -> Float[Tensor, " batch"]:
+    """The model's scalar at the last token of each row; rows start at column 0. Gradients are kept."""
+    hidden = model.transformer(input_ids=ids, use_cache=False).last_hidden_state
+    return model.score(hidden[torch.arange(len(ids), device=ids.device), lengths - 1])[:, 0].float()
+
+
+@torch.inference_mode()
+def score(model: PreTrainedModel, samples: Samples, *, batch: int = 512) -> Float[Tensor, " samples"]:
+    """Raw reward of prompt and completion, on the CPU, in the order of `samples`.
+
+    Rows are scored sorted by length, so that short ones do not pay for long ones.
+    """
+    order = samples.sequence()[1].sum(-1).argsort(stable=True)
+    scores = torch.empty(len(samples))
+    for rows in order.split(batch):
+        ids, lengths = samples[rows].shifted_left()
+        scores[rows.cpu()] = score_rows(model, ids.to(model.device), lengths.to(model.device)).cpu()
+    return scores
+
+
+@dataclass(frozen=True)
+class Scale:
+    """`gain * raw + bias`, the affine map from raw scores to base-policy SDs with the base policy at 0."""
+
+    gain: float
+    bias: float
+
+    def __call__(self, raw: Tensor) -> Tensor:
+        """Raw scores on the scale."""
+        return self.gain * raw + self.bias
+
+
+def gold_scale(base: Float[Tensor, " samples"]) -> Scale:
+    """Base policy at mean 0 and variance 1 (paper, section 2.2: gold is divided to unit variance).
+
+    Raises:
+        ValueError: if the scores do not vary.
+    """
+    values = base.double()
+    spread = float(values.std())
+    if not spread > 0:
+        raise ValueError("gold scores of the base policy: found no spread, expected some")
+    return Scale(1 / spread, -float(values.mean()) / spread)
+
+
+def proxy_gain(margins: Float64[np.ndarray, " pairs"], gold_margins: Float64[np.ndarray, " pairs"]) -> float:
+    """The gain on a proxy's logits that minimises cross-entropy against soft gold labels.
+
+    margins: raw proxy score of the first text less the second, on validation pairs; gold_margins: the same for
+    gold, raw, so that sigmoid(gold_margins) is the gold probability. Training on hard labels
+    miscalibrates a proxy; this undoes it (paper, section 2.2). The gain is at least 0: a proxy that ranks worse
+    than chance is scaled to nothing rather than turned round.
+    """
+    target = expit(gold_margins)
+
+    def cross_entropy(log_gain: float) -> float:
+        logit = np.exp(log_gain) * margins
+        return float(np.mean(np.logaddexp(0, logit) - target * logit))
+
+    best = minimize_scalar(cross_entropy, bounds=(-12, 12), method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(best.x))

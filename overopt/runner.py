@@ -1,0 +1,149 @@
+"""Run a study: every missing stage, in processes side by side, with progress on the terminal.
+
+Small models are fastest with one thread a process and several processes; a GPU has one process.
+"""
+
+import json
+import logging
+import multiprocessing
+import os
+import threading
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import torch
+
+from overopt.display import Display
+from overopt.errors import UserError
+from overopt.plan import Plan, plan
+from overopt.store import Runtime, Stage, Store
+from overopt.study import ROOT, Study
+
+POLL_SECONDS = 0.5
+
+
+def store_root() -> Path:
+    """`$OVEROPT_STORE`, or the folder `store` of the project."""
+    return Path(os.environ.get("OVEROPT_STORE") or ROOT / "store")
+
+
+def make_runtime(device: str = "auto", workers: int | None = None, batch: int = 256) -> Runtime:
+    """How to run: a GPU when there is one (one worker), else the CPU with a worker a core.
+
+    Raises:
+        UserError: if the device is unknown or absent, or a count is below 1.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=device).item()  # a number must come back: `meta` holds none
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(
+            f"device: found {device!r}, expected auto, cpu or a GPU that torch can use"
+        ) from error
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    chosen = workers if workers is not None else (cores if device == "cpu" else 1)
+    for name, value in {"workers": chosen, "batch": batch}.items():
+        if value < 1:
+            raise UserError(f"{name}: found {value}, expected at least 1")
+    return Runtime(device=device, batch=batch, workers=chosen, store=store_root())
+
+
+def run(study: Study, runtime: Runtime | None = None) -> Path:
+    """Compute what is missing of `study` and return the folder of its tables.
+
+    Raises:
+        UserError: if the store cannot be used or a download fails.
+        Diverged: if a training run's loss or KL is no longer finite.
+    """
+    runtime = runtime or make_runtime()
+    graph, store = plan(study), Store(runtime.store)
+    missing = unfinished(graph, store)
+    if missing:
+        _run_stages(graph, missing, store, runtime)
+    return store.path(graph.tables)
+
+
+def unfinished(graph: Plan, store: Store) -> list[Stage]:
+    """The stages without a result that verifies, in the order of the plan; damage is named in the log."""
+    found = []
+    for stage in graph.stages:
+        problem = store.problem(stage)
+        if problem:
+            found.append(stage)
+            if problem != "missing":
+                logging.getLogger("overopt").warning("%s; it is computed again", problem)
+    return found
+
+
+def _run_stages(graph: Plan, missing: list[Stage], store: Store, runtime: Runtime) -> None:
+    waiting = {stage.key: stage for stage in missing}
+    done = {stage.key for stage in graph.stages} - set(waiting)
+    running: dict[Future[float], Stage] = {}
+    # Read by OpenMP when a worker imports torch: threads that spin steal the core from the other worker.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    context = multiprocessing.get_context("spawn")
+    with (
+        Display(
+            graph.study.name, total=len(graph.stages), done=len(done), workers=runtime.workers
+        ) as display,
+        ProcessPoolExecutor(runtime.workers, context, initializer=_start_worker) as pool,
+    ):
+        try:
+            while waiting or running:
+                for key, stage in list(waiting.items()):
+                    ready = all(parent.key in done for parent in stage.parents.values())
+                    if ready and len(running) < runtime.workers:
+                        running[pool.submit(_compute, graph.study, key, runtime)] = waiting.pop(key)
+                finished, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    stage = running.pop(future)
+                    seconds = future.result()
+                    done.add(stage.key)
+                    display.finished(stage.title, seconds)
+                display.update({s.title: _progress(store.work_folder(s)) for s in running.values()})
+        except BrokenProcessPool as error:
+            titles = ", ".join(stage.title for stage in running.values())
+            raise UserError(
+                f"study {graph.study.name}: a worker died while computing {titles} (out of memory, or killed); "
+                "what was finished is kept: run the same command again, with --workers 1 if memory was short"
+            ) from error
+        finally:
+            for future in running:
+                future.cancel()
+
+
+def _start_worker() -> None:
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+
+
+def _end_with_parent(parent: int) -> None:
+    """A run that is killed must not leave workers behind that nobody waits for."""
+    while os.getppid() == parent:
+        time.sleep(POLL_SECONDS)
+    os._exit(1)
+
+
+def _compute(study: Study, key: str, runtime: Runtime) -> float:
+    """In a worker: compute one stage of `study`; seconds taken."""
+    started = time.monotonic()
+    stage = next(stage for stage in plan(study).stages if stage.key == key)
+    Store(runtime.store).compute(stage, runtime)
+    return time.monotonic() - started
+
+
+def _progress(work: Path) -> tuple[int, int] | None:
+    """Done and total of a running stage, if it has said anything."""
+    try:
+        seen = json.loads((work / "progress.json").read_text())
+        return seen["done"], seen["total"]
+    except (OSError, ValueError, KeyError):
+        return None

@@ -1,0 +1,64 @@
+"""Next-token training of a small decoder on single sentences."""
+
+from collections.abc import Callable
+
+import torch
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+
+from overopt.sampling import pad_rows
+from overopt.training.optim import adamw, batches, check_finite, set_learning_rate, warmup_cosine
+
+
+def train_language_model(
+    model: PreTrainedModel,
+    rows: list[list[int]],
+    *,
+    tokens: int,
+    batch: int,
+    learning_rate: float,
+    generator: torch.Generator,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Train `model` in place on about `tokens` tokens of `rows` (BOS, sentence, EOS), one sentence a row.
+
+    Loss is the mean over tokens in nats; AdamW with warm-up and cosine decay, gradient norm clipped at 1.
+
+    Raises:
+        Diverged: if the loss is no longer finite.
+    """
+    device, pad = model.device, model.config.pad_token_id
+    steps = max(1, round(tokens / (batch * sum(map(len, rows)) / len(rows))))
+    optimiser = adamw(model, learning_rate, weight_decay=0.01)
+    model.train()
+    for step, chosen in enumerate(batches(list(map(len, rows)), batch, steps, generator)):
+        set_learning_rate(optimiser, learning_rate * warmup_cosine(step, steps))
+        loss = next_token_loss(model, pad_rows([rows[i] for i in chosen], pad, left=False).to(device))
+        check_finite(loss.item(), "language model: loss", step)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad()
+        progress(step + 1, steps)
+    model.eval()
+
+
+def next_token_loss(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy of the next token in nats, padding on the right left out. ids: [batch, length]."""
+    positions = torch.arange(ids.shape[1] - 1, device=ids.device)[None].expand(len(ids), -1)
+    logits = model(input_ids=ids[:, :-1], position_ids=positions).logits  # [batch, length - 1, vocabulary]
+    return F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), ignore_index=model.config.pad_token_id)
+
+
+@torch.inference_mode()
+def validation_loss(model: PreTrainedModel, rows: list[list[int]], batch: int = 256) -> float:
+    """Mean next-token loss over all tokens of `rows`, nats a token."""
+    total = count = 0.0
+    ordered = sorted(rows, key=len)
+    for start in range(0, len(ordered), batch):
+        chunk = ordered[start : start + batch]
+        targets = sum(map(len, chunk)) - len(chunk)
+        ids = pad_rows(chunk, model.config.pad_token_id, left=False).to(model.device)
+        total += next_token_loss(model, ids).item() * targets
+        count += targets
+    return total / count

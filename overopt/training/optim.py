@@ -1,0 +1,71 @@
+"""What every trainer shares: length-sorted batches, a learning-rate schedule, a stop on NaN."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import nn
+
+
+class Diverged(RuntimeError):
+    """A training run whose loss or KL is no longer finite; nothing of it is published."""
+
+
+def check_finite(value: float, what: str, step: int) -> float:
+    """`value` itself.
+
+    Raises:
+        Diverged: if it is NaN or infinite, naming `what` and the step.
+    """
+    if not math.isfinite(value):
+        raise Diverged(f"{what}: found {value} at step {step}; expected a finite number")
+    return value
+
+
+def warmup_cosine(step: int, total: int, *, warmup: float = 0.05, floor: float = 0.1) -> float:
+    """Factor on the peak learning rate: linear warm-up, then a cosine down to `floor`."""
+    start = max(1, round(warmup * total))
+    if step < start:
+        return (step + 1) / start
+    progress = (step - start) / max(1, total - start)
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def adamw(model: nn.Module, learning_rate: float, weight_decay: float = 0.0) -> torch.optim.AdamW:
+    """AdamW in one fused kernel, betas 0.9 and 0.95."""
+    return torch.optim.AdamW(
+        model.parameters(), lr=learning_rate, betas=(0.9, 0.95), weight_decay=weight_decay, fused=True
+    )
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, learning_rate: float) -> None:
+    """Set the learning rate of every parameter group."""
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate
+
+
+def batches(
+    lengths: Sequence[int], size: int, steps: int, generator: torch.Generator, *, window: int = 32
+) -> Iterator[list[int]]:
+    """`steps` batches of `size` indices, epoch after epoch, each batch of rows of about equal length.
+
+    Rows are shuffled, sorted by length within `window` batches, and the batches shuffled again: little
+    padding, and an order that is still random. An incomplete batch at the end of an epoch is dropped.
+
+    Raises:
+        ValueError: if there are fewer rows than one batch.
+    """
+    if len(lengths) < size:
+        raise ValueError(f"batches: {len(lengths)} rows, fewer than one batch of {size}")
+    done = 0
+    while True:
+        order = torch.randperm(len(lengths), generator=generator).tolist()
+        epoch = []
+        for start in range(0, len(order), size * window):
+            chunk = sorted(order[start : start + size * window], key=lambda row: lengths[row])
+            epoch += [chunk[k : k + size] for k in range(0, len(chunk) - size + 1, size)]
+        for k in torch.randperm(len(epoch), generator=generator).tolist():
+            if done == steps:
+                return
+            yield epoch[k]
+            done += 1

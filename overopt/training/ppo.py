@@ -1,0 +1,202 @@
+"""Proximal policy optimisation of a language model against a reward model (Schulman et al. 2017).
+
+One iteration: sample a batch of completions, score each once at its end, spread the score over tokens with
+generalised advantage estimation, and take a few clipped steps on policy and value model. The value model is
+separate from the policy. A completion that reaches the length limit without EOS ends there and is scored.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from overopt.sampling import Prompts, Samples, exact_kl, forward_inputs, log_probs_of, sample, token_logits
+from overopt.study import PPO
+from overopt.training.optim import adamw, check_finite
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """What one iteration saw, means over its batch, before its own update.
+
+    kl: exact, nats a completion; reward: of the reward model alone; entropy: nats a token; length: tokens;
+    clip_fraction: share of tokens whose ratio left the clip range, over the iteration's updates.
+    """
+
+    step: int
+    kl: float
+    reward: float
+    entropy: float
+    length: float
+    clip_fraction: float
+    policy_loss: float
+    value_loss: float
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """A batch of completions and what an update needs of them; all [batch, completion]."""
+
+    samples: Samples
+    log_probs: Float[Tensor, "batch completion"]
+    values: Float[Tensor, "batch completion"]
+    advantages: Float[Tensor, "batch completion"]
+    returns: Float[Tensor, "batch completion"]
+
+
+def gae(
+    rewards: Float[Tensor, "batch completion"],
+    values: Float[Tensor, "batch completion"],
+    mask: Bool[Tensor, "batch completion"],
+    *,
+    lam: float,
+) -> Float[Tensor, "batch completion"]:
+    """Generalised advantage estimates, undiscounted; 0 on padding (Schulman et al. 2015, eq. 16).
+
+    advantage_t = sum_k lam^k delta_(t+k), delta_t = reward_t + value_(t+1) - value_t, with value 0 past the end.
+    """
+    advantages = torch.zeros_like(values)
+    following = values.new_zeros(len(values))  # advantage at t + 1
+    next_value = values.new_zeros(len(values))
+    for t in reversed(range(values.shape[1])):
+        inside = mask[:, t]
+        following = inside * (rewards[:, t] + next_value - values[:, t] + lam * following)
+        next_value = inside * values[:, t]
+        advantages[:, t] = following
+    return advantages
+
+
+def token_values(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "batch completion"]:
+    """Value of the state before each completion token, from a one-logit model applied at every position."""
+    ids, mask = samples.sequence()
+    hidden = model.transformer(**forward_inputs(ids[:, :-1], mask[:, :-1]), use_cache=False).last_hidden_state
+    return model.score(hidden[:, -samples.ids.shape[1] :])[..., 0].float()
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of `values` where `mask` is True."""
+    return (values * mask).sum() / mask.sum()
+
+
+def ppo(
+    policy: PreTrainedModel,
+    reference: PreTrainedModel,
+    value_model: PreTrainedModel,
+    reward: Callable[[Samples], Float[Tensor, " batch"]],
+    prompts: Prompts,
+    config: PPO,
+    *,
+    completion_tokens: int,
+    kl_penalty: float,
+    generator: torch.Generator,
+) -> Iterator[Iteration]:
+    """Train `policy` and `value_model` in place, yielding after every iteration until `config.max_steps`.
+
+    reward: score of each completion (base-policy SDs); kl_penalty: SDs a nat, on log(pi/pi0) of each token,
+    0 by default as in the paper. The caller stops the run by leaving the loop.
+
+    Raises:
+        Diverged: if KL or a loss is no longer finite.
+    """
+    policy_optimiser = adamw(policy, config.learning_rate)
+    value_optimiser = adamw(value_model, config.value_learning_rate)
+    for step in range(config.max_steps):
+        rows = torch.randint(len(prompts), (config.batch,), generator=generator)
+        uniforms = torch.rand(config.batch, completion_tokens, generator=generator)
+        rollout, seen = collect(
+            policy,
+            reference,
+            value_model,
+            reward,
+            prompts[rows].to(policy.device),
+            uniforms,
+            config,
+            kl_penalty,
+        )
+        check_finite(seen["kl"], "PPO: KL", step)
+        losses = []
+        for _ in range(config.epochs):
+            for part in torch.randperm(config.batch, generator=generator).split(config.minibatch):
+                losses.append(
+                    update(policy, value_model, rollout, part, config, policy_optimiser, value_optimiser)
+                )
+        policy_loss, value_loss, clipped = (sum(column) / len(losses) for column in zip(*losses, strict=True))
+        check_finite(policy_loss + value_loss, "PPO: loss", step)
+        yield Iteration(
+            step + 1, **seen, clip_fraction=clipped, policy_loss=policy_loss, value_loss=value_loss
+        )
+
+
+@torch.inference_mode()
+def collect(
+    policy: PreTrainedModel,
+    reference: PreTrainedModel,
+    value_model: PreTrainedModel,
+    reward: Callable[[Samples], Float[Tensor, " batch"]],
+    prompts: Prompts,
+    uniforms: Float[Tensor, "batch completion"],
+    config: PPO,
+    kl_penalty: float,
+) -> tuple[Rollout, dict[str, float]]:
+    """One batch of completions with advantages (whitened over its tokens) and returns."""
+    tokens = {"eos": policy.config.eos_token_id, "pad": policy.config.pad_token_id}
+    samples = sample(policy, prompts, uniforms, **tokens)
+    mask = samples.mask
+    policy_logits, reference_logits = token_logits(policy, samples), token_logits(reference, samples)
+    log_probs = log_probs_of(policy_logits, samples.ids)
+    values = token_values(value_model, samples)
+    scores = reward(samples).to(values.device)
+    rewards = -kl_penalty * (log_probs - log_probs_of(reference_logits, samples.ids))
+    rewards[torch.arange(len(samples)), samples.lengths - 1] += scores  # the score comes with the last token
+    advantages = gae(rewards, values, mask, lam=config.gae_lambda)
+    returns = advantages + values
+    centre = masked_mean(advantages, mask)
+    spread = masked_mean((advantages - centre) ** 2, mask).sqrt()
+    whitened = (advantages - centre) / (spread + 1e-8)
+    surprise = policy_logits.logsumexp(-1) - (policy_logits.softmax(-1) * policy_logits).sum(-1)
+    seen = {
+        "kl": (exact_kl(policy_logits, reference_logits) * mask).sum(-1).mean().item(),
+        "reward": scores.mean().item(),
+        "entropy": masked_mean(surprise, mask).item(),
+        "length": samples.lengths.float().mean().item(),
+    }
+    return Rollout(samples, log_probs, values, whitened, returns), seen
+
+
+def update(
+    policy: PreTrainedModel,
+    value_model: PreTrainedModel,
+    rollout: Rollout,
+    rows: Tensor,
+    config: PPO,
+    policy_optimiser: torch.optim.Optimizer,
+    value_optimiser: torch.optim.Optimizer,
+) -> tuple[float, float, float]:
+    """One clipped step on one minibatch; returns policy loss, value loss and the share of clipped tokens."""
+    samples = rollout.samples[rows]
+    # inference-mode tensors cannot enter autograd: clone the few that do
+    mask, old = samples.mask.clone(), rollout.log_probs[rows].clone()
+    advantages, returns, old_values = (
+        column[rows].clone() for column in (rollout.advantages, rollout.returns, rollout.values)
+    )
+    ratio = (log_probs_of(token_logits(policy, samples), samples.ids.clone()) - old).exp()
+    clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
+    policy_loss = masked_mean(torch.maximum(-advantages * ratio, -advantages * clipped), mask)
+    policy_loss.backward()
+    torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
+    policy_optimiser.step()
+    policy_optimiser.zero_grad()
+
+    values = token_values(value_model, samples)
+    near = old_values + (values - old_values).clamp(-config.clip, config.clip)
+    value_loss = 0.5 * masked_mean(torch.maximum((values - returns) ** 2, (near - returns) ** 2), mask)
+    value_loss.backward()
+    torch.nn.utils.clip_grad_norm_(value_model.parameters(), 1.0)
+    value_optimiser.step()
+    value_optimiser.zero_grad()
+
+    outside = masked_mean(((ratio - 1).abs() > config.clip).float(), mask)
+    return policy_loss.item(), value_loss.item(), outside.item()

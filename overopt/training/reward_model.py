@@ -1,0 +1,67 @@
+"""Pairwise training of a reward model, one pass over labelled pairs."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+
+from overopt.reward import score, score_rows
+from overopt.sampling import Samples
+from overopt.training.optim import adamw, batches, check_finite, set_learning_rate, warmup_cosine
+
+
+def train_reward_model(
+    model: PreTrainedModel,
+    first: Samples,
+    second: Samples,
+    first_wins: Bool[Tensor, " pairs"],
+    *,
+    batch: int,
+    learning_rate: float,
+    generator: torch.Generator,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Train `model` in place for one epoch with the loss -log sigmoid(score of winner - score of loser).
+
+    `first[i]` and `second[i]` share a prompt; pairs of about equal length share a batch.
+
+    Raises:
+        Diverged: if the loss is no longer finite.
+        ValueError: if there are fewer pairs than one batch.
+    """
+    steps = len(first) // batch
+    optimiser = adamw(model, learning_rate, weight_decay=0.01)
+    lengths = torch.maximum(first.lengths, second.lengths).tolist()
+    sign = first_wins.float() * 2 - 1
+    model.train()
+    for step, chosen in enumerate(batches(lengths, batch, steps, generator)):
+        set_learning_rate(optimiser, learning_rate * warmup_cosine(step, steps))
+        margin = pair_margin(model, first[chosen], second[chosen])
+        loss = F.softplus(-sign[chosen].to(margin.device) * margin).mean()
+        check_finite(loss.item(), "reward model: loss", step)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad()
+        progress(step + 1, steps)
+    model.eval()
+
+
+@torch.inference_mode()
+def pair_margins(
+    model: PreTrainedModel, first: Samples, second: Samples, *, batch: int = 512
+) -> Float[Tensor, " pairs"]:
+    """Raw score of each first text less that of its second, on the CPU."""
+    return score(model, first, batch=batch) - score(model, second, batch=batch)
+
+
+def pair_margin(model: PreTrainedModel, first: Samples, second: Samples) -> Tensor:
+    """Raw score of each first text less that of its second, gradients kept: [pairs]."""
+    scores = [
+        score_rows(model, *(part.to(model.device) for part in side.shifted_left()))
+        for side in (first, second)
+    ]
+    return scores[0] - scores[1]

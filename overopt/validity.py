@@ -1,0 +1,98 @@
+"""How well gold judges what it was not trained on, beside linear models on word weights."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float
+from scipy.stats import pearsonr
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import cross_val_predict
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from overopt.seeding import derive
+from overopt.training.gold import Rows, score_all
+
+
+def rating_validity(
+    model: PreTrainedModel, ratings: pl.DataFrame, test_rows: Rows, *, seed: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Agreement with held-out human ratings, of gold and of TF-IDF ridge regression on the same split.
+
+    Returns Pearson correlations with the mean rating (all texts, and movie reviews alone), and the accuracy on
+    random pairs of held-out texts whose mean ratings differ.
+    """
+    parts = {split: ratings.filter(pl.col("split") == split) for split in ("train", "validation", "test")}
+    truth = {split: part["rating"].to_numpy() for split, part in parts.items()}
+    vectoriser = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+    features = vectoriser.fit_transform(parts["train"]["text"])
+    validation = vectoriser.transform(parts["validation"]["text"])
+    fitted = [Ridge(alpha=alpha).fit(features, truth["train"]) for alpha in (0.1, 0.3, 1.0, 3.0)]
+    best = max(fitted, key=lambda ridge: pearsonr(ridge.predict(validation), truth["validation"])[0])
+    linear = best.predict(vectoriser.transform(parts["test"]["text"]))
+    scores = score_all(model, test_rows).numpy()
+    y = truth["test"]
+    movie = parts["test"]["source"].to_numpy() == "movieReviewSnippets"
+    i, j = (
+        np.random.default_rng(derive(seed, "rated pairs"))
+        .permutation(len(y))[: len(y) // 2 * 2]
+        .reshape(2, -1)
+    )
+    i, j = i[y[i] != y[j]], j[y[i] != y[j]]
+    right = {name: (p[i] > p[j]) == (y[i] > y[j]) for name, p in {"gold": scores, "linear": linear}.items()}
+    report = {
+        "rated_held_out": len(y),
+        "pearson": float(pearsonr(scores, y)[0]),
+        "pearson_baseline": float(pearsonr(linear, y)[0]),
+        "pearson_movie": float(pearsonr(scores[movie], y[movie])[0]),
+        "pearson_movie_baseline": float(pearsonr(linear[movie], y[movie])[0]),
+    }
+    return report, _accuracy("human ratings", right["gold"], right["linear"])
+
+
+def spoilt_validity(
+    kind: str,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    training: tuple[Rows, Rows],
+    held_out: tuple[Rows, Rows],
+) -> dict[str, Any]:
+    """How often gold scores a real text above its spoilt twin, on held-out pairs of one kind.
+
+    The baseline is logistic regression on TF-IDF word weights, real against spoilt, trained on the same pairs.
+    """
+    texts = {
+        name: tokenizer.batch_decode(real + bad, skip_special_tokens=True)
+        for name, (real, bad) in {"train": training, "test": held_out}.items()
+    }
+    vectoriser = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+    features = vectoriser.fit_transform(texts["train"])
+    label = np.repeat([1, 0], len(training[0]))
+    linear = (
+        LogisticRegression(max_iter=200)
+        .fit(features, label)
+        .decision_function(vectoriser.transform(texts["test"]))
+    )
+    count = len(held_out[0])
+    gold = (score_all(model, held_out[0]) > score_all(model, held_out[1])).numpy()
+    return _accuracy(kind, gold, linear[:count] > linear[count:])
+
+
+def _accuracy(kind: str, gold: np.ndarray, linear: np.ndarray) -> dict[str, Any]:
+    share = float(gold.mean())
+    error = (share * (1 - share) / len(gold)) ** 0.5
+    return {
+        "kind": kind,
+        "accuracy": share,
+        "accuracy_se": error,
+        "baseline": float(linear.mean()),
+        "count": len(gold),
+    }
+
+
+def bag_of_words_r2(texts: list[str], scores: Float[np.ndarray, " texts"]) -> float:
+    """Share of the variance of `scores` that word counts explain: five-fold ridge regression, held-out R squared."""
+    features = CountVectorizer(min_df=2).fit_transform(texts)
+    predicted = cross_val_predict(Ridge(alpha=10.0), features, scores, cv=5)
+    return float(1 - ((scores - predicted) ** 2).mean() / scores.var())

@@ -1,0 +1,94 @@
+"""Small things that several tests share. overopt is imported inside: jaxtyping's hook must be set first."""
+
+import pytest
+import torch
+from book_fixtures import smoke_book  # noqa: F401
+from smoke_fixtures import smoke_store  # noqa: F401
+
+torch.set_num_threads(1)
+
+TEXTS = [
+    "The film was good and the end was better.",
+    "I did not like the film at all!",
+    "A slow start, a dull middle and no end.",
+    "She plays the part well; he does not.",
+    "Was it good? It was, and then it was not.",
+]
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    """A byte-level tokenizer with a few merges, trained on five invented sentences."""
+    from overopt.models import train_tokenizer
+
+    return train_tokenizer(TEXTS, 300)
+
+
+@pytest.fixture(scope="session")
+def sharpen():
+    """Makes an untrained model opinionated: fresh weights predict almost uniformly, and hide mistakes."""
+
+    def scaled(model, factor=5.0):
+        with torch.no_grad():
+            for weight in model.parameters():
+                if weight.dim() > 1:
+                    weight.mul_(factor)
+        return model.eval()
+
+    return scaled
+
+
+@pytest.fixture
+def language_model(tokenizer, sharpen):
+    """A tiny language model over `tokenizer`, far from uniform."""
+    from overopt.models import Shape, new_language_model
+
+    return sharpen(new_language_model(Shape(layers=2, width=16, heads=2), tokenizer, 32, seed=0))
+
+
+@pytest.fixture
+def small_vocabulary(sharpen):
+    """Makes a model over pad 0, BOS 1, EOS 2 and a few more tokens: its completions can be enumerated."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    def make(seed, vocabulary=5, factor=2.5, width=16):
+        config = GPT2Config(
+            vocab_size=vocabulary,
+            n_positions=16,
+            n_embd=width,
+            n_layer=1,
+            n_head=2,
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+            initializer_range=0.1,
+            pad_token_id=0,
+            bos_token_id=1,
+            eos_token_id=2,
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return sharpen(GPT2LMHeadModel(config), factor)
+
+    return make
+
+
+@pytest.fixture
+def all_completions():
+    """Makes Samples that hold every completion of up to `limit` tokens of one prompt, each once."""
+    from overopt.sampling import Prompts, Samples
+
+    def make(prompt, vocabulary, limit, *, eos=2, pad=0):
+        rows = [[]]
+        for _ in range(limit):
+            rows = [
+                grown
+                for row in rows
+                for grown in ([row] if row[-1:] == [eos] else [[*row, token] for token in range(vocabulary)])
+            ]
+        ids = torch.tensor([row + [pad] * (limit - len(row)) for row in rows])
+        mask = torch.tensor([[t < len(row) for t in range(limit)] for row in rows])
+        heads = torch.tensor([prompt]).expand(len(rows), -1)
+        return Samples(Prompts(heads, torch.ones_like(heads, dtype=torch.bool)), ids, mask)
+
+    return make

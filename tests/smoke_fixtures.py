@@ -1,0 +1,26 @@
+"""The study `smoke`, computed once a session from nothing, whatever the number of test processes.
+
+Tests that use it belong to the xdist group "smoke", so that one process has them all.
+"""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import filelock
+import pytest
+
+
+@pytest.fixture(scope="session")
+def smoke_store(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A store that holds the finished study; `OVEROPT_STORE` names it for the rest of the session."""
+    from overopt import runner
+    from overopt.study import load_study
+
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent  # one for all processes of pytest-xdist
+    store = shared / "smoke_store"
+    os.environ["OVEROPT_STORE"] = str(store)
+    with filelock.FileLock(shared / "smoke_store.lock"):
+        runner.run(load_study("smoke"), replace(runner.make_runtime("cpu"), store=store))
+    return store

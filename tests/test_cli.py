@@ -1,0 +1,168 @@
+"""The command line: bad input is one sentence on stderr, exit code 2, and nothing written."""
+
+import sys
+
+import pytest
+
+from overopt import cli
+
+
+@pytest.fixture
+def overopt(monkeypatch, capsys, tmp_path):
+    """Runs the command in an empty folder: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OVEROPT_STORE", str(tmp_path / "store"))
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["overopt", *words])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as done:
+            code = done.code or 0
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def refused(overopt, tmp_path):
+    """Runs a command that must be refused; the sentence after `overopt: `."""
+
+    def run(*words):
+        before = sorted(tmp_path.iterdir())
+        code, out, err = overopt(*words)
+        assert code == 2
+        assert out == ""
+        assert "Traceback" not in err
+        assert err.startswith("overopt: ")
+        assert err.count("\n") == 1
+        assert err.endswith("\n")
+        assert sorted(tmp_path.iterdir()) == before
+        return err.removeprefix("overopt: ").rstrip()
+
+    return run
+
+
+def write(folder, name, *lines):
+    (folder / name).write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "report"])
+def test_an_unknown_study(refused, command):
+    assert refused(command, "nope").startswith("study: found 'nope', expected one of ")
+
+
+def test_a_study_with_a_wrong_field(refused, tmp_path):
+    write(tmp_path, "mine.yaml", "name: mine", "colour: red")
+    assert refused("run", "mine.yaml").startswith("mine.yaml: ")
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda:99", "meta", ""])
+def test_an_unknown_device(refused, device):
+    assert refused("run", "smoke", "--device", device).startswith(f"device: found {device!r}, expected auto, cpu")
+
+
+@pytest.mark.parametrize(("option", "value"), [("workers", "0"), ("batch", "-1")])
+def test_a_count_below_one(refused, option, value):
+    assert refused("run", "smoke", f"--{option}", value) == f"{option}: found {value}, expected at least 1"
+
+
+def test_a_missing_score_file(refused):
+    assert refused("bon", "no.csv", "--out", "out.csv").startswith("no.csv: found no such file")
+
+
+@pytest.mark.parametrize("score", ["nan", "inf", "much", ""])
+def test_a_score_that_is_not_a_finite_number(refused, tmp_path, score):
+    write(tmp_path, "scores.csv", "prompt,gold,proxy", "a,1,2", f"a,{score},3", "a,2,2")
+    assert refused("bon", "scores.csv", "--out", "out.csv").startswith("scores.csv, column 'gold'")
+
+
+def test_a_missing_column(refused, tmp_path):
+    write(tmp_path, "scores.csv", "prompt,proxy", "a,1", "a,2")
+    assert refused("bon", "scores.csv", "--out", "out.csv").startswith("scores.csv: found no column 'gold'")
+    write(tmp_path, "curves.csv", "kl,proxy", "0,1", "1,2")
+    assert refused("fit", "curves.csv", "--form", "bon").startswith("curves.csv: found no column 'gold'")
+
+
+def test_an_empty_file(refused, tmp_path):
+    (tmp_path / "scores.csv").write_text("")
+    assert refused("bon", "scores.csv", "--out", "out.csv").startswith("scores.csv: found an empty file")
+
+
+def test_an_output_that_cannot_be_written(refused, tmp_path):
+    write(tmp_path, "scores.csv", "prompt,gold,proxy", "a,1,2", "a,2,3")
+    assert "no folder" in refused("bon", "scores.csv", "--out", "nowhere/out.csv")
+
+
+def test_a_negative_kl(refused, tmp_path):
+    write(tmp_path, "curves.csv", "kl,gold", "0,0", "-1,1", "4,2", "5,3")
+    assert refused("fit", "curves.csv", "--form", "rl").startswith("curves.csv, column 'kl', row 2: found -1")
+
+
+def test_an_unknown_form(overopt, tmp_path):
+    write(tmp_path, "curves.csv", "kl,gold", "0,0", "1,1", "4,2", "5,3")
+    code, out, err = overopt("fit", "curves.csv", "--form", "cubic")
+    assert (code, out) == (2, "")
+    assert "cubic" in err
+    assert "--form" in err
+    assert "bon" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("words", [["wibble"], ["run"], ["run", "smoke", "--colour"], ["run", "smoke", "--batch", "x"]])
+def test_a_command_line_that_does_not_parse(overopt, words):
+    code, out, err = overopt(*words)
+    assert (code, out) == (2, "")
+    assert err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["bon", "--help"], ["fit", "--help"]])
+def test_help_is_no_error(overopt, words):
+    code, out, err = overopt(*words)
+    assert code == 0
+    assert "usage" in (out + err).lower()
+
+
+def test_curves_and_fits_of_ones_own_scores(overopt, tmp_path):
+    rows = [f"{prompt},{(7 * k) % 5},{k % 3}" for prompt in "ab" for k in range(16)]
+    write(tmp_path, "scores.csv", "prompt,gold,proxy", *rows)
+    code, _, err = overopt("bon", "scores.csv", "--out", "curves.csv")
+    assert (code, err) == (0, "")
+    code, out, _ = overopt("fit", "curves.csv", "--form", "bon", "--json")
+    assert code == 0
+    assert '"alpha"' in out
+
+
+def test_the_plan_of_a_study_names_what_is_missing(overopt):
+    code, out, _ = overopt("plan", "smoke")
+    lines = out.splitlines()
+    assert code == 0
+    assert all(line.startswith("missing") for line in lines[:-1])
+    assert lines[-1] == f"0 of {len(lines) - 1} stages done"
+
+
+def test_a_diverged_training_exits_with_1_and_says_so(overopt, monkeypatch):
+    from overopt import runner
+    from overopt.training.optim import Diverged
+
+    def diverge(*_):
+        raise Diverged("PPO: KL: found nan at step 3; expected a finite number")
+
+    monkeypatch.setattr(runner, "run", diverge)
+    code, out, err = overopt("run", "smoke")
+    assert (code, out) == (1, "")
+    assert err == "overopt: PPO: KL: found nan at step 3; expected a finite number; nothing of this run is published\n"
+
+
+def test_control_c_says_that_the_work_is_kept(overopt, monkeypatch):
+    from overopt import runner
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "run", stop)
+    code, _, err = overopt("run", "smoke")
+    assert code == 130
+    assert err.startswith("overopt: stopped; what was finished is kept")

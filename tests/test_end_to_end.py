@@ -1,0 +1,93 @@
+"""The study `smoke` from nothing: every stage, twice, and what must not change a result."""
+
+import shutil
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from overopt import results, runner
+from overopt.plan import plan
+from overopt.store import Store, read_record
+from overopt.study import load_study
+
+pytestmark = pytest.mark.xdist_group("smoke")
+
+SMOKE = load_study("smoke")
+
+
+@pytest.fixture
+def tables(smoke_store):
+    return results.read(Store(smoke_store).path(plan(SMOKE).tables), SMOKE)
+
+
+def copied_without(store, target, names):
+    """A copy of the store that lacks every result of the stages in `names`."""
+    shutil.copytree(store, target)
+    for name in names:
+        shutil.rmtree(target / name)
+    return target
+
+
+def test_every_result_verifies_and_nothing_is_missing(smoke_store):
+    assert runner.unfinished(plan(SMOKE), Store(smoke_store)) == []
+
+
+def test_curves_cover_the_study(tables):
+    curves = tables.curves
+    counts = curves.group_by("method", "rm_params").len().sort("method", "rm_params")
+    assert counts.filter(method="bon")["len"].to_list() == [7, 7]  # n = 1 ... 64 for two proxies
+    assert (counts.filter(method="ppo")["len"] >= 3).all()
+    start = curves.filter(pl.coalesce("n", "step") == pl.when(pl.col("n").is_null()).then(0).otherwise(1))
+    assert start.height == 4
+    assert start["kl"].abs().max() < 1e-6
+    base = curves.filter(n=1)
+    assert base["gold"].abs().max() < 1e-5  # the base policy is at 0 ...
+    assert base["proxy"].abs().max() < 1e-5  # ... on both scales
+    # each point is the mean of its prompts
+    means = tables.by_prompt.group_by("record", "n", "step").agg(pl.col("gold", "proxy", "kl").mean())
+    joined = curves.join(means, on=["record", "n", "step"], nulls_equal=True, suffix="_mean")
+    assert joined.height == curves.height
+    for name in ("gold", "proxy", "kl"):
+        assert (joined[name] - joined[f"{name}_mean"]).abs().max() < 1e-6
+
+
+def test_texts_are_of_the_prompts_for_show_alone(tables):
+    assert set(tables.texts["prompt_text"]) == set(SMOKE.show_prompts)
+    assert set(tables.texts["record"]) == set(tables.curves["record"])
+
+
+def test_a_finished_study_computes_nothing_again(smoke_store, monkeypatch):
+    def forbidden(*_args):
+        raise AssertionError("a stage ran")
+
+    monkeypatch.setattr(runner, "_run_stages", forbidden)
+    runtime = replace(runner.make_runtime("cpu"), store=smoke_store)
+    assert runner.run(SMOKE, runtime).is_dir()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["best_of_n", "tables"],
+        pytest.param(
+            ["language_model", "decoys", "gold", "pairs", "pool", "proxy", "best_of_n", "ppo", "tables"],
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_the_same_spec_gives_the_same_bits(smoke_store, tmp_path, names):
+    again = copied_without(smoke_store, tmp_path / "again", names)
+    runner.run(SMOKE, replace(runner.make_runtime("cpu", workers=2), store=again))
+    for stage in plan(SMOKE).stages[:-1]:
+        first, second = (read_record(Store(root).folder(stage)) for root in (smoke_store, again))
+        assert first["files"] == second["files"], stage.title
+
+
+def test_batch_and_workers_do_not_change_the_curves(smoke_store, tmp_path, tables):
+    other = copied_without(smoke_store, tmp_path / "other", ["pairs", "pool", "proxy", "best_of_n", "ppo", "tables"])
+    runtime = replace(runner.make_runtime("cpu", workers=1, batch=37), store=other)
+    changed = results.read(runner.run(SMOKE, runtime), SMOKE).curves
+    assert changed["record"].to_list() == tables.curves["record"].to_list()
+    for name in ("kl", "gold", "proxy", "gold_se"):
+        assert (changed[name] - tables.curves[name]).abs().max() < 1e-3, name

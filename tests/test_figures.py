@@ -1,0 +1,235 @@
+"""Figures, the page renderer, and the sentences and tables around them, on synthetic results."""
+
+import json
+import re
+
+import altair as alt
+import fake_results
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from overopt import altair_page, figures, findings, pages
+from overopt.figures.optimisation import MOST_POINTS, thinned
+from overopt.figures.style import ordered_colours, short_number
+
+
+@pytest.fixture(scope="module", params=[(4, 2), (1, 1)], ids=["4 sizes, 2 seeds", "1 size, 1 seed"])
+def charts(request):
+    """Every figure of the book, by name."""
+    sizes, seeds = request.param
+    r = fake_results.load(sizes=sizes, seeds=seeds)
+    curves = findings.main_curves(r.curves)
+    mean = findings.averaged(curves)
+    fits = findings.fitted(curves, r.by_prompt, draws=50)
+    ppo = curves.filter(method="ppo")
+    proxies = curves.group_by("rm_params", "seed").agg(pl.col("rm_loss", "rm_accuracy").first())
+    about = {"description": "What the chart shows."}
+    return {
+        "bon": figures.gold_and_proxy(mean.filter(method="bon"), findings.law_lines(fits, "bon"), **about),
+        "ppo": figures.gold_and_proxy(
+            mean.filter(method="ppo"),
+            findings.law_lines(fits, "ppo"),
+            findings.measured_peaks(mean, "ppo"),
+            **about,
+        ),
+        "coefficients": figures.coefficients(
+            findings.coefficient_table(fits, "bon"), title="best-of-n", **about
+        ),
+        "gold against proxy": figures.gold_against_proxy(mean, **about),
+        "kl": figures.kl_against_step(ppo, **about),
+        "estimators": figures.kl_estimators(ppo, **about),
+        "health": figures.ppo_health(ppo, **about),
+        "language models": figures.language_model_losses(r.chain["language_models"], **about),
+        "gold scores": figures.gold_scores(r.chain["gold_base_scores"], **about),
+        "gold accuracy": figures.gold_accuracy(r.chain["gold"]["pairs"], **about),
+        "proxies": figures.proxy_validation(proxies, **about),
+    }
+
+
+def test_every_figure_is_valid_described_and_drawn(charts):
+    for name, chart in charts.items():
+        spec = chart.to_dict()  # altair checks it against the Vega-Lite schema
+        assert spec["description"], name
+        for width in (altair_page.WIDE, altair_page.NARROW):
+            svg = altair_page.static_svg(spec, width, "x-")
+            assert svg.startswith("<svg"), name
+            assert svg.count("<path") > 3, name
+
+
+def test_a_legend_of_sizes_selects_by_click(charts):
+    for name in ("bon", "ppo", "gold against proxy", "kl", "health"):
+        params = charts[name].to_dict()["params"]
+        assert [param["bind"] for param in params] == ["legend"], name
+        assert params[0]["select"]["fields"] == ["size"], name
+
+
+def test_the_page_has_no_ink_that_only_one_theme_can_show(charts):
+    for name, chart in charts.items():
+        svg = altair_page.static_svg(chart.to_dict(), altair_page.WIDE, "x-")
+        inks = set(re.findall(r'(?:fill|stroke)="(#[0-9a-f]{3,6}|black|white)"', svg))
+        assert not inks & {"#000", "#000000", "#fff", "#ffffff", "black", "white"}, name
+
+
+def test_the_same_chart_is_the_same_bytes(charts):
+    spec = charts["bon"].to_dict()
+    assert altair_page.page_html(spec) == altair_page.page_html(json.loads(json.dumps(spec)))
+
+
+def test_html_holds_two_pictures_and_the_chart():
+    chart = (
+        alt.Chart(pl.DataFrame({"x": [1], "t": ["</script>"]})).mark_point().encode(x="x:Q", tooltip="t:N")
+    )
+    html = altair_page.page_html(chart.properties(description='"quoted" & <b>').to_dict())
+    assert html.count("<svg") == 2
+    assert html.count("</script>") == 1
+    spec = json.loads(re.search(r'<script type="application/json">(.*)</script>', html).group(1))
+    assert next(iter(spec["datasets"].values())) == [{"x": 1, "t": "</script>"}]
+    assert 'aria-label="&quot;quoted&quot; &amp; &lt;b&gt;"' in html
+
+
+def test_two_pictures_never_share_an_id(charts):
+    html = altair_page.page_html(charts["bon"].to_dict()) + altair_page.page_html(charts["ppo"].to_dict())
+    ids = re.findall(r'\bid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize(("width", "columns"), [(800, 2), (340, 1)])
+def test_a_concatenation_takes_the_columns_that_fit(charts, width, columns):
+    spec = charts["proxies"].to_dict()
+    spec_before = json.dumps(spec)
+    fitted = altair_page.sized(spec, width)
+    assert fitted["columns"] == columns
+    assert columns * fitted["concat"][0]["width"] < width
+    assert json.dumps(spec) == spec_before
+
+
+def test_thinning_keeps_ends_and_order():
+    n = 1024
+    kl = np.linspace(0, 6, n)
+    points = pl.DataFrame({"rm_params": [1] * n, "kl": kl, "gold": kl})
+    few = thinned(points)
+    assert few.height <= MOST_POINTS
+    assert few["kl"][0] == kl[0]
+    assert few["kl"][-1] == kl[-1]
+    assert few["kl"].is_sorted()
+
+
+def test_thinning_leaves_short_curves_alone():
+    points = pl.DataFrame({"rm_params": [1] * 11, "kl": np.linspace(0, 6, 11), "gold": np.zeros(11)})
+    assert thinned(points).equals(points)
+
+
+@pytest.mark.parametrize(
+    ("value", "word"), [(840, "840"), (9_600, "9.6k"), (98_304, "98.3k"), (1_048_576, "1.05M"), (6e9, "6G")]
+)
+def test_short_numbers(value, word):
+    assert short_number(value) == word
+
+
+def test_colours_read_on_light_and_on_dark():
+    """Contrast of at least 2.3 with white and 3 with the theme's dark ground, and lightness falls in order."""
+
+    def luminance(colour):
+        channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+    for count in (1, 2, 4, 9):
+        values = [luminance(colour) for colour in ordered_colours(count)]
+        assert all(1.05 / (value + 0.05) > 2.3 for value in values)
+        assert all((value + 0.05) / (luminance("#121212") + 0.05) > 3 for value in values)
+        assert values == sorted(values, reverse=True)
+
+
+def curve(gold, *, kl=None, se=0.01, **more):
+    rows = {"kl": kl or list(range(len(gold))), "gold": gold, "gold_se": [se] * len(gold)}
+    rows |= {"proxy": gold, "proxy_se": [se] * len(gold), "n": [2**k for k in range(len(gold))]}
+    words = {"method": "bon", "rm_params": 1, "record": "a"} | more
+    return pl.DataFrame(
+        {name: pl.Series(name, value, strict=False) for name, value in rows.items()}
+    ).with_columns(**{name: pl.lit(value) for name, value in words.items()})
+
+
+def test_averaging_adds_the_spread_over_seeds_to_the_error():
+    both = pl.concat([curve([0.0, 1.0], record="a"), curve([0.0, 3.0], record="b")])
+    mean = findings.averaged(both)
+    assert mean["gold"].to_list() == [0.0, 2.0]
+    np.testing.assert_allclose(mean["gold_se"], [0.01, np.sqrt(0.01**2 + 2 / 2)])
+
+
+def test_averaging_ppo_ends_where_the_shortest_run_ends():
+    a = curve([0.0, 1.0, 2.0], kl=[0.0, 1.0, 4.0], method="ppo", record="a")
+    b = curve([0.0, 3.0], kl=[0.0, 9.0], method="ppo", record="b")
+    mean = findings.averaged(pl.concat([a, b]))
+    np.testing.assert_allclose(mean["kl"], [0, 1, 4])
+    np.testing.assert_allclose(mean["gold"], [0, 1, 2])  # b is linear in sqrt(KL): 1 at 1 nat, 2 at 4
+
+
+def test_a_fall_is_more_than_two_standard_errors():
+    falls = findings.measured_peaks(findings.averaged(curve([0.0, 1.0, 0.9])), "bon")
+    assert falls.row(0, named=True) == {
+        "rm_params": 1, "kl": 1.0, "gold": 1.0, "end_kl": 2.0, "end_gold": 0.9, "falls": True,
+    }  # fmt: skip
+    level = findings.measured_peaks(findings.averaged(curve([0.0, 1.0, 0.9], se=0.05)), "bon")
+    assert level["falls"].to_list() == [False]
+
+
+def test_sentences_follow_the_data():
+    rising = pl.DataFrame({"rm_params": [10, 1000], "gold": [0.1, 0.2]})
+    assert findings.say_trend(rising, "gold", "gold") == (
+        "Gold rises with every step in proxy size, from 0.10 (10 parameters) to 0.20 (1k)."
+    )
+    falling = pl.DataFrame({"rm_params": [10, 1000], "gold": [0.2, 0.1]})
+    assert "falls with every step" in findings.say_trend(falling, "gold", "gold")
+    mixed = pl.DataFrame({"rm_params": [1, 2, 3], "gold": [0.1, 0.3, 0.2]})
+    assert "rises in 1 of 2 steps" in findings.say_trend(mixed, "gold", "gold")
+    assert "Only one proxy size" in findings.say_trend(mixed.head(1), "gold", "gold")
+
+
+def test_main_curves_leave_out_what_is_no_comparison_of_sizes():
+    r = fake_results.load()
+    other = r.curves.with_columns(kl_penalty=pl.lit(0.1))
+    noisy = r.curves.with_columns(label_noise=pl.lit(0.25))
+    fewer = r.curves.filter(method="bon").with_columns(pairs=pl.lit(100, dtype=pl.Int64))
+    assert findings.main_curves(pl.concat([r.curves, other, noisy, fewer])).equals(r.curves)
+
+
+def test_ppo_texts_go_past_the_highest_gold():
+    r = fake_results.load()
+    stages = findings.ppo_texts(r.texts, r.curves)
+    assert stages["stage"].unique(maintain_order=True).to_list() == [
+        "initial policy", "before", "highest gold", "far past it",
+    ]  # fmt: skip
+    assert stages["kl"].is_sorted()
+    assert stages["record"].n_unique() == 1
+
+
+def test_fits_recover_the_laws_of_the_synthetic_curves():
+    r = fake_results.load()
+    fits = findings.fitted(r.curves, r.by_prompt, draws=100)
+    for k, size in enumerate(fake_results.SIZES):
+        assert fits["bon", size].fit.alpha == pytest.approx(fake_results.ALPHA_BON[k], abs=0.05)
+        assert fits["ppo", size].fit.beta == pytest.approx(fake_results.BETA_RL[k], abs=0.05)
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("C", "Z")) | st.just(" ")))
+def test_model_text_is_shown_as_it_is(text):
+    shown = " ".join(text.split())
+    markdown = f"| a | b |\n| --- | --- |\n| x{pages.escaped(text)}x | y |\n"
+    html = MarkdownIt("commonmark").enable("table").render(markdown)
+    cell = re.search(r"<td>(.*?)</td>", html, re.DOTALL).group(1)
+    for entity, sign in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):
+        cell = cell.replace(entity, sign)
+    assert cell == f"x{shown}x"
+
+
+def test_numbers_and_intervals():
+    assert pages.number(-0.126) == "−0.13"
+    assert pages.number(float("inf")) == "∞"
+    assert pages.number(None) == "—"
+    assert pages.interval(1.0, 0.5, float("inf")) == "1.00\u00a0[0.50,\u00a0∞]"
+    assert [pages.duration(s) for s in (5, 600, 7200)] == ["5 seconds", "10.0 minutes", "2.0 hours"]

@@ -1,0 +1,69 @@
+"""Notebooks: the two forms are in step, parameters can be set, and every figure is captioned."""
+
+import json
+
+import jupytext
+import pytest
+
+from overopt import report
+from overopt.book_html_checks import figure_names
+
+SOURCES = report.notebook_sources()
+
+
+def cells(notebook):
+    return [
+        (cell["cell_type"], "".join(cell["source"]), dict(cell["metadata"])) for cell in notebook["cells"]
+    ]
+
+
+def paired(source):
+    return json.loads(source.with_suffix(".ipynb").read_text(encoding="utf-8"))
+
+
+def test_every_script_is_a_page_of_the_book():
+    scripts = sorted((report.ROOT / "notebooks").glob("*.py"))
+    assert sorted(SOURCES) == scripts
+    assert sorted((report.ROOT / "notebooks").glob("*.ipynb")) == [
+        path.with_suffix(".ipynb") for path in scripts
+    ]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_script_and_ipynb_are_in_step(source):
+    """Run `jupytext --sync notebooks/*.py` where this fails."""
+    assert cells(paired(source)) == cells(jupytext.read(source))
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_ipynb_has_no_outputs(source):
+    code = [cell for cell in paired(source)["cells"] if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
+    assert paired(source)["metadata"]["kernelspec"]["name"] == "python3"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_the_only_parameter_is_the_study(source):
+    tagged = [cell for cell in paired(source)["cells"] if "parameters" in cell["metadata"].get("tags", [])]
+    assert ["".join(cell["source"]) for cell in tagged] == ['study = "laptop"']
+
+
+def test_figures_have_names_of_their_own_and_captions():
+    names = []
+    for source in SOURCES:
+        notebook = paired(source)
+        names += figure_names(notebook)
+        for cell in notebook["cells"]:
+            figure = cell["metadata"].get("mystnb", {}).get("figure")
+            assert figure is None or len(figure["caption"]) > 40
+    assert len(names) == len(set(names)) > 0
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_the_executed_notebook_in_the_book_is_of_this_source(source):
+    """Run `overopt report laptop --publish` where this fails."""
+    executed = json.loads((report.ROOT / "book" / f"{source.stem}.ipynb").read_text(encoding="utf-8"))
+    executed["cells"] = [
+        cell for cell in executed["cells"] if "injected-parameters" not in cell["metadata"].get("tags", [])
+    ]
+    assert cells(executed) == cells(paired(source))

@@ -1,0 +1,145 @@
+"""Studies load whole or not at all, with one sentence that names the field."""
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from overopt.errors import UserError
+from overopt.models import Shape
+from overopt.study import STUDIES, available, load_study
+
+
+@pytest.fixture
+def fields():
+    return yaml.safe_load((STUDIES / "smoke.yaml").read_text())
+
+
+@pytest.fixture
+def refused(tmp_path, fields):
+    """Makes the sentence with which a study is refused whose field `path` is `value`."""
+
+    def sentence(path, value):
+        *parents, last = path.split(".")
+        place = fields
+        for name in parents:
+            place = place[name]
+        place[last] = value
+        file = tmp_path / "mine.yaml"
+        file.write_text(yaml.safe_dump(fields))
+        with pytest.raises(UserError) as caught:
+            load_study(file)
+        text = str(caught.value)
+        assert "\n" not in text
+        assert text.startswith("mine.yaml: ")
+        return text
+
+    return sentence
+
+
+@pytest.mark.parametrize("name", available())
+def test_every_study_of_the_project_loads(name):
+    study = load_study(name)
+    assert study.name == name
+    assert load_study(str(STUDIES / f"{name}.yaml")) == study
+    # the paper's setting, where it states one
+    assert (study.ppo.run.batch, study.ppo.run.clip, study.ppo.run.gae_lambda) == (256, 0.2, 0.95)
+    assert study.ppo.kl_penalties[0] == 0
+
+
+def test_there_is_a_study_for_tests():
+    assert "smoke" in available()
+
+
+def test_a_study_cannot_be_changed():
+    study = load_study("smoke")
+    for part, field, value in (
+        (study, "seed", 1),
+        (study.ppo.run, "clip", 1.0),
+        (study.models["1k"].shape, "width", 9),
+    ):
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(part, field, value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        ("colour", "red", "colour: found 'red'"),
+        ("text.words", 3, "text.words: found 3"),
+        ("ppo.run.lr", 0.1, "ppo.run.lr: found 0.1"),
+        ("seed", "zero", "seed: found 'zero'"),
+        ("seed", -1, "seed: found -1"),
+        ("seed", 1.5, "seed: found 1.5"),
+        ("world", "moon", "world: found 'moon'"),
+        ("name", "Not A Name", "name: found 'Not A Name'"),
+        ("models.1k.learning_rate", 0, "models.1k.learning_rate: found 0"),
+        ("models.1k.learning_rate", "1e-2", None),  # YAML reads 1e-2 as text; pydantic as the number it is
+        ("models.1k.shape.layers", 0, "models.1k.shape.layers: found 0"),
+        ("models", None, "models: found None"),
+        ("pairs.validation", 1.0, "pairs.validation: found 1.0"),
+        ("ppo.kl_penalties", [-0.1], "ppo.kl_penalties.0: found -0.1"),
+        ("policy", "9k", "policy: found '9k', expected one of models: 1k, 7k, 28k"),
+        ("weak_model", "9k", "weak_model: found '9k'"),
+        ("gold.model", "9k", "gold.model: found '9k'"),
+        ("decoys.models", ["9k"], "decoys.models: found '9k'"),
+        ("ppo.value_model", "9k", "ppo.value_model: found '9k'"),
+        ("proxies.models", ["1k", "9k"], "proxies.models: found '9k'"),
+        ("proxies.learning_rates", {"1k": 0.01}, "proxies.learning_rates: expected one for each of proxies.models"),
+        ("ppo.proxies", ["28k"], "ppo.proxies: expected some of proxies.models"),
+        ("ppo.pairs", 320, "ppo.pairs: expected one of proxies.pairs"),
+        ("ppo.seeds", 5, "ppo.seeds: expected at most proxies.seeds"),
+        ("proxies.pairs", [640, 10_000], "proxies.pairs: found 10000, expected at most the 720 training pairs"),
+        ("best_of_n.max_n", 81, "best_of_n.max_n: found 81, expected at most samples = 80"),
+        ("ppo.run.minibatch", 100, "minibatch: found 100, expected a divisor of batch = 256"),
+    ],
+)
+def test_a_wrong_field_is_named_in_one_sentence(refused, tmp_path, fields, path, value, named):
+    if named is None:
+        fields["models"]["1k"]["learning_rate"] = value
+        (tmp_path / "mine.yaml").write_text(yaml.safe_dump(fields))
+        assert load_study(tmp_path / "mine.yaml").models["1k"].learning_rate == float(value)
+    else:
+        assert named in refused(path, value)
+
+
+def test_a_missing_field_is_named(tmp_path, fields):
+    del fields["text"]["prompt_words"]
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(fields))
+    with pytest.raises(UserError, match=r"^mine\.yaml: text\.prompt_words: .*Field required$"):
+        load_study(tmp_path / "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"name: smoke\ntext: {vocabulary: 3\n", r"^mine\.yaml: found broken YAML at line \d, expected a study$"),
+        (b"name: \xff\xfe", r"^mine\.yaml: found broken YAML, expected a study$"),
+        (b"name: a\x00b", r"^mine\.yaml: found broken YAML, expected a study$"),
+        (b"", r"^mine\.yaml: found NoneType, expected the fields of a study$"),
+        (b"- a\n- b\n", r"^mine\.yaml: found list, expected the fields of a study$"),
+        (b"1: 2\n", r"^mine\.yaml: "),
+    ],
+)
+def test_broken_yaml_is_one_sentence(tmp_path, content, sentence):
+    (tmp_path / "mine.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=sentence):
+        load_study(tmp_path / "mine.yaml")
+
+
+@pytest.mark.parametrize("name", ["nope", "../studies/nope", "nope.yaml", ""])
+def test_an_unknown_study_is_one_sentence_naming_those_there_are(name):
+    with pytest.raises(UserError) as caught:
+        load_study(name)
+    assert str(caught.value).startswith(f"study: found {name!r}, expected one of ")
+    assert "smoke" in str(caught.value)
+
+
+def test_positions_cover_sentences_and_samples():
+    text = load_study("smoke").text
+    assert text.positions == max(text.sentence_tokens, text.prompt_tokens + text.completion_tokens)
+    assert text.model_copy(update={"completion_tokens": 99}).positions == text.prompt_tokens + 99
+
+
+def test_a_shape_refuses_what_it_does_not_know():
+    with pytest.raises(ValidationError, match="depth"):
+        Shape.model_validate({"layers": 1, "width": 8, "heads": 1, "depth": 3})

@@ -1,0 +1,65 @@
+"""Batches, schedule, and the stop on NaN."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from overopt.training.optim import Diverged, batches, check_finite, warmup_cosine
+
+
+def drawn(lengths, size, steps, seed=0, **options):
+    return list(batches(lengths, size, steps, torch.Generator().manual_seed(seed), **options))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(1, 30), min_size=1, max_size=60),
+    st.integers(1, 9),
+    st.integers(0, 20),
+    st.integers(1, 4),
+)
+def test_exact_counts_and_every_row_at_most_once_an_epoch(lengths, size, steps, window):
+    if len(lengths) < size:
+        with pytest.raises(ValueError, match=f"{len(lengths)} rows, fewer than one batch of {size}"):
+            drawn(lengths, size, max(steps, 1), window=window)
+        return
+    got = drawn(lengths, size, steps, window=window)
+    assert [len(batch) for batch in got] == [size] * steps
+    an_epoch = len(lengths) // size
+    for start in range(0, steps, an_epoch):
+        rows = [row for batch in got[start : start + an_epoch] for row in batch]
+        assert len(set(rows)) == len(rows)
+        assert set(rows) <= set(range(len(lengths)))
+
+
+def test_rows_of_a_batch_are_about_equally_long_and_in_random_order():
+    lengths = torch.randint(1, 100, (640,), generator=torch.Generator().manual_seed(0)).tolist()
+    got = drawn(lengths, 10, 64)
+    spreads = [max(lengths[i] for i in batch) - min(lengths[i] for i in batch) for batch in got]
+    assert sum(spreads) / len(spreads) < 15  # shuffled rows would spread over about 80
+    firsts = [lengths[batch[0]] for batch in got]
+    assert firsts not in (sorted(firsts), sorted(firsts, reverse=True))
+    assert got == drawn(lengths, 10, 64)
+    assert got != drawn(lengths, 10, 64, seed=1)
+
+
+def test_learning_rate_rises_to_its_peak_and_falls_to_its_floor():
+    factors = [warmup_cosine(step, 200) for step in range(200)]
+    peak = factors.index(max(factors))
+    assert max(factors) == 1
+    assert 0 < factors[0] <= 0.1
+    assert factors[: peak + 1] == sorted(factors[: peak + 1])
+    assert factors[peak:] == sorted(factors[peak:], reverse=True)
+    assert peak == pytest.approx(10, abs=1)
+    assert factors[-1] == pytest.approx(0.1, abs=0.01)
+    assert warmup_cosine(0, 1) == 1
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_value_that_is_not_finite_stops_naming_what_and_when(value):
+    with pytest.raises(Diverged, match=r"loss of x: found -?(nan|inf) at step 7; expected a finite number"):
+        check_finite(value, "loss of x", 7)
+    assert check_finite(1.5, "loss of x", 7) == 1.5

@@ -1,0 +1,198 @@
+"""PPO where the answer is known: a bandit, and a KL penalty whose optimum can be written down."""
+
+import copy
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from overopt.models import new_reward_model
+from overopt.sampling import Prompts, log_probs_of, token_logits
+from overopt.study import PPO
+from overopt.training.optim import Diverged
+from overopt.training.ppo import gae, masked_mean, ppo
+
+CONFIG = PPO(
+    batch=128,
+    minibatch=64,
+    epochs=2,
+    learning_rate=1e-2,
+    value_learning_rate=1e-2,
+    prompts=1,
+    max_steps=30,
+    max_kl=1000,
+    spacing=1,
+    evaluation_samples=1,
+)
+
+
+def prompt(*tokens):
+    ids = torch.tensor([tokens])
+    return Prompts(ids, torch.ones_like(ids, dtype=torch.bool))
+
+
+def run(policy, reward, config=CONFIG, *, tokens=1, kl_penalty=0.0, seed=0, value_model=None, prompts=None):
+    reference = copy.deepcopy(policy)
+    value_model = value_model or new_reward_model(policy, seed=1)
+    return ppo(
+        policy,
+        reference,
+        value_model,
+        reward,
+        prompts or prompt(1, 3),
+        config,
+        completion_tokens=tokens,
+        kl_penalty=kl_penalty,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+@torch.no_grad()
+def probabilities(model, samples):
+    log_probs = log_probs_of(token_logits(model, samples), samples.ids)
+    return (log_probs * samples.mask).sum(-1).double().exp()
+
+
+def slow_gae(rewards, values, lam):
+    """Eq. 16 of Schulman et al. 2015 as it is written, one row without padding."""
+    end = len(rewards)
+    following = [*values[1:], 0.0]
+    delta = [rewards[t] + following[t] - values[t] for t in range(end)]
+    return [sum(lam ** (k - t) * delta[k] for k in range(t, end)) for t in range(end)]
+
+
+numbers = st.floats(-3, 3, width=32)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.floats(0, 1), st.lists(st.integers(1, 5), min_size=1, max_size=4))
+def test_gae_against_its_definition(data, lam, lengths):
+    width = 5
+    table = st.lists(st.lists(numbers, min_size=width, max_size=width), min_size=len(lengths), max_size=len(lengths))
+    rewards, values = torch.tensor(data.draw(table)), torch.tensor(data.draw(table))
+    mask = torch.arange(width) < torch.tensor(lengths)[:, None]
+    got = gae(rewards, values, mask, lam=lam)  # padding holds numbers too: they must not count
+    for i, length in enumerate(lengths):
+        expected = slow_gae(rewards[i, :length].tolist(), values[i, :length].tolist(), lam)
+        assert got[i, :length].tolist() == pytest.approx(expected, abs=1e-4)
+        assert got[i, length:].tolist() == [0] * (width - length)
+
+
+def test_gae_at_its_ends():
+    rewards = torch.tensor([[1.0, 2.0, 4.0]])
+    values, mask = torch.tensor([[0.5, 1.0, 3.0]]), torch.ones(1, 3, dtype=torch.bool)
+    assert gae(rewards, values, mask, lam=1.0).tolist() == [[6.5, 5.0, 1.0]]  # reward to go less value
+    assert gae(rewards, values, mask, lam=0.0).tolist() == [[1.5, 4.0, 1.0]]  # one-step errors
+
+
+def test_masked_mean_leaves_padding_out():
+    values = torch.tensor([[1.0, 2.0, 50.0], [6.0, 70.0, 80.0]])
+    mask = torch.tensor([[True, True, False], [True, False, False]])
+    assert masked_mean(values, mask).item() == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("best", [2, 4])  # 2 is EOS
+def test_finds_the_best_arm_of_a_bandit(small_vocabulary, all_completions, best):
+    policy = small_vocabulary(1, factor=1.0)
+    arms = all_completions([1, 3], 5, 1)
+    seen = list(run(policy, lambda samples: (samples.ids[:, 0] == best).float()))
+    before, after = seen[0], probabilities(policy, arms)
+    assert [one.step for one in seen] == list(range(1, 31))
+    assert before.kl == pytest.approx(0, abs=1e-6)
+    assert before.reward < 0.5
+    assert before.length == 1
+    assert after[best] > 0.97
+    # all on one arm: the KL is -log of what the arm had, the entropy nearly 0
+    assert seen[-1].entropy < 0.3 < before.entropy
+    assert seen[-1].kl == pytest.approx(-math.log(before.reward), abs=0.5)
+    assert seen[-1].reward > 0.95
+    assert max(one.clip_fraction for one in seen) > 0.02
+
+
+def test_a_kl_penalty_leads_to_the_tilted_distribution(small_vocabulary, all_completions):
+    beta, vocabulary, tokens = 0.5, 5, 2
+    policy = small_vocabulary(1, factor=1.5)
+    every = all_completions([1, 3], vocabulary, tokens)
+    base = probabilities(policy, every)
+    rewards = torch.randn(len(every), generator=torch.Generator().manual_seed(3))
+    place = {tuple(row): i for i, row in enumerate(every.ids.tolist())}
+    tilted = base * (rewards.double() / beta).exp()
+    tilted /= tilted.sum()
+    assert 0.5 * (tilted - base).abs().sum() > 0.3  # a long way to go
+
+    def reward(samples):
+        return rewards[[place[tuple(row)] for row in samples.ids.tolist()]]
+
+    reference, value_model = copy.deepcopy(policy), new_reward_model(policy, seed=1)
+    # each leg with a smaller step: whitened advantages never let a large one settle
+    for leg, rate in enumerate((1e-2, 3e-3, 5e-4)):
+        config = CONFIG.model_copy(
+            update={"batch": 256, "minibatch": 128, "learning_rate": rate, "value_learning_rate": rate}
+        )
+        for _ in ppo(
+            policy,
+            reference,
+            value_model,
+            reward,
+            prompt(1, 3),
+            config,
+            completion_tokens=tokens,
+            kl_penalty=beta,
+            generator=torch.Generator().manual_seed(leg),
+        ):
+            pass
+    distance = 0.5 * (probabilities(policy, every) - tilted).abs().sum()
+    assert distance < 0.05
+
+
+def test_same_seed_same_policy_bit_for_bit(small_vocabulary):
+    config = CONFIG.model_copy(update={"max_steps": 3})
+    finals = []
+    for seed in (0, 0, 1):
+        policy = small_vocabulary(1)
+        list(run(policy, lambda samples: samples.ids.float().mean(-1), config, tokens=3, seed=seed))
+        finals.append(policy.state_dict())
+    assert all(torch.equal(finals[0][name], finals[1][name]) for name in finals[0])
+    assert not all(torch.equal(finals[0][name], finals[2][name]) for name in finals[0])
+
+
+def test_the_reference_and_the_reward_are_left_alone(small_vocabulary):
+    policy, reference = small_vocabulary(1), small_vocabulary(1)
+    before = copy.deepcopy(reference.state_dict())
+    value_model = new_reward_model(policy, seed=1)
+    old_values = copy.deepcopy(value_model.state_dict())
+    for _ in ppo(
+        policy,
+        reference,
+        value_model,
+        lambda samples: samples.lengths.float(),
+        prompt(1),
+        CONFIG.model_copy(update={"max_steps": 2}),
+        completion_tokens=3,
+        kl_penalty=0.1,
+        generator=torch.Generator().manual_seed(0),
+    ):
+        pass
+    assert all(torch.equal(before[name], value) for name, value in reference.state_dict().items())
+    assert any(not torch.equal(before[name], value) for name, value in policy.state_dict().items())
+    assert any(not torch.equal(old_values[name], value) for name, value in value_model.state_dict().items())
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_reward_that_is_not_finite_stops_the_run_and_names_the_step(small_vocabulary, bad):
+    calls = []
+
+    def reward(samples):
+        calls.append(1)
+        scores = samples.ids[:, 0].float()
+        if len(calls) == 3:
+            scores[5] = bad
+        return scores
+
+    seen = []
+    with pytest.raises(Diverged, match=r"PPO: loss: found nan at step 2"):
+        for one in run(small_vocabulary(1), reward):
+            seen.append(one.step)
+    assert seen == [1, 2]
