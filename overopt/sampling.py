@@ -122,9 +122,12 @@ def forward_inputs(ids: Int[Tensor, "batch length"], mask: Bool[Tensor, "batch l
     """Keyword arguments for a transformers decoder: ids, positions counted from the first token, and a mask.
 
     Padding on the right needs no mask: a causal model cannot look there. Without padding on the left the
-    mask is left out, which lets attention take its faster causal path.
+    mask is left out, which lets attention take its faster causal path. Positions run on over padding on the
+    right: transformers takes repeated ones for several sequences in a row, and builds a mask after all.
     """
-    inputs = {"input_ids": ids, "position_ids": (mask.long().cumsum(-1) - 1).clamp_min(0)}
+    first = mask.long().argmax(-1, keepdim=True)
+    columns = torch.arange(ids.shape[1], device=ids.device)
+    inputs = {"input_ids": ids, "position_ids": (columns - first).clamp_min(0)}
     if not bool(mask[:, 0].all()):
         inputs["attention_mask"] = mask.long()
     return inputs
@@ -175,47 +178,62 @@ def sample(
     return Samples(prompts, completion.masked_fill(~inside, pad), inside)
 
 
-def token_logits(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "batch completion vocabulary"]:
-    """Logits that predict each completion token: `[b, t]` predicts `samples.ids[b, t]`."""
+def token_logits(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "tokens vocabulary"]:
+    """Logits that predict each completion token, row after row, padding left out: `samples.ids[samples.mask]`.
+
+    The vocabulary is the widest thing here: no logits are made for prompts and padding.
+    """
     ids, mask = samples.sequence()
     width = samples.ids.shape[1]
     # The last completion token predicts nothing that we need.
-    output = model(**forward_inputs(ids[:, :-1], mask[:, :-1]), use_cache=False, logits_to_keep=width)
-    return output.logits.float()
+    inputs = forward_inputs(ids[:, :-1], mask[:, :-1])
+    hidden = model.base_model(**inputs, use_cache=False).last_hidden_state[:, -width:]
+    return model.get_output_embeddings()(hidden[samples.mask]).float()
+
+
+def token_log_probs(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "batch completion"]:
+    """Log-probability of each completion token, nats; 0 on padding. Gradients are kept."""
+    picked = log_probs_of(token_logits(model, samples), samples.ids[samples.mask])
+    return picked.new_zeros(samples.mask.shape).masked_scatter(samples.mask, picked)
 
 
 def log_probs_of(
-    logits: Float[Tensor, "batch completion vocabulary"], ids: Int[Tensor, "batch completion"]
-) -> Float[Tensor, "batch completion"]:
-    """Log-probability of each token, nats. Values on padding are meaningless: mask them."""
+    logits: Float[Tensor, "*batch vocabulary"], ids: Int[Tensor, "*batch"]
+) -> Float[Tensor, "*batch"]:
+    """Log-probability of each token, nats."""
     return logits.gather(-1, ids[..., None])[..., 0] - logits.logsumexp(-1)
 
 
 def exact_kl(
-    logits: Float[Tensor, "batch completion vocabulary"],
-    reference: Float[Tensor, "batch completion vocabulary"],
-) -> Float[Tensor, "batch completion"]:
-    """KL(policy || reference) of the next token at each position, nats, summed over the vocabulary.
+    log_policy: Float[Tensor, "*batch vocabulary"], log_reference: Float[Tensor, "*batch vocabulary"]
+) -> Float[Tensor, "*batch"]:
+    """KL(policy || reference) of the next token, nats, from log-probabilities over the vocabulary.
 
     Summed over a sample's tokens and averaged over samples of the policy, it is an unbiased estimate of the
     KL between the two distributions over completions, with less variance than log-ratios (Rao-Blackwell).
     """
-    log_policy, log_reference = logits.log_softmax(-1), reference.log_softmax(-1)
     return (log_policy.exp() * (log_policy - log_reference)).sum(-1)
 
 
 @torch.inference_mode()
 def sample_kl(
-    policy: PreTrainedModel, reference: PreTrainedModel, samples: Samples
-) -> Float[Tensor, "batch three"]:
+    policy: PreTrainedModel, reference: PreTrainedModel, samples: Samples, *, batch: int = 64
+) -> Float[Tensor, "samples three"]:
     """Per sample, in nats over its completion tokens: exact KL, and its estimators k1 and k3.
 
     k1 = log(pi/pi0) of the sampled tokens; k3 = sum of (pi0/pi - 1 - log(pi0/pi)) (Schulman 2020).
     """
-    policy_logits, reference_logits = token_logits(policy, samples), token_logits(reference, samples)
-    log_ratio = log_probs_of(policy_logits, samples.ids) - log_probs_of(reference_logits, samples.ids)
-    kinds = [exact_kl(policy_logits, reference_logits), log_ratio, torch.expm1(-log_ratio) + log_ratio]
-    return torch.stack([(kind * samples.mask).sum(-1) for kind in kinds], -1)
+    found = []
+    for rows in torch.arange(len(samples)).split(batch):
+        part = samples[rows].to(policy.device)
+        policy_logs, reference_logs = (token_logits(m, part).log_softmax(-1) for m in (policy, reference))
+        token = part.ids[part.mask][:, None]
+        log_ratio = (policy_logs.gather(-1, token) - reference_logs.gather(-1, token))[:, 0]
+        kinds = [exact_kl(policy_logs, reference_logs), log_ratio, torch.expm1(-log_ratio) + log_ratio]
+        row = part.mask.nonzero()[:, 0]
+        sums = torch.zeros(len(part), 3, device=policy.device).index_add_(0, row, torch.stack(kinds, -1))
+        found.append(sums.cpu())
+    return torch.cat(found)
 
 
 def sample_many(

@@ -57,7 +57,7 @@ class LanguageModel(Spec):
 
 
 class Gold(Spec):
-    """The gold reward model: steps of `batch` rated texts and as many pairs of real and spoilt text.
+    """The gold reward model: steps of `batch` rated texts and a quarter as many pairs of real and spoilt text.
 
     `spoilt_weight` multiplies the hinge loss (margin `margin`, raw units) on real-over-spoilt pairs.
     """
@@ -150,13 +150,17 @@ class PPORuns(Spec):
 
 
 class Study(Spec):
-    """One study file. `models` names every language model; the other parts refer to them by name."""
+    """One study file. `models` names every language model; the other parts refer to them by name.
+
+    In pretraining and reward models, token embeddings learn at `embedding_gain` times the learning rate.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     title: str
     world: Literal["reviews"]
     seed: Annotated[int, Field(ge=0)]
     text: Text
+    embedding_gain: PositiveFloat
     models: dict[str, LanguageModel]
     policy: str
     weak_model: str
@@ -241,6 +245,9 @@ def load_study(name: str | Path) -> Study:
         return Study.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "study"
+        field = ".".join(map(str, first["loc"]))
+        if first["type"] == "value_error":  # a sentence of ours, which starts with the field's own name
+            place = f"{path.name}: {field}." if field else f"{path.name}: "
+            raise UserError(f"{place}{first['ctx']['error']}") from error
         found = repr(first["input"]) if not isinstance(first["input"], dict) else "a table"
         raise UserError(f"{path.name}: {field}: found {found[:80]}: {first['msg']}") from error

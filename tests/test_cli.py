@@ -1,5 +1,6 @@
 """The command line: bad input is one sentence on stderr, exit code 2, and nothing written."""
 
+import random
 import sys
 
 import pytest
@@ -60,7 +61,9 @@ def test_a_study_with_a_wrong_field(refused, tmp_path):
 
 @pytest.mark.parametrize("device", ["abacus", "cuda:99", "meta", ""])
 def test_an_unknown_device(refused, device):
-    assert refused("run", "smoke", "--device", device).startswith(f"device: found {device!r}, expected auto, cpu")
+    assert refused("run", "smoke", "--device", device).startswith(
+        f"device: found {device!r}, expected auto, cpu"
+    )
 
 
 @pytest.mark.parametrize(("option", "value"), [("workers", "0"), ("batch", "-1")])
@@ -100,17 +103,16 @@ def test_a_negative_kl(refused, tmp_path):
     assert refused("fit", "curves.csv", "--form", "rl").startswith("curves.csv, column 'kl', row 2: found -1")
 
 
-def test_an_unknown_form(overopt, tmp_path):
+def test_an_unknown_form(refused, tmp_path):
     write(tmp_path, "curves.csv", "kl,gold", "0,0", "1,1", "4,2", "5,3")
-    code, out, err = overopt("fit", "curves.csv", "--form", "cubic")
-    assert (code, out) == (2, "")
-    assert "cubic" in err
-    assert "--form" in err
-    assert "bon" in err
-    assert "Traceback" not in err
+    said = refused("fit", "curves.csv", "--form", "cubic")
+    assert "'cubic'" in said
+    assert "bon" in said
 
 
-@pytest.mark.parametrize("words", [["wibble"], ["run"], ["run", "smoke", "--colour"], ["run", "smoke", "--batch", "x"]])
+@pytest.mark.parametrize(
+    "words", [["wibble"], ["run"], ["run", "smoke", "--colour"], ["run", "smoke", "--batch", "x"]]
+)
 def test_a_command_line_that_does_not_parse(overopt, words):
     code, out, err = overopt(*words)
     assert (code, out) == (2, "")
@@ -126,7 +128,8 @@ def test_help_is_no_error(overopt, words):
 
 
 def test_curves_and_fits_of_ones_own_scores(overopt, tmp_path):
-    rows = [f"{prompt},{(7 * k) % 5},{k % 3}" for prompt in "ab" for k in range(16)]
+    draw = random.Random(0)
+    rows = [f"{prompt},{draw.random()},{draw.random()}" for prompt in "abc" for _ in range(16)]
     write(tmp_path, "scores.csv", "prompt,gold,proxy", *rows)
     code, _, err = overopt("bon", "scores.csv", "--out", "curves.csv")
     assert (code, err) == (0, "")
@@ -153,7 +156,10 @@ def test_a_diverged_training_exits_with_1_and_says_so(overopt, monkeypatch):
     monkeypatch.setattr(runner, "run", diverge)
     code, out, err = overopt("run", "smoke")
     assert (code, out) == (1, "")
-    assert err == "overopt: PPO: KL: found nan at step 3; expected a finite number; nothing of this run is published\n"
+    assert (
+        err
+        == "overopt: PPO: KL: found nan at step 3; expected a finite number; nothing of this run is published\n"
+    )
 
 
 def test_control_c_says_that_the_work_is_kept(overopt, monkeypatch):

@@ -88,7 +88,8 @@ def test_the_ratings_are_those_that_were_published():
 
 def test_no_text_stands_in_two_splits(world):
     sentences = {
-        split: set(map(normalise, world.sentences.filter(pl.col("split") == split)["text"])) for split in REVIEW_SPLITS
+        split: set(map(normalise, world.sentences.filter(pl.col("split") == split)["text"]))
+        for split in REVIEW_SPLITS
     }
     ratings = {
         f"ratings {split}": set(map(normalise, world.ratings.filter(pl.col("split") == split)["text"]))
@@ -113,7 +114,10 @@ def test_no_review_serves_two_uses(world):
 
 
 def test_no_prompt_serves_two_uses(world):
-    keys = {split: list(map(normalise, prompts(world.sentences, split, WORDS, SEED)["prompt"])) for split in PROMPT_SPLITS}
+    keys = {
+        split: list(map(normalise, prompts(world.sentences, split, WORDS, SEED)["prompt"]))
+        for split in PROMPT_SPLITS
+    }
     for split, found in keys.items():
         assert len(found) == len(set(found)) > 1000, split
     for one, other in combinations(keys, 2):
@@ -127,7 +131,9 @@ def test_ratings_are_means_of_about_twenty_people(world):
     assert set(ratings.filter(pl.col("source") == "words")["split"]) == {"train"}
     ratings = ratings.filter(pl.col("source") != "words")
     assert len(ratings) > 23_000
-    assert dict(ratings["split"].value_counts(normalize=True).rows()) == pytest.approx(data.RATING_SPLITS, abs=0.001)
+    assert dict(ratings["split"].value_counts(normalize=True).rows()) == pytest.approx(
+        data.RATING_SPLITS, abs=0.001
+    )
     assert ratings["raters"].min() >= 15
     assert ratings["raters"].mean() > 19
 

@@ -76,13 +76,15 @@ def test_a_failure_of_pip_is_one_sentence_and_leaves_nothing(cache, pip):
         fetch(ARCHIVE)
     sentence = str(caught.value)
     assert "\n" not in sentence
-    assert re.search(r"toy-data==1\.0: pip found 'ERROR: No matching distribution .*'; expected toy_data", sentence)
+    assert re.search(
+        r"toy-data==1\.0: pip found 'ERROR: No matching distribution .*'; expected toy_data", sentence
+    )
     assert left(cache) == []
 
 
 def test_pip_that_is_silent_or_brings_another_file_is_one_sentence(cache, pip):
     pip.content = None
-    with pytest.raises(UserError, match="toy-data==1.0: pip found 'no file came'"):
+    with pytest.raises(UserError, match=r"toy-data==1\.0: pip found 'no file came'"):
         fetch(ARCHIVE)
     pip.content = CONTENT
     with pytest.raises(UserError, match=r"expected other\.tar\.gz with SHA-256"):

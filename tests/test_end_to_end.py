@@ -85,7 +85,9 @@ def test_the_same_spec_gives_the_same_bits(smoke_store, tmp_path, names):
 
 
 def test_batch_and_workers_do_not_change_the_curves(smoke_store, tmp_path, tables):
-    other = copied_without(smoke_store, tmp_path / "other", ["pairs", "pool", "proxy", "best_of_n", "ppo", "tables"])
+    other = copied_without(
+        smoke_store, tmp_path / "other", ["pairs", "pool", "proxy", "best_of_n", "ppo", "tables"]
+    )
     runtime = replace(runner.make_runtime("cpu", workers=1, batch=37), store=other)
     changed = results.read(runner.run(SMOKE, runtime), SMOKE).curves
     assert changed["record"].to_list() == tables.curves["record"].to_list()

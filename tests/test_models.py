@@ -18,8 +18,12 @@ from overopt.models import (
 
 SHAPES = [(1, 8, 1), (1, 24, 2), (2, 16, 4), (3, 32, 2)]
 # a special token spelt out in a text is that token, by transformers' design
-texts = st.text(max_size=40).filter(lambda text: not any(name in text for name in ("<pad>", "<bos>", "<eos>")))
-words = st.lists(st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=8), min_size=1, max_size=6)
+texts = st.text(max_size=40).filter(
+    lambda text: not any(name in text for name in ("<pad>", "<bos>", "<eos>"))
+)
+words = st.lists(
+    st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=8), min_size=1, max_size=6
+)
 
 
 def shape(layers, width, heads):
@@ -32,7 +36,10 @@ def test_the_size_of_a_shape_is_what_is_counted(tokenizer, numbers):
     assert count_parameters(model) == shape(*numbers).parameters
     # the paper's measure leaves embeddings out: neither vocabulary nor positions change it
     width = numbers[1]
-    assert sum(p.numel() for p in model.parameters()) == shape(*numbers).parameters + (len(tokenizer) + 20) * width
+    assert (
+        sum(p.numel() for p in model.parameters())
+        == shape(*numbers).parameters + (len(tokenizer) + 20) * width
+    )
     reward_model = new_reward_model(model, seed=0)
     assert count_parameters(reward_model) == shape(*numbers).parameters + width
 

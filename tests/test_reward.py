@@ -31,7 +31,10 @@ def test_scores_are_those_of_transformers_own_classifier(reward_model, samples):
     got = score(reward_model, samples)
     assert got.std() > 0.1
     for i in range(len(samples)):
-        tokens = samples.prompts.ids[i][samples.prompts.mask[i]].tolist() + samples.ids[i][samples.mask[i]].tolist()
+        tokens = (
+            samples.prompts.ids[i][samples.prompts.mask[i]].tolist()
+            + samples.ids[i][samples.mask[i]].tolist()
+        )
         with torch.no_grad():
             expected = reward_model(input_ids=torch.tensor([tokens])).logits[0, 0]
         assert got[i].item() == pytest.approx(expected.item(), abs=1e-5)

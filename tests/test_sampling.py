@@ -16,7 +16,7 @@ from overopt.sampling import (
     sample,
     sample_kl,
     sample_many,
-    token_logits,
+    token_log_probs,
 )
 from overopt.training.ppo import token_values
 
@@ -82,7 +82,7 @@ def generated(model, prompts, tokens, seed):
 
 @torch.no_grad()
 def log_probs(model, samples):
-    return log_probs_of(token_logits(model, samples), samples.ids)
+    return token_log_probs(model, samples)
 
 
 @pytest.mark.parametrize("prompt", [[1], [1, 3, 5]])
@@ -157,7 +157,9 @@ def test_what_stands_on_padding_has_no_influence(language_model, tokenizer):
     samples = sample(language_model, prompts, uniforms(4, 6), eos=tokenizer.eos_token_id, pad=PAD)
     samples = Samples(prompts, samples.ids, torch.arange(6) < torch.tensor([2, 6, 3, 4])[:, None])
     junk = Samples(
-        Prompts(prompts.ids.where(prompts.mask, 77), prompts.mask), samples.ids.where(samples.mask, 88), samples.mask
+        Prompts(prompts.ids.where(prompts.mask, 77), prompts.mask),
+        samples.ids.where(samples.mask, 88),
+        samples.mask,
     )
     torch.testing.assert_close(
         log_probs(language_model, junk)[samples.mask],
@@ -194,6 +196,17 @@ def test_the_draw_of_a_row_does_not_depend_on_its_batch(small_vocabulary):
         own = sample(model, row, numbers[i : i + 1], eos=EOS, pad=PAD)
         assert own.ids.tolist() == together.ids[i : i + 1].tolist()
         assert own.mask.tolist() == together.mask[i : i + 1].tolist()
+
+
+def test_the_draw_of_a_padded_prompt_is_that_of_the_prompt_alone(language_model, tokenizer):
+    # a model with strong attention: a look at the padding would change most draws
+    prompts, numbers = encode_prompts(TEXTS * 6, tokenizer), uniforms(24, 6)
+    together = sample(language_model, prompts, numbers, eos=EOS, pad=PAD)
+    for i in range(24):
+        start = int((~prompts.mask[i]).sum())
+        row = Prompts(prompts.ids[i : i + 1, start:], prompts.mask[i : i + 1, start:])
+        own = sample(language_model, row, numbers[i : i + 1], eos=EOS, pad=PAD)
+        assert own.ids.tolist() == together.ids[i : i + 1].tolist()
 
 
 def test_an_extreme_random_number_draws_a_token_that_can_be(small_vocabulary):

@@ -33,8 +33,15 @@ def test_isolated_seeds_inside_and_restores_outside():
     torch.rand(1)
     with isolated(0, "x"):
         assert torch.equal(torch.rand(3), one)
+
+
+def test_isolated_restores_after_an_error():
+    def fail():
+        with isolated(0, "x"):
+            torch.rand(3)
+            raise RuntimeError
+
     before = torch.random.get_rng_state()
-    with pytest.raises(RuntimeError), isolated(0, "x"):
-        torch.rand(3)
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        fail()
     assert torch.equal(torch.random.get_rng_state(), before)

@@ -12,7 +12,12 @@ sentences = st.lists(word, min_size=7, max_size=20).map(" ".join)  # a prompt of
 
 
 @settings(max_examples=100, deadline=None)
-@given(sentences, st.lists(word, min_size=1, max_size=9).map(" ".join), st.sampled_from(SPOILT_KINDS), st.integers(0, 9))
+@given(
+    sentences,
+    st.lists(word, min_size=1, max_size=9).map(" ".join),
+    st.sampled_from(SPOILT_KINDS),
+    st.integers(0, 9),
+)
 def test_the_prompt_stays_and_the_same_seed_gives_the_same_text(sentence, other, kind, seed):
     texts = [spoil(sentence, 4, kind, other, rng=np.random.default_rng(seed)) for _ in range(2)]
     assert texts[0] == texts[1]

@@ -93,7 +93,9 @@ def test_what_is_there_is_not_computed_again(store, runtime, toy, runs):
 def test_a_stage_reads_its_verified_parents(store, runtime, toy):
     one, two = toy(1), toy(10)
     child = toy(100, parents={"one": one, "two": two})
-    with pytest.raises(UserError, match=r"result 'toy 1': missing; expected a published result that verifies"):
+    with pytest.raises(
+        UserError, match=r"result 'toy 1': missing; expected a published result that verifies"
+    ):
         store.compute(child, runtime)
     assert not store.folder(child).exists()
     for stage in (one, two):
@@ -224,7 +226,9 @@ def compute_in_another_process(stage, runtime):
 def test_two_processes_compute_a_stage_once(store, runtime, toy, runs, tmp_path):
     go = tmp_path / "go"
     stage = toy(6, wait_for=str(go))
-    child = multiprocessing.get_context("spawn").Process(target=compute_in_another_process, args=(stage, runtime))
+    child = multiprocessing.get_context("spawn").Process(
+        target=compute_in_another_process, args=(stage, runtime)
+    )
     child.start()
     try:
         give_up = time.monotonic() + 120
@@ -246,7 +250,9 @@ def test_two_processes_compute_a_stage_once(store, runtime, toy, runs, tmp_path)
 
 def test_a_store_that_cannot_be_written_is_one_sentence(runtime, toy, tmp_path):
     (tmp_path / "store").write_text("a file where the folder should be")
-    with pytest.raises(UserError, match=r"^store \S+: Not a directory while computing 'toy 1'; expected a folder"):
+    with pytest.raises(
+        UserError, match=r"^store \S+: Not a directory while computing 'toy 1'; expected a folder"
+    ):
         Store(runtime.store).compute(toy(), runtime)
 
 
@@ -263,6 +269,8 @@ def test_a_full_disk_is_one_sentence_and_publishes_nothing(store, runtime, toy):
         raise OSError(28, "No space left on device")
 
     stage = toy(run=full)
-    with pytest.raises(UserError, match=r"No space left on device while computing 'toy 1'; expected .* room left"):
+    with pytest.raises(
+        UserError, match=r"No space left on device while computing 'toy 1'; expected .* room left"
+    ):
         store.compute(stage, runtime)
     assert store.problem(stage) == "missing"

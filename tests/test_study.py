@@ -25,7 +25,7 @@ def refused(tmp_path, fields):
             place = place[name]
         place[last] = value
         file = tmp_path / "mine.yaml"
-        file.write_text(yaml.safe_dump(fields))
+        file.write_text(yaml.safe_dump(fields, sort_keys=False))
         with pytest.raises(UserError) as caught:
             load_study(file)
         text = str(caught.value)
@@ -78,25 +78,37 @@ def test_a_study_cannot_be_changed():
         ("models", None, "models: found None"),
         ("pairs.validation", 1.0, "pairs.validation: found 1.0"),
         ("ppo.kl_penalties", [-0.1], "ppo.kl_penalties.0: found -0.1"),
-        ("policy", "9k", "policy: found '9k', expected one of models: 1k, 7k, 28k"),
+        ("policy", "9k", "mine.yaml: policy: found '9k', expected one of models: 1k, 7k, 28k"),
         ("weak_model", "9k", "weak_model: found '9k'"),
         ("gold.model", "9k", "gold.model: found '9k'"),
         ("decoys.models", ["9k"], "decoys.models: found '9k'"),
         ("ppo.value_model", "9k", "ppo.value_model: found '9k'"),
         ("proxies.models", ["1k", "9k"], "proxies.models: found '9k'"),
-        ("proxies.learning_rates", {"1k": 0.01}, "proxies.learning_rates: expected one for each of proxies.models"),
+        (
+            "proxies.learning_rates",
+            {"1k": 0.01},
+            "proxies.learning_rates: expected one for each of proxies.models",
+        ),
         ("ppo.proxies", ["28k"], "ppo.proxies: expected some of proxies.models"),
         ("ppo.pairs", 320, "ppo.pairs: expected one of proxies.pairs"),
         ("ppo.seeds", 5, "ppo.seeds: expected at most proxies.seeds"),
-        ("proxies.pairs", [640, 10_000], "proxies.pairs: found 10000, expected at most the 720 training pairs"),
+        (
+            "proxies.pairs",
+            [640, 10_000],
+            "proxies.pairs: found 10000, expected at most the 720 training pairs",
+        ),
         ("best_of_n.max_n", 81, "best_of_n.max_n: found 81, expected at most samples = 80"),
-        ("ppo.run.minibatch", 100, "minibatch: found 100, expected a divisor of batch = 256"),
+        (
+            "ppo.run.minibatch",
+            100,
+            "mine.yaml: ppo.run.minibatch: found 100, expected a divisor of batch = 256",
+        ),
     ],
 )
 def test_a_wrong_field_is_named_in_one_sentence(refused, tmp_path, fields, path, value, named):
     if named is None:
         fields["models"]["1k"]["learning_rate"] = value
-        (tmp_path / "mine.yaml").write_text(yaml.safe_dump(fields))
+        (tmp_path / "mine.yaml").write_text(yaml.safe_dump(fields, sort_keys=False))
         assert load_study(tmp_path / "mine.yaml").models["1k"].learning_rate == float(value)
     else:
         assert named in refused(path, value)
@@ -104,7 +116,7 @@ def test_a_wrong_field_is_named_in_one_sentence(refused, tmp_path, fields, path,
 
 def test_a_missing_field_is_named(tmp_path, fields):
     del fields["text"]["prompt_words"]
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(fields))
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(fields, sort_keys=False))
     with pytest.raises(UserError, match=r"^mine\.yaml: text\.prompt_words: .*Field required$"):
         load_study(tmp_path / "mine.yaml")
 
@@ -112,7 +124,10 @@ def test_a_missing_field_is_named(tmp_path, fields):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"name: smoke\ntext: {vocabulary: 3\n", r"^mine\.yaml: found broken YAML at line \d, expected a study$"),
+        (
+            b"name: smoke\ntext: {vocabulary: 3\n",
+            r"^mine\.yaml: found broken YAML at line \d, expected a study$",
+        ),
         (b"name: \xff\xfe", r"^mine\.yaml: found broken YAML, expected a study$"),
         (b"name: a\x00b", r"^mine\.yaml: found broken YAML, expected a study$"),
         (b"", r"^mine\.yaml: found NoneType, expected the fields of a study$"),

@@ -47,12 +47,13 @@ def train_gold(
     steps: int,
     batch: int,
     learning_rate: float,
+    embedding_gain: float,
     spoilt_weight: float,
     margin: float,
     generator: torch.Generator,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Train `model` in place. Each step takes `batch` rated texts, all their pairs, and `batch // 2` spoilt pairs.
+    """Train `model` in place. Each step takes `batch` rated texts, all their pairs, and `batch // 4` spoilt pairs.
 
     Loss: cross-entropy of sigmoid(score_i - score_j) against `preference` over all pairs of the rated batch, plus
     `spoilt_weight` times the hinge max(0, margin - (real - spoilt)). `spoilt[kind]` holds (real, spoilt) rows of
@@ -61,7 +62,7 @@ def train_gold(
     Raises:
         Diverged: if the loss is no longer finite.
     """
-    optimiser = adamw(model, learning_rate, weight_decay=0.01)
+    optimiser = adamw(model, learning_rate, weight_decay=0.01, embedding_gain=embedding_gain)
     upper = torch.triu_indices(batch, batch, 1)
     kinds = list(spoilt)
     model.train()
@@ -72,7 +73,7 @@ def train_gold(
         target = preference(rated.mean[chosen], rated.sd[chosen]).to(scores.device)
         loss = F.binary_cross_entropy_with_logits(differences[upper[0], upper[1]], target[upper[0], upper[1]])
         if kinds:
-            loss = loss + spoilt_weight * _spoilt_loss(model, spoilt, kinds, batch // 2, margin, generator)
+            loss = loss + spoilt_weight * _spoilt_loss(model, spoilt, kinds, batch // 4, margin, generator)
         check_finite(loss.item(), "gold: loss", step)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -17,6 +17,7 @@ def train_language_model(
     tokens: int,
     batch: int,
     learning_rate: float,
+    embedding_gain: float,
     generator: torch.Generator,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
@@ -29,7 +30,7 @@ def train_language_model(
     """
     device, pad = model.device, model.config.pad_token_id
     steps = max(1, round(tokens / (batch * sum(map(len, rows)) / len(rows))))
-    optimiser = adamw(model, learning_rate, weight_decay=0.01)
+    optimiser = adamw(model, learning_rate, weight_decay=0.01, embedding_gain=embedding_gain)
     model.train()
     for step, chosen in enumerate(batches(list(map(len, rows)), batch, steps, generator)):
         set_learning_rate(optimiser, learning_rate * warmup_cosine(step, steps))

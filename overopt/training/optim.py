@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch import nn
+from transformers import PreTrainedModel
 
 
 class Diverged(RuntimeError):
@@ -31,17 +31,26 @@ def warmup_cosine(step: int, total: int, *, warmup: float = 0.05, floor: float =
     return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def adamw(model: nn.Module, learning_rate: float, weight_decay: float = 0.0) -> torch.optim.AdamW:
-    """AdamW in one fused kernel, betas 0.9 and 0.95."""
+def adamw(
+    model: PreTrainedModel, learning_rate: float, *, weight_decay: float = 0.0, embedding_gain: float = 1.0
+) -> torch.optim.AdamW:
+    """AdamW in one fused kernel, betas 0.9 and 0.95.
+
+    Token embeddings learn at `embedding_gain` times the rate of the rest: a rare word's row gets a gradient in a
+    few steps only.
+    """
+    embedding = model.base_model.get_input_embeddings().weight
+    rest = [weight for weight in model.parameters() if weight is not embedding]
+    groups = [{"params": rest, "gain": 1.0}, {"params": [embedding], "gain": embedding_gain}]
     return torch.optim.AdamW(
-        model.parameters(), lr=learning_rate, betas=(0.9, 0.95), weight_decay=weight_decay, fused=True
+        groups, lr=learning_rate, betas=(0.9, 0.95), weight_decay=weight_decay, fused=True
     )
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, learning_rate: float) -> None:
-    """Set the learning rate of every parameter group."""
+    """Set the learning rate of every parameter group, times the gain of the group."""
     for group in optimiser.param_groups:
-        group["lr"] = learning_rate
+        group["lr"] = learning_rate * group["gain"]
 
 
 def batches(

@@ -13,7 +13,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from overopt.sampling import Prompts, Samples, exact_kl, forward_inputs, log_probs_of, sample, token_logits
+from overopt.sampling import (
+    Prompts,
+    Samples,
+    forward_inputs,
+    log_probs_of,
+    sample,
+    token_log_probs,
+    token_logits,
+)
 from overopt.study import PPO
 from overopt.training.optim import adamw, check_finite
 
@@ -22,7 +30,7 @@ from overopt.training.optim import adamw, check_finite
 class Iteration:
     """What one iteration saw, means over its batch, before its own update.
 
-    kl: exact, nats a completion; reward: of the reward model alone; entropy: nats a token; length: tokens;
+    kl: k1 estimate, nats a completion; reward: of the reward model alone; entropy: nats a token; length: tokens;
     clip_fraction: share of tokens whose ratio left the clip range, over the iteration's updates.
     """
 
@@ -116,7 +124,7 @@ def ppo(
             config,
             kl_penalty,
         )
-        check_finite(seen["kl"], "PPO: KL", step)
+        check_finite(seen["kl"], "PPO: KL", step + 1)
         losses = []
         for _ in range(config.epochs):
             for part in torch.randperm(config.batch, generator=generator).split(config.minibatch):
@@ -124,7 +132,7 @@ def ppo(
                     update(policy, value_model, rollout, part, config, policy_optimiser, value_optimiser)
                 )
         policy_loss, value_loss, clipped = (sum(column) / len(losses) for column in zip(*losses, strict=True))
-        check_finite(policy_loss + value_loss, "PPO: loss", step)
+        check_finite(policy_loss + value_loss, "PPO: loss", step + 1)
         yield Iteration(
             step + 1, **seen, clip_fraction=clipped, policy_loss=policy_loss, value_loss=value_loss
         )
@@ -145,25 +153,40 @@ def collect(
     tokens = {"eos": policy.config.eos_token_id, "pad": policy.config.pad_token_id}
     samples = sample(policy, prompts, uniforms, **tokens)
     mask = samples.mask
-    policy_logits, reference_logits = token_logits(policy, samples), token_logits(reference, samples)
-    log_probs = log_probs_of(policy_logits, samples.ids)
+    parts = [
+        _token_statistics(policy, reference, samples[rows])
+        for rows in torch.arange(len(samples)).split(config.minibatch)
+    ]
+    log_probs, log_ratio, entropy = (torch.cat(column) for column in zip(*parts, strict=True))
     values = token_values(value_model, samples)
     scores = reward(samples).to(values.device)
-    rewards = -kl_penalty * (log_probs - log_probs_of(reference_logits, samples.ids))
+    rewards = -kl_penalty * log_ratio
     rewards[torch.arange(len(samples)), samples.lengths - 1] += scores  # the score comes with the last token
     advantages = gae(rewards, values, mask, lam=config.gae_lambda)
     returns = advantages + values
     centre = masked_mean(advantages, mask)
     spread = masked_mean((advantages - centre) ** 2, mask).sqrt()
     whitened = (advantages - centre) / (spread + 1e-8)
-    surprise = policy_logits.logsumexp(-1) - (policy_logits.softmax(-1) * policy_logits).sum(-1)
     seen = {
-        "kl": (exact_kl(policy_logits, reference_logits) * mask).sum(-1).mean().item(),
+        "kl": log_ratio.sum(-1).mean().item(),
         "reward": scores.mean().item(),
-        "entropy": masked_mean(surprise, mask).item(),
+        "entropy": masked_mean(entropy, mask).item(),
         "length": samples.lengths.float().mean().item(),
     }
     return Rollout(samples, log_probs, values, whitened, returns), seen
+
+
+def _token_statistics(
+    policy: PreTrainedModel, reference: PreTrainedModel, samples: Samples
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each completion token: log-probability, log(pi/pi0), entropy of its distribution; [batch, completion]."""
+    logits = token_logits(policy, samples)  # [tokens, vocabulary]
+    # -sum_v p log p = logsumexp - sum_v p * logit
+    surprise = logits.logsumexp(-1) - (logits.softmax(-1) * logits).sum(-1)
+    log_probs, entropy = (torch.zeros(samples.mask.shape, device=logits.device) for _ in range(2))
+    log_probs[samples.mask] = log_probs_of(logits, samples.ids[samples.mask])
+    entropy[samples.mask] = surprise
+    return log_probs, log_probs - token_log_probs(reference, samples), entropy
 
 
 def update(
@@ -176,13 +199,13 @@ def update(
     value_optimiser: torch.optim.Optimizer,
 ) -> tuple[float, float, float]:
     """One clipped step on one minibatch; returns policy loss, value loss and the share of clipped tokens."""
-    samples = rollout.samples[rows]
+    samples = rollout.samples[rows]  # indexing copies: what was made in inference mode may enter autograd
     # inference-mode tensors cannot enter autograd: clone the few that do
     mask, old = samples.mask.clone(), rollout.log_probs[rows].clone()
     advantages, returns, old_values = (
         column[rows].clone() for column in (rollout.advantages, rollout.returns, rollout.values)
     )
-    ratio = (log_probs_of(token_logits(policy, samples), samples.ids.clone()) - old).exp()
+    ratio = (token_log_probs(policy, samples) - old).exp()
     clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
     policy_loss = masked_mean(torch.maximum(-advantages * ratio, -advantages * clipped), mask)
     policy_loss.backward()

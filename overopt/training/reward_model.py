@@ -21,6 +21,7 @@ def train_reward_model(
     *,
     batch: int,
     learning_rate: float,
+    embedding_gain: float,
     generator: torch.Generator,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
@@ -33,7 +34,7 @@ def train_reward_model(
         ValueError: if there are fewer pairs than one batch.
     """
     steps = len(first) // batch
-    optimiser = adamw(model, learning_rate, weight_decay=0.01)
+    optimiser = adamw(model, learning_rate, weight_decay=0.01, embedding_gain=embedding_gain)
     lengths = torch.maximum(first.lengths, second.lengths).tolist()
     sign = first_wins.float() * 2 - 1
     model.train()

@@ -37,6 +37,7 @@ def train(model, data, spoilt, **changes):
         "steps": 120,
         "batch": 16,
         "learning_rate": 1e-2,
+        "embedding_gain": 1.0,
         "spoilt_weight": 0.5,
         "margin": 1.0,
         "generator": torch.Generator().manual_seed(0),
@@ -48,7 +49,10 @@ def test_preference_is_how_often_one_rater_beats_another():
     mean, sd = torch.tensor([1.5, 0.0, -2.0, 1.4]), torch.tensor([1.0, 0.5, 0.0, 2.0])
     got = preference(mean, sd)
     draw = torch.Generator().manual_seed(0)
-    normal, rounding = torch.randn(2, 100_000, 4, generator=draw), torch.rand(2, 100_000, 4, generator=draw) - 0.5
+    normal, rounding = (
+        torch.randn(2, 100_000, 4, generator=draw),
+        torch.rand(2, 100_000, 4, generator=draw) - 0.5,
+    )
     ratings = mean + sd * normal + rounding
     share = (ratings[0][:, :, None] > ratings[1][:, None, :]).float().mean(0)
     assert (got - share).abs().max() < 0.01

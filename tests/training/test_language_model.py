@@ -17,12 +17,20 @@ def sentences(count, seed=0):
     draw = torch.Generator().manual_seed(seed)
     starts = torch.randint(4, (count,), generator=draw).tolist()
     lengths = torch.randint(2, 9, (count,), generator=draw).tolist()
-    rings = [[3 + (start + k) % 4 for k in range(length)] for start, length in zip(starts, lengths, strict=True)]
+    rings = [
+        [3 + (start + k) % 4 for k in range(length)] for start, length in zip(starts, lengths, strict=True)
+    ]
     return [[BOS, *ring, EOS] for ring in rings]
 
 
 def train(model, rows, **changes):
-    options = {"tokens": 12_000, "batch": 16, "learning_rate": 2e-2, "generator": torch.Generator().manual_seed(0)}
+    options = {
+        "tokens": 12_000,
+        "batch": 16,
+        "learning_rate": 2e-2,
+        "embedding_gain": 1.0,
+        "generator": torch.Generator().manual_seed(0),
+    }
     train_language_model(model, rows, **(options | changes))
 
 
@@ -59,7 +67,9 @@ def test_padding_has_no_influence_on_the_loss(small_vocabulary):
     ids = torch.tensor([[1, 3, 4, 5, 2, 0], [1, 6, 3, 2, 0, 0]])
     wider = torch.cat([ids, torch.zeros(2, 4, dtype=torch.long)], 1)
     with torch.no_grad():
-        assert next_token_loss(model, wider).item() == pytest.approx(next_token_loss(model, ids).item(), abs=1e-6)
+        assert next_token_loss(model, wider).item() == pytest.approx(
+            next_token_loss(model, ids).item(), abs=1e-6
+        )
     for loss in (next_token_loss(model, ids), next_token_loss(model, wider)):
         loss.backward()
     gradients = [weight.grad for weight in model.parameters()]

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overopt.training.optim import Diverged, batches, check_finite, warmup_cosine
+from overopt.training.optim import Diverged, adamw, batches, check_finite, set_learning_rate, warmup_cosine
 
 
 def drawn(lengths, size, steps, seed=0, **options):
@@ -63,3 +63,13 @@ def test_a_value_that_is_not_finite_stops_naming_what_and_when(value):
     with pytest.raises(Diverged, match=r"loss of x: found -?(nan|inf) at step 7; expected a finite number"):
         check_finite(value, "loss of x", 7)
     assert check_finite(1.5, "loss of x", 7) == 1.5
+
+
+def test_embeddings_learn_at_their_gain_times_the_rate(language_model):
+    optimiser = adamw(language_model, 1.0, embedding_gain=7.0)
+    set_learning_rate(optimiser, 0.5)
+    rates = {id(w): group["lr"] for group in optimiser.param_groups for w in group["params"]}
+    embedding = language_model.base_model.get_input_embeddings().weight
+    assert rates.pop(id(embedding)) == 3.5
+    assert set(rates.values()) == {0.5}
+    assert len(rates) == len(list(language_model.parameters())) - 1

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overopt.models import new_reward_model
-from overopt.sampling import Prompts, log_probs_of, token_logits
+from overopt.sampling import Prompts, token_log_probs
 from overopt.study import PPO
 from overopt.training.optim import Diverged
-from overopt.training.ppo import gae, masked_mean, ppo
+from overopt.training.ppo import gae, masked_mean, ppo, token_values
 
 CONFIG = PPO(
     batch=128,
@@ -51,7 +51,7 @@ def run(policy, reward, config=CONFIG, *, tokens=1, kl_penalty=0.0, seed=0, valu
 
 @torch.no_grad()
 def probabilities(model, samples):
-    log_probs = log_probs_of(token_logits(model, samples), samples.ids)
+    log_probs = token_log_probs(model, samples)
     return (log_probs * samples.mask).sum(-1).double().exp()
 
 
@@ -70,7 +70,9 @@ numbers = st.floats(-3, 3, width=32)
 @given(st.data(), st.floats(0, 1), st.lists(st.integers(1, 5), min_size=1, max_size=4))
 def test_gae_against_its_definition(data, lam, lengths):
     width = 5
-    table = st.lists(st.lists(numbers, min_size=width, max_size=width), min_size=len(lengths), max_size=len(lengths))
+    table = st.lists(
+        st.lists(numbers, min_size=width, max_size=width), min_size=len(lengths), max_size=len(lengths)
+    )
     rewards, values = torch.tensor(data.draw(table)), torch.tensor(data.draw(table))
     mask = torch.arange(width) < torch.tensor(lengths)[:, None]
     got = gae(rewards, values, mask, lam=lam)  # padding holds numbers too: they must not count
@@ -91,6 +93,19 @@ def test_masked_mean_leaves_padding_out():
     values = torch.tensor([[1.0, 2.0, 50.0], [6.0, 70.0, 80.0]])
     mask = torch.tensor([[True, True, False], [True, False, False]])
     assert masked_mean(values, mask).item() == pytest.approx(3.0)
+
+
+def test_a_value_is_of_the_state_before_its_token(small_vocabulary, sharpen, all_completions):
+    value_model = sharpen(new_reward_model(small_vocabulary(1), seed=1), 3.0)
+    samples = all_completions([1, 3], 5, 3)[::9]
+    with torch.no_grad():
+        got = token_values(value_model, samples)
+        for i, length in enumerate(samples.lengths.tolist()):
+            for t in range(length):
+                before = torch.cat([samples.prompts.ids[i], samples.ids[i, :t]])[None]
+                hidden = value_model.transformer(before).last_hidden_state
+                assert got[i, t].item() == pytest.approx(value_model.score(hidden)[0, -1, 0].item(), abs=1e-5)
+    assert got[samples.mask].std() > 0.05
 
 
 @pytest.mark.parametrize("best", [2, 4])  # 2 is EOS
@@ -192,7 +207,6 @@ def test_a_reward_that_is_not_finite_stops_the_run_and_names_the_step(small_voca
         return scores
 
     seen = []
-    with pytest.raises(Diverged, match=r"PPO: loss: found nan at step 2"):
-        for one in run(small_vocabulary(1), reward):
-            seen.append(one.step)
+    with pytest.raises(Diverged, match=r"PPO: loss: found nan at step 3"):
+        seen.extend(one.step for one in run(small_vocabulary(1), reward))
     assert seen == [1, 2]
