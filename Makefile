@@ -1,6 +1,6 @@
 # make report [STUDY=laptop]: from nothing to a report in the browser.   make test: lint, types and every test.
 STUDY ?= laptop
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export OMP_WAIT_POLICY := PASSIVE
 
@@ -15,7 +15,8 @@ test: setup check
 setup: .venv/ready
 
 .venv/ready: requirements.txt pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "make: found no $(PYTHON); expected Python 3.11 (or PYTHON=/path/to/it)" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
+	  echo "make: found $$($(PYTHON) --version 2>&1) at '$(PYTHON)'; expected Python 3.11 (make PYTHON=/path/to/python3.11)" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing the pinned packages into .venv (a few minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --requirement requirements.txt

@@ -66,6 +66,7 @@ words = {
     "reviews": "reviews",
     "sentences": "sentences of them",
     "rated_texts": "texts rated by people",
+    "rated_words": "single words rated by people",
     "ratings": "single human ratings",
     "vocabulary": "tokens in the vocabulary",
     "prompt_tokens": "tokens of a prompt",
@@ -138,8 +139,14 @@ figures.proxy_validation(
 #
 # - **Scale.** Models are about a thousand times smaller than the paper's, and the prompts are beginnings of
 #   sentences, not instructions.
-# - **Gold is not human taste.** It learns ratings of whole texts, which were given without a prompt. It also
-#   learns that corrupted and over-optimised text is bad; the paper's gold had only human comparisons.
+# - **No fine-tuning of the policy.** The initial policy is the pretrained model: its training text already has
+#   the form of the task. A completion that reaches the length limit is judged as it stands.
+# - **Gold is not human taste.** It learns ratings of whole texts and words, which were given without a prompt. It
+#   also learns that corrupted and over-optimised text is worse than real text; the paper's gold had only human
+#   comparisons. The over-optimised texts come from policies trained against throw-away models that are used
+#   nowhere else. That gold falls far from the initial policy is therefore in part taught.
+# - **Recipe and size.** The learning rate of each proxy size was set by hand, not swept: part of a difference
+#   between sizes may be a difference between recipes.
 # - **Not stated in the paper**, and so chosen here: the number of seeds and evaluation prompts, the length of
 #   completions, the loss of the fits, and the estimator of KL. Here KL is exact at each position.
 # - **Recalibration** follows the paper. It changes the scale of a proxy's scores, never which sample wins.

@@ -11,7 +11,7 @@ from overopt import curves
 from overopt.best_of_n import best_of_n_curve
 from overopt.models import load_language_model, load_reward_model, load_tokenizer, new_reward_model
 from overopt.optimise import Evaluation, optimise
-from overopt.reward import Scale, score
+from overopt.reward import Scale, proxy_gain, score
 from overopt.sampling import Samples, decode, encode_prompts, sample_many
 from overopt.seeding import derive, generator
 from overopt.stages import encoded_prompts, read_json, save_model, write_json
@@ -31,7 +31,9 @@ def best_of_n(job: Job) -> None:
         use: score(model, Samples.load(pool / f"{use}.safetensors"), batch=job.runtime.batch)
         for use in ("evaluation", "show")
     }
-    proxy_scale = calibrated(metrics["gain"], scale, raw["evaluation"].mean().item())
+    margins = load_file(job.parents["proxy"] / "margins.safetensors")
+    gain = proxy_gain(margins["proxy"].numpy(), scale.gain * margins["gold"].numpy())
+    proxy_scale = Scale(gain, -gain * raw["evaluation"].double().mean().item())
     write_json(job.out / "scale.json", {"gain": proxy_scale.gain, "bias": proxy_scale.bias})
     shape = (-1, spec["samples"])
     gold = scale(load_file(pool / "evaluation_gold.safetensors")["gold"]).reshape(shape)
@@ -156,12 +158,6 @@ def ppo_point(look: Evaluation, scores: dict[str, torch.Tensor], prompts: int) -
         for k in range(prompts)
     ]
     return point, of_prompts
-
-
-def calibrated(gain: float, gold: Scale, base_mean: float) -> Scale:
-    """A proxy's scale: its logits times the calibration gain are gold logits; then gold's unit, base policy at 0."""
-    total = gain * gold.gain
-    return Scale(total, -total * base_mean)
 
 
 def curve_identity(job: Job, metrics: dict[str, Any]) -> dict[str, Any]:

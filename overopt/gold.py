@@ -30,8 +30,9 @@ HELD_OUT = 0.1  # share of the spoilt pairs that no training sees
 def decoys(job: Job) -> None:
     """Texts of one policy optimised far against one throw-away reward model.
 
-    The throw-away model learns from the ratings and from spoilt text, as gold does, but is small and briefly
-    trained: what a policy finds in its blind spots is what gold must not fall for. Nothing is evaluated on it.
+    The throw-away model is small and briefly trained: what a policy finds in its blind spots is what gold must not
+    fall for. One that knows ratings alone is won by loops of praise, one that knows spoilt text too by text that is
+    none. Nothing is evaluated on it.
     """
     spec, device, batch = job.spec, job.runtime.device, job.runtime.batch
     tokenizer = load_tokenizer(job.parents["tokenizer"])
@@ -40,7 +41,7 @@ def decoys(job: Job) -> None:
     train_gold(
         judge,
         rated_texts(job, tokenizer, "train"),
-        spoilt_pairs(job, tokenizer, table, spec["seed"]),
+        spoilt_pairs(job, tokenizer, table, spec["seed"]) if spec["spoilt"] else {},
         steps=spec["reward_steps"],
         generator=generator(spec["seed"], "throw-away"),
         **spec["gold"],

@@ -75,22 +75,29 @@ def plan(study: Study) -> Plan:
         "spacing": 1.0,
         "evaluation_samples": 1,
     }
-    decoys = {
-        f"decoys {name}": add(
+    decoys = {}
+    for judge in study.decoys.judges:
+        title = f"decoys against {judge.model}, " + (
+            "ratings and spoilt text" if judge.spoilt else "ratings alone"
+        )
+        spec = gold_spec | {
+            "spoilt": judge.spoilt,
+            "reward_steps": study.decoys.reward_steps,
+            "min_kl": study.decoys.min_kl,
+            "ppo": decoy_ppo,
+        }
+        decoys[title] = add(
             "decoys",
-            f"decoys against {name}",
+            title,
             1,
             gold.decoys,
-            gold_spec
-            | {"reward_steps": study.decoys.reward_steps, "min_kl": study.decoys.min_kl, "ppo": decoy_ppo},
+            spec,
             **world,
             policy=policy,
-            judge=models[name],
+            judge=models[judge.model],
             value_model=models[ppo.value_model],
             weak_model=models[study.weak_model],
         )
-        for name in study.decoys.models
-    }
     gold_model = add(
         "gold",
         "gold reward model",

@@ -64,9 +64,9 @@ def proxy_gain(margins: Float64[np.ndarray, " pairs"], gold_margins: Float64[np.
     """The gain on a proxy's logits that minimises cross-entropy against soft gold labels.
 
     margins: raw proxy score of the first text less the second, on validation pairs; gold_margins: the same for
-    gold, raw, so that sigmoid(gold_margins) is the gold probability. Training on hard labels
-    miscalibrates a proxy; this undoes it (paper, section 2.2). The gain is at least 0: a proxy that ranks worse
-    than chance is scaled to nothing rather than turned round.
+    gold, in base-policy SDs. sigmoid(gold_margins) is taken for the gold probability, so that the proxy comes
+    out in gold's unit. Training on hard labels miscalibrates a proxy; this undoes it (paper, section 2.2). The
+    gain is positive: a proxy that ranks worse than chance is scaled to almost nothing rather than turned round.
     """
     target = expit(gold_margins)
 

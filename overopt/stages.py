@@ -5,6 +5,8 @@ reads `job.spec` and `job.parents` and writes files into `job.out`, nothing else
 """
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +28,14 @@ from overopt.models import (
     train_tokenizer,
 )
 from overopt.preferences import Pairs, draw, pair_up, split
-from overopt.reward import gold_scale, proxy_gain, score
+from overopt.reward import gold_scale, score
 from overopt.sampling import Prompts, Samples, encode_prompts, sample_many
 from overopt.seeding import derive, generator
 from overopt.store import Job
 from overopt.training.language_model import train_language_model, validation_loss
 from overopt.training.reward_model import pair_margins, train_reward_model
 
+ENCODED_AT_ONCE = 8192  # a tokenizer keeps two kilobytes a text while it encodes
 VALIDATION_SENTENCES = 1000  # of the language-model split, for its validation loss
 
 
@@ -118,6 +121,7 @@ def pool(job: Job) -> None:
         "show": encode_prompts(spec["show_prompts"], tokenizer),
     }
     total = sum(map(len, uses.values())) * spec["samples"]
+    done = 0
     for use, prompts in uses.items():
         samples = sample_many(
             policy,
@@ -126,8 +130,9 @@ def pool(job: Job) -> None:
             spec["completion_tokens"],
             generator=generator(spec["seed"], "pool", use),
             batch=job.runtime.batch,
-            progress=lambda done, _: job.progress(done, total),
+            progress=partial(_shifted, job.progress, done, total),
         )
+        done += len(samples)
         scores = score(gold, samples, batch=job.runtime.batch)
         samples.save(job.out / f"{use}.safetensors")
         save_file({"gold": scores}, job.out / f"{use}_gold.safetensors")
@@ -136,8 +141,12 @@ def pool(job: Job) -> None:
             write_json(job.out / "scale.json", {"gain": scale.gain, "bias": scale.bias})
 
 
+def _shifted(report: Callable[[int, int], None], before: int, total: int, done: int, _part: int) -> None:
+    report(before + done, total)
+
+
 def proxy(job: Job) -> None:
-    """A reward model trained on gold-labelled pairs and calibrated on held-out ones."""
+    """A reward model trained on gold-labelled pairs, and its margins on held-out ones."""
     spec = job.spec
     training, validation = split(load_pairs(job.parents["pairs"]), spec["validation"])
     training = draw(training, spec["pairs"], spec["seed"])
@@ -154,19 +163,16 @@ def proxy(job: Job) -> None:
         generator=generator(spec["seed"], "proxy batches"),
         progress=job.progress,
     )
-    margins = pair_margins(model, validation.first, validation.second).numpy().astype(np.float64)
-    gold_margins = validation.margin.numpy().astype(np.float64)
-    gain = proxy_gain(margins, gold_margins)
-    signed = np.where(gold_margins > 0, 1.0, -1.0) * margins
+    margins = pair_margins(model, validation.first, validation.second).double()
+    # what calibrates the proxy, once the unit of gold is known
+    save_file({"proxy": margins, "gold": validation.margin.double()}, job.out / "margins.safetensors")
+    signed = np.where(validation.first_wins.numpy(), 1.0, -1.0) * margins.numpy()
     metrics = {
         "parameters": count_parameters(model),
         "pairs": spec["pairs"],
         "validation_pairs": len(validation),
-        # after calibration: what the comparison of sizes should not owe to overconfidence
-        "validation_loss": float(np.logaddexp(0, -gain * signed).mean()),
-        "raw_validation_loss": float(np.logaddexp(0, -signed).mean()),
+        "validation_loss": float(np.logaddexp(0, -signed).mean()),
         "validation_accuracy": float((signed > 0).mean() + 0.5 * (signed == 0).mean()),
-        "gain": gain,
     }
     save_model(model, job.out)
     write_json(job.out / "metrics.json", metrics)
@@ -179,8 +185,12 @@ def split_texts(corpus: Path, split: str) -> list[str]:
 
 def encode_sentences(texts: list[str], tokenizer: PreTrainedTokenizerFast, limit: int) -> list[list[int]]:
     """BOS, tokens and EOS of each text, cut at `limit` tokens."""
-    encoded = tokenizer(texts, add_special_tokens=False)["input_ids"]
-    return [[tokenizer.bos_token_id, *row, tokenizer.eos_token_id][:limit] for row in encoded]
+    rows = []
+    for start in range(0, len(texts), ENCODED_AT_ONCE):
+        part = texts[start : start + ENCODED_AT_ONCE]
+        for row in tokenizer(part, add_special_tokens=False)["input_ids"]:
+            rows.append([tokenizer.bos_token_id, *row, tokenizer.eos_token_id][:limit])
+    return rows
 
 
 def prompt_table(job: Job, split: str, count: int) -> pl.DataFrame:

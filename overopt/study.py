@@ -70,14 +70,21 @@ class Gold(Spec):
     margin: PositiveFloat
 
 
+class Judge(Spec):
+    """A throw-away reward model: trained on ratings, and on spoilt text too where `spoilt` says so."""
+
+    model: str
+    spoilt: bool
+
+
 class Decoys(Spec):
     """Texts of policies optimised against throw-away reward models: what gold learns to recognise as spoilt.
 
-    One PPO run for each throw-away model, which is trained like gold on half of the rating budget. Texts are
-    kept once the run has passed `min_kl` nats, so that mild optimisation is not punished.
+    One PPO run for each judge, which is trained like gold for `reward_steps`. Texts are kept once the run has
+    passed `min_kl` nats, so that mild optimisation is not punished.
     """
 
-    models: tuple[str, ...]
+    judges: tuple[Judge, ...]
     reward_steps: PositiveInt
     prompts: PositiveInt
     min_kl: PositiveFloat
@@ -178,7 +185,7 @@ class Study(Spec):
             "policy": [self.policy],
             "weak_model": [self.weak_model],
             "gold.model": [self.gold.model],
-            "decoys.models": self.decoys.models,
+            "decoys.judges": [judge.model for judge in self.decoys.judges],
             "proxies.models": self.proxies.models,
             "proxies.learning_rates": self.proxies.learning_rates,
             "ppo.proxies": self.ppo.proxies,

@@ -44,7 +44,7 @@ def test_titles_and_keys_are_unique(name):
     ("path", "value", "first"),
     [
         ("ppo.run.learning_rate", 5e-4, {"PPO 1k, 640 pairs, seed 0"}),
-        ("ppo.run.epochs", 2, {"decoys against 1k", "PPO 1k, 640 pairs, seed 0"}),
+        ("ppo.run.epochs", 2, {"decoys against 1k, ratings and spoilt text", "PPO 1k, 640 pairs, seed 0"}),
         ("best_of_n.max_n", 32, {"best-of-n 1k, 640 pairs, seed 0"}),
         ("models.28k.learning_rate", 1e-3, {"language model 28k"}),
         ("seed", 1, {"corpus"}),

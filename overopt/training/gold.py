@@ -53,11 +53,12 @@ def train_gold(
     generator: torch.Generator,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Train `model` in place. Each step takes `batch` rated texts, all their pairs, and `batch // 4` spoilt pairs.
+    """Train `model` in place. Each step takes `batch` rated texts, all their pairs, and `batch // 4` real and
+    as many spoilt texts, all pairs again.
 
     Loss: cross-entropy of sigmoid(score_i - score_j) against `preference` over all pairs of the rated batch, plus
     `spoilt_weight` times the hinge max(0, margin - (real - spoilt)). `spoilt[kind]` holds (real, spoilt) rows of
-    equal count, and kinds share the spoilt pairs equally.
+    equal count, and kinds share the spoilt texts equally; without kinds there are ratings alone.
 
     Raises:
         Diverged: if the loss is no longer finite.
@@ -97,8 +98,9 @@ def _spoilt_loss(
         i = int(torch.randint(len(real), (1,), generator=generator))
         real_rows.append(real[i])
         spoilt_rows.append(bad[i])
-    difference = score_lists(model, real_rows) - score_lists(model, spoilt_rows)
-    return F.relu(margin - difference).mean()
+    # every real text against every spoilt one: broken praise must not beat a fluent complaint
+    differences = score_lists(model, real_rows)[:, None] - score_lists(model, spoilt_rows)[None]
+    return F.relu(margin - differences).mean()
 
 
 def score_lists(model: PreTrainedModel, rows: Rows) -> Float[Tensor, " rows"]:

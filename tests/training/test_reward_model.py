@@ -33,7 +33,12 @@ def pairs(count, seed):
 
 
 def train(model, first, second, first_wins, seed=0, **changes):
-    options = {"batch": 32, "learning_rate": 1e-2, "embedding_gain": 1.0, "generator": torch.Generator().manual_seed(seed)}
+    options = {
+        "batch": 32,
+        "learning_rate": 1e-2,
+        "embedding_gain": 1.0,
+        "generator": torch.Generator().manual_seed(seed),
+    }
     train_reward_model(model, first, second, first_wins, **(options | changes))
 
 
