@@ -66,4 +66,5 @@ class Display:
             f"[{self.done}/{self.total}] {title}: {duration(seconds)} (elapsed {elapsed})",
             highlight=False,
             markup=False,
+            soft_wrap=True,
         )

@@ -81,7 +81,7 @@ def test_a_study_cannot_be_changed():
         ("policy", "9k", "mine.yaml: policy: found '9k', expected one of models: 1k, 7k, 28k"),
         ("weak_model", "9k", "weak_model: found '9k'"),
         ("gold.model", "9k", "gold.model: found '9k'"),
-        ("decoys.models", ["9k"], "decoys.models: found '9k'"),
+        ("decoys.judges", [{"model": "9k", "spoilt": True}], "decoys.judges: found '9k'"),
         ("ppo.value_model", "9k", "ppo.value_model: found '9k'"),
         ("proxies.models", ["1k", "9k"], "proxies.models: found '9k'"),
         (
