@@ -60,9 +60,7 @@ def report(
     device: Device = "auto",
     workers: Workers = None,
     batch: Batch = 256,
-    publish: Annotated[
-        bool, arg(help="also renew the executed notebooks in book/ (for maintainers)")
-    ] = False,
+    publish: Annotated[bool, arg(help="also renew book/ and results/ (for maintainers)")] = False,
 ) -> None:
     """Run a study if need be and build its book."""
     from overopt import runner

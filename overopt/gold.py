@@ -157,7 +157,8 @@ def spoilt_pairs(
     samples = sample_many(weak, prompts, 1, limit, generator=generator(seed, "weak"), batch=job.runtime.batch)
     ids, lengths = samples.shifted_left()
     weak_rows = [row[:length] for row, length in zip(ids.tolist(), lengths.tolist(), strict=True)]
-    return found | {"weak model": (real, weak_rows)}
+    found["weak model"] = (real, weak_rows)
+    return {kind: ending_alike(*rows, tokenizer.eos_token_id) for kind, rows in found.items()}
 
 
 def decoy_pairs(job: Job, tokenizer: PreTrainedTokenizerFast) -> tuple[Rows, Rows]:
@@ -168,7 +169,20 @@ def decoy_pairs(job: Job, tokenizer: PreTrainedTokenizerFast) -> tuple[Rows, Row
     prompts = [" ".join(sentence.split()[: job.spec["prompt_words"]]) for sentence in sentences]
     heads = encode_sentences(prompts, tokenizer, job.spec["prompt_tokens"])
     bad = [head[:-1] + tail for head, tail in zip(heads, table["completion"].to_list(), strict=True)]
-    return cut_rows(job, tokenizer, sentences), bad
+    return ending_alike(cut_rows(job, tokenizer, sentences), bad, tokenizer.eos_token_id)
+
+
+def ending_alike(real: Rows, spoilt: Rows, eos: int) -> tuple[Rows, Rows]:
+    """The pairs, with both texts broken off at one length where only one of them ends in EOS.
+
+    Policies that are pushed far seldom end a sentence. Without this, gold would learn to ask for an end, and half
+    of what it says of a sample would be whether it fits the length limit.
+    """
+    alike = []
+    for good, bad in zip(real, spoilt, strict=True):
+        keep = None if (good[-1] == eos) == (bad[-1] == eos) else min(len(good), len(bad)) - 1
+        alike.append((good[:keep], bad[:keep]))
+    return [good for good, _ in alike], [bad for _, bad in alike]
 
 
 def cut_rows(job: Job, tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> Rows:

@@ -54,7 +54,7 @@ def build(
     Args:
         study: name of a study, or the path of its YAML file.
         destination: folder to build in; `_build/<study>` by default.
-        publish: also replace the executed notebooks in `book/`, which are committed.
+        publish: also replace what is committed: the executed notebooks in `book/` and the tables in `results/`.
         say: is told, line by line, what happens.
 
     Raises:
@@ -63,7 +63,8 @@ def build(
     from overopt import results
 
     found = results.load(study)
-    key = str(found.record["key"])
+    # a result that was computed again has the same key and another run time to show
+    key = f"{found.record['key']} {found.record['created']}"
     folder = (destination or ROOT / "_build" / found.study.name).resolve()
     if study != found.study.name:  # the path of a YAML file; notebooks run in the project's folder
         study = str(Path(study).resolve())
@@ -85,6 +86,7 @@ def build(
     if publish:
         for path in executed:
             _replace_file(path, ROOT / "book" / path.name)
+        _replace_folder(found.folder, ROOT / "results" / found.study.name)
     return shown / "index.html"
 
 

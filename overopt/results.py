@@ -25,7 +25,8 @@ class Results:
     """What a finished study measured.
 
     curves, by_prompt: see `overopt.curves`; texts: completions of the prompts for show; chain: how the models of
-    the study came out; record: key, git commit, time of the run, compute seconds, device, versions, seeds.
+    the study came out; record: key, git commit, time of the run, compute seconds, device, versions, seeds;
+    folder: where the tables are, with a `record.json` that names each file's SHA-256.
     """
 
     study: Study
@@ -34,6 +35,7 @@ class Results:
     by_prompt: pl.DataFrame
     texts: pl.DataFrame
     chain: dict[str, Any]
+    folder: Path
 
 
 def load(study: str) -> Results:
@@ -57,6 +59,7 @@ def read(folder: Path, study: Study) -> Results:
         by_prompt=curves.read_by_prompt(folder / "by_prompt.parquet"),
         texts=pl.read_parquet(folder / "texts.parquet"),
         chain=read_json(folder / "chain.json"),
+        folder=folder,
     )
 
 
