@@ -19,8 +19,8 @@ setup: .venv/ready
 	  echo "make: found $$($(PYTHON) --version 2>&1) at '$(PYTHON)'; expected Python 3.11 (make PYTHON=/path/to/python3.11)" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing the pinned packages into .venv (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --requirement requirements.txt
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install -qq --requirement requirements.txt
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 
 check: setup
