@@ -114,13 +114,13 @@ figures.gold_and_proxy(
 # :::
 
 # %% tags=["hide-input"]
-header = ["proxy", "α", "β", "peak KL (nats)", "peak gold (SDs)", "status"]
+header = ["proxy", "status", "α", "β", "peak KL (nats)", "peak gold (SDs)"]
 pages.table(
     header,
     pages.coefficient_rows(bon_table),
     caption="Best-of-n: coefficients of $d(\\alpha - \\beta d)$ and its peak, with 95% intervals.",
     name="tab-bon",
-    align="lrrrrl",
+    align="llrrrr",
 )
 
 # %% tags=["hide-input"]
@@ -129,7 +129,7 @@ pages.table(
     pages.coefficient_rows(ppo_table),
     caption="PPO: coefficients of $d(\\alpha - \\beta \\ln\\,d)$ and its peak, with 95% intervals.",
     name="tab-ppo",
-    align="lrrrrl",
+    align="llrrrr",
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon-coefficients", "caption": "Best-of-n: alpha and beta against proxy parameters, with 95% intervals (paper: Fig. 3a and 3b, where alpha rises and beta falls about linearly in the logarithm of the size)."}}
