@@ -33,7 +33,7 @@ def best_of_n(job: Job) -> None:
     }
     margins = load_file(job.parents["proxy"] / "margins.safetensors")
     gain = proxy_gain(margins["proxy"].numpy(), scale.gain * margins["gold"].numpy())
-    proxy_scale = Scale(gain, -gain * raw["evaluation"].double().mean().item())
+    proxy_scale = Scale.centred(gain, raw["evaluation"].double().mean().item())
     write_json(job.out / "scale.json", {"gain": proxy_scale.gain, "bias": proxy_scale.bias})
     shape = (-1, spec["samples"])
     gold = scale(load_file(pool / "evaluation_gold.safetensors")["gold"]).reshape(shape)
@@ -90,7 +90,8 @@ def ppo(job: Job) -> None:
     }
 
     def judged(name: str, samples: Samples) -> torch.Tensor:
-        return scales[name](score(models[name], samples, batch=batch))
+        # batches of the study, not of the machine: the policy learns from the last bits of a reward
+        return scales[name](score(models[name], samples, batch=config.minibatch))
 
     evaluation = encoded_prompts(job, "evaluation", spec["evaluation_prompts"])
     show = encode_prompts(spec["show_prompts"], tokenizer)

@@ -56,13 +56,13 @@ def decoys(job: Job) -> None:
         generator=generator(spec["seed"], "base"),
         batch=batch,
     )
-    scale = gold_scale(score(judge, base, batch=batch))
+    scale = gold_scale(score(judge, base, batch=256))
     value_model = new_reward_model(load_language_model(job.parents["value_model"] / "model"), spec["seed"])
     looks = optimise(
         policy,
         reference,
         value_model.to(device),
-        lambda samples: scale(score(judge, samples, batch=batch)),
+        lambda samples: scale(score(judge, samples, batch=spec["ppo"]["minibatch"])),
         prompts,
         prompts,
         PPO(**spec["ppo"]),

@@ -42,6 +42,16 @@ class Scale:
     gain: float
     bias: float
 
+    @staticmethod
+    def centred(gain: float, mean: float) -> "Scale":
+        """`gain`, and the bias that takes the raw score `mean` to 0, without their last digits.
+
+        Those depend on how many rows were scored at once. A policy trained on rewards that differ in them would let
+        the batch size of a machine into its results.
+        """
+        gain = float(f"{gain:.7g}")
+        return Scale(gain, round(-gain * mean, 6))
+
     def __call__(self, raw: Tensor) -> Tensor:
         """Raw scores on the scale."""
         return self.gain * raw + self.bias
@@ -57,7 +67,7 @@ def gold_scale(base: Float[Tensor, " samples"]) -> Scale:
     spread = float(values.std())
     if not spread > 0:
         raise ValueError("gold scores of the base policy: found no spread, expected some")
-    return Scale(1 / spread, -float(values.mean()) / spread)
+    return Scale.centred(1 / spread, float(values.mean()))
 
 
 def proxy_gain(margins: Float64[np.ndarray, " pairs"], gold_margins: Float64[np.ndarray, " pairs"]) -> float:
