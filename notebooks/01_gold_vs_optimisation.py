@@ -114,9 +114,8 @@ figures.gold_and_proxy(
 # :::
 
 # %% tags=["hide-input"]
-header = ["proxy", "status", "α", "β", "peak KL (nats)", "peak gold (SDs)"]
 pages.table(
-    header,
+    pages.COEFFICIENT_HEADER,
     pages.coefficient_rows(bon_table),
     caption="Best-of-n: coefficients of $d(\\alpha - \\beta d)$ and its peak, with 95% intervals.",
     name="tab-bon",
@@ -125,7 +124,7 @@ pages.table(
 
 # %% tags=["hide-input"]
 pages.table(
-    header,
+    pages.COEFFICIENT_HEADER,
     pages.coefficient_rows(ppo_table),
     caption="PPO: coefficients of $d(\\alpha - \\beta \\ln\\,d)$ and its peak, with 95% intervals.",
     name="tab-ppo",

@@ -19,6 +19,7 @@ from overopt import altair_page
 from overopt.figures.style import short_number
 
 __all__ = [
+    "COEFFICIENT_HEADER",
     "about",
     "coefficient_rows",
     "commit",
@@ -82,14 +83,18 @@ def table(
     return Markdown("\n".join([f":::{{table}} {caption}", f":name: {name}", "", *lines, ":::"]))
 
 
+# The status comes early: on a narrow page the columns to the right need scrolling.
+COEFFICIENT_HEADER = ["proxy", "status", "α", "β", "peak KL (nats)", "peak gold (SDs)"]
+
+
 def coefficient_rows(coefficients: pl.DataFrame) -> list[list[str]]:
-    """Cells of `findings.coefficient_table`: proxy, alpha, beta, peak KL and peak gold with intervals, status."""
+    """Cells of `findings.coefficient_table` under `COEFFICIENT_HEADER`, with intervals."""
     digits = {"alpha": 2, "beta": 3, "peak_kl": 1, "peak_gold": 2}
     return [
         [
             short_number(row["rm_params"]),
-            *[interval(row[f], row[f"{f}_low"], row[f"{f}_high"], places) for f, places in digits.items()],
             row["status"].replace("_", " "),
+            *[interval(row[f], row[f"{f}_low"], row[f"{f}_high"], places) for f, places in digits.items()],
         ]
         for row in coefficients.iter_rows(named=True)
     ]
