@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import numpy as np
 import polars as pl
 import torch
 from safetensors.torch import load_file
 
 from overopt import curves
-from overopt.best_of_n import best_of_n_curve
+from overopt.best_of_n import best_of_n_curve, best_of_n_kl
 from overopt.models import load_language_model, load_reward_model, load_tokenizer, new_reward_model
 from overopt.optimise import Evaluation, optimise
 from overopt.reward import Scale, proxy_gain, score
@@ -68,9 +67,9 @@ def best_texts(job: Job, ns: list[int], gold: torch.Tensor, proxy: torch.Tensor)
             best = int(proxy[k, :n].argmax())
             completion = completions[k * proxy.shape[1] + best]
             scores = {"gold": gold[k, best].item(), "proxy": proxy[k, best].item()}
-            kl = float(np.log(n) - (n - 1) / n)
             rows.append(
-                {"prompt_text": prompt, "completion": completion, "n": n, "step": None, "kl": kl} | scores
+                {"prompt_text": prompt, "completion": completion, "n": n, "step": None, "kl": best_of_n_kl(n)}
+                | scores
             )
     write_texts(job, "bon", rows)
 

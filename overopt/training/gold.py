@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 
 from overopt.reward import score_rows
 from overopt.sampling import pad_rows
-from overopt.training.optim import adamw, batches, check_finite, set_learning_rate, warmup_cosine
+from overopt.training.optim import adamw, batches, check_finite, descend, set_learning_rate, warmup_cosine
 
 Rows = list[list[int]]
 
@@ -76,10 +76,7 @@ def train_gold(
         if kinds:
             loss = loss + spoilt_weight * _spoilt_loss(model, spoilt, kinds, batch // 4, margin, generator)
         check_finite(loss.item(), "gold: loss", step)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
+        descend(loss, model, optimiser)
         progress(step + 1, steps)
     model.eval()
 

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from overopt.sampling import pad_rows
-from overopt.training.optim import adamw, batches, check_finite, set_learning_rate, warmup_cosine
+from overopt.training.optim import adamw, batches, check_finite, descend, set_learning_rate, warmup_cosine
 
 
 def train_language_model(
@@ -36,10 +36,7 @@ def train_language_model(
         set_learning_rate(optimiser, learning_rate * warmup_cosine(step, steps))
         loss = next_token_loss(model, pad_rows([rows[i] for i in chosen], pad, left=False).to(device))
         check_finite(loss.item(), "language model: loss", step)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
+        descend(loss, model, optimiser)
         progress(step + 1, steps)
     model.eval()
 

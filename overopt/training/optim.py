@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 
@@ -45,6 +46,14 @@ def adamw(
     return torch.optim.AdamW(
         groups, lr=learning_rate, betas=(0.9, 0.95), weight_decay=weight_decay, fused=True
     )
+
+
+def descend(loss: Tensor, model: PreTrainedModel, optimiser: torch.optim.Optimizer) -> None:
+    """One step down the gradient of `loss`, its norm clipped at 1; gradients are cleared."""
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimiser.step()
+    optimiser.zero_grad()
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, learning_rate: float) -> None:

@@ -23,7 +23,7 @@ from overopt.sampling import (
     token_logits,
 )
 from overopt.study import PPO
-from overopt.training.optim import adamw, check_finite
+from overopt.training.optim import adamw, check_finite, descend
 
 
 @dataclass(frozen=True)
@@ -200,26 +200,19 @@ def update(
 ) -> tuple[float, float, float]:
     """One clipped step on one minibatch; returns policy loss, value loss and the share of clipped tokens."""
     samples = rollout.samples[rows]  # indexing copies: what was made in inference mode may enter autograd
-    # inference-mode tensors cannot enter autograd: clone the few that do
-    mask, old = samples.mask.clone(), rollout.log_probs[rows].clone()
+    mask, old = samples.mask, rollout.log_probs[rows]
     advantages, returns, old_values = (
-        column[rows].clone() for column in (rollout.advantages, rollout.returns, rollout.values)
+        column[rows] for column in (rollout.advantages, rollout.returns, rollout.values)
     )
     ratio = (token_log_probs(policy, samples) - old).exp()
     clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
     policy_loss = masked_mean(torch.maximum(-advantages * ratio, -advantages * clipped), mask)
-    policy_loss.backward()
-    torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
-    policy_optimiser.step()
-    policy_optimiser.zero_grad()
+    descend(policy_loss, policy, policy_optimiser)
 
     values = token_values(value_model, samples)
     near = old_values + (values - old_values).clamp(-config.clip, config.clip)
     value_loss = 0.5 * masked_mean(torch.maximum((values - returns) ** 2, (near - returns) ** 2), mask)
-    value_loss.backward()
-    torch.nn.utils.clip_grad_norm_(value_model.parameters(), 1.0)
-    value_optimiser.step()
-    value_optimiser.zero_grad()
+    descend(value_loss, value_model, value_optimiser)
 
     outside = masked_mean(((ratio - 1).abs() > config.clip).float(), mask)
     return policy_loss.item(), value_loss.item(), outside.item()

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from overopt.reward import score, score_rows
 from overopt.sampling import Samples
-from overopt.training.optim import adamw, batches, check_finite, set_learning_rate, warmup_cosine
+from overopt.training.optim import adamw, batches, check_finite, descend, set_learning_rate, warmup_cosine
 
 
 def train_reward_model(
@@ -43,10 +43,7 @@ def train_reward_model(
         margin = pair_margin(model, first[chosen], second[chosen])
         loss = F.softplus(-sign[chosen].to(margin.device) * margin).mean()
         check_finite(loss.item(), "reward model: loss", step)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
+        descend(loss, model, optimiser)
         progress(step + 1, steps)
     model.eval()
 
