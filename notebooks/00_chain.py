@@ -33,8 +33,10 @@
 # 1. **Text.** Sentences of film reviews {cite}`maas2011learning`: a few words are the prompt, the model
 #    completes the sentence.
 # 2. **Language models** of several sizes learn the text. One of them is the initial policy.
-# 3. **Gold** learns from human ratings {cite}`hutto2014vader,pang2004sentimental,pang2005seeing`, from real
-#    text against corrupted text, and from texts of policies that were pushed too far.
+# 3. **Gold** is two models. One predicts human ratings {cite}`hutto2014vader,pang2004sentimental,pang2005seeing`;
+#    it starts from word vectors, counted over the reviews {cite}`levy2015improving`. The other, the fluency model,
+#    tells real text from corrupted text and from texts of policies that were pushed too far. Gold is the rating of
+#    a text as far as it is text, and a low rating as far as it is not.
 # 4. **Pairs.** The initial policy completes each prompt twice; gold says which completion is better.
 # 5. **Proxies** of several sizes learn those pairs.
 # 6. **Optimisation** against each proxy, judged by gold: [the next page](01_gold_vs_optimisation).
@@ -99,6 +101,7 @@ figures.language_model_losses(models, description="Held-out loss of the language
 # Gold must stay a judge where an optimised policy goes: on praise without end, and on text that is no text.
 # Held-out pairs test that: texts rated by people, real sentences against spoilt ones, and real sentences against
 # those of an overoptimised policy. The baseline is a linear model on TF-IDF word weights from the same training data.
+# Gold need not prefer every real text: a real complaint may be worth less than a praise that stumbles.
 
 # %% tags=["remove-input"]
 pages.found(
@@ -141,12 +144,13 @@ figures.proxy_validation(
 #   sentences, not instructions.
 # - **No fine-tuning of the policy.** The initial policy is the pretrained model: its training text already has
 #   the form of the task. A completion that reaches the length limit is judged as it stands.
-# - **Gold is not human taste.** It learns ratings of whole texts and words, which were given without a prompt. It
-#   also learns that corrupted and over-optimised text is worse than real text; the paper's gold had only human
-#   comparisons. The over-optimised texts come from policies trained against throw-away models that are used
+# - **Gold is not human taste.** Its rating model learns ratings of whole texts and words, which were given without a
+#   prompt. Its fluency model learns that corrupted and over-optimised text is no text; the paper's gold had only
+#   human comparisons. The over-optimised texts come from policies trained against throw-away models that are used
 #   nowhere else. That gold falls far from the initial policy is therefore in part taught.
-# - **Few pairs.** The paper has 90,000 pairs. Here there are few on purpose, so that gold falls within reach of a
-#   laptop: in a first run with twice as many, gold had not fallen by more than two standard errors anywhere.
+# - **Gold does not start from a language model** but from word vectors, and reads a vocabulary of its own. A language
+#   model of the same size, trained for minutes, predicts ratings worse than a linear baseline does.
+# - **Few pairs.** The paper has 90,000.
 # - **Recipe and size.** The learning rate of each proxy size was set by hand, not swept: part of a difference
 #   between sizes may be a difference between recipes.
 # - **Not stated in the paper**, and so chosen here: the number of seeds and evaluation prompts, the length of

@@ -8,12 +8,14 @@ from safetensors.torch import load_file
 
 from overopt import curves
 from overopt.best_of_n import best_of_n_curve, best_of_n_kl
+from overopt.files import read_json, write_json
+from overopt.gold_model import GoldModel
 from overopt.models import load_language_model, load_reward_model, load_tokenizer, new_reward_model
 from overopt.optimise import Evaluation, optimise
 from overopt.reward import Scale, proxy_gain, score
 from overopt.sampling import Samples, decode, encode_prompts, sample_many
 from overopt.seeding import derive, generator
-from overopt.stages import encoded_prompts, read_json, save_model, write_json
+from overopt.stages import encoded_prompts, save_model
 from overopt.store import Job
 from overopt.study import PPO
 
@@ -82,15 +84,18 @@ def ppo(job: Job) -> None:
     policy, reference = (load_language_model(job.parents["policy"] / "model", device) for _ in range(2))
     value_base = load_language_model(job.parents["value_model"] / "model")
     value_model = new_reward_model(value_base, derive(spec["seed"], "value")).to(device)
-    models = {name: load_reward_model(job.parents[name] / "model", device) for name in ("gold", "proxy")}
+    gold = GoldModel.load(job.parents["gold"], tokenizer, device)
+    proxy = load_reward_model(job.parents["proxy"] / "model", device)
     scales = {
         "gold": Scale(**read_json(job.parents["pool"] / "scale.json")),
         "proxy": Scale(**read_json(job.parents["best_of_n"] / "scale.json")),
     }
 
-    def judged(name: str, samples: Samples) -> torch.Tensor:
-        # batches of the study, not of the machine: the policy learns from the last bits of a reward
-        return scales[name](score(models[name], samples, batch=config.minibatch))
+    # batches of the study, not of the machine: the policy learns from the last bits of a reward
+    judges = {
+        "gold": lambda samples: scales["gold"](gold.score(samples, batch=config.minibatch)),
+        "proxy": lambda samples: scales["proxy"](score(proxy, samples, batch=config.minibatch)),
+    }
 
     evaluation = encoded_prompts(job, "evaluation", spec["evaluation_prompts"])
     show = encode_prompts(spec["show_prompts"], tokenizer)
@@ -108,7 +113,7 @@ def ppo(job: Job) -> None:
         policy,
         reference,
         value_model,
-        lambda samples: judged("proxy", samples),
+        judges["proxy"],
         encoded_prompts(job, "policy", config.prompts),
         evaluation,
         config,
@@ -118,14 +123,14 @@ def ppo(job: Job) -> None:
         batch=batch,
         progress=job.progress,
     ):
-        scores = {name: judged(name, look.samples) for name in models}
+        scores = {name: judge(look.samples) for name, judge in judges.items()}
         point, of_prompts = ppo_point(look, scores, len(evaluation))
         rows.append(common | point)
         by_prompt += of_prompts
         shown = sample_many(
             policy, show, 1, spec["completion_tokens"], generator=generator(spec["seed"], "show"), batch=batch
         )
-        shown_scores = zip(*(judged(name, shown).tolist() for name in ("gold", "proxy")), strict=True)
+        shown_scores = zip(*(judges[name](shown).tolist() for name in ("gold", "proxy")), strict=True)
         completions = decode(shown.ids, tokenizer)
         for prompt, completion, (g, p) in zip(spec["show_prompts"], completions, shown_scores, strict=True):
             text = {"prompt_text": prompt, "completion": completion, "n": None, "step": look.step}

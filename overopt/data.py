@@ -70,6 +70,12 @@ def load_world(seed: int) -> World:
     return World(_split_sentences(_read_reviews(), held_out, seed), ratings)
 
 
+def openings(texts: list[str], words: int) -> list[tuple[str, str]]:
+    """(first `words` words, text) of every text that goes on for at least three more words."""
+    parts = ((text.split(), text) for text in texts)
+    return [(" ".join(found[:words]), text) for found, text in parts if len(found) >= words + 3]
+
+
 def prompts(sentences: pl.DataFrame, split: str, words: int, seed: int) -> pl.DataFrame:
     """Every prompt of `split` in random order, with the sentence it opens: columns prompt, sentence.
 
@@ -79,11 +85,9 @@ def prompts(sentences: pl.DataFrame, split: str, words: int, seed: int) -> pl.Da
     seen: set[str] = set()
     for name in PROMPT_SPLITS:
         found = []
-        for sentence in sentences.filter(pl.col("split") == name)["text"].to_list():
-            parts = sentence.split()
-            prompt = " ".join(parts[:words])
+        for prompt, sentence in openings(sentences.filter(pl.col("split") == name)["text"].to_list(), words):
             key = normalise(prompt)
-            if len(parts) >= words + 3 and key not in seen:
+            if key not in seen:
                 seen.add(key)
                 found.append((prompt, sentence))
         if name == split:

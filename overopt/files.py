@@ -1,9 +1,11 @@
 """Files that are either there and whole, or not there."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from overopt.errors import UserError
 
@@ -26,3 +28,13 @@ def replacing(path: Path) -> Iterator[Path]:
         raise UserError(f"{path}: could not be written ({reason}), expected a writable place") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Indented JSON."""
+    path.write_text(json.dumps(value, indent=1, allow_nan=False))
+
+
+def read_json(path: Path) -> Any:
+    """What `write_json` wrote."""
+    return json.loads(path.read_text())

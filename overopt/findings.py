@@ -134,8 +134,8 @@ def say_falls(peaks: pl.DataFrame) -> str:
     """How many gold curves rise and then fall inside the measured range."""
     falling, count, reach = sum(peaks["falls"]), peaks.height, max(peaks["end_kl"])
     return (
-        f"Gold falls again for {falling} of {count} proxy sizes before {reach:.1f} nats, where the "
-        "measurement ends; a fall is more than two standard errors."
+        f"Gold falls again, by more than two standard errors, for {falling} of {count} proxy sizes before "
+        f"{reach:.1f} nats, where the measurement ends."
     )
 
 
@@ -202,7 +202,8 @@ def say_gold(gold: dict[str, Any]) -> str:
     if spoilt:
         sentences.append(
             f"On pairs of real and spoilt text, of {len(spoilt)} kinds, it is right in "
-            f"{shares('accuracy', spoilt)} (baseline: {shares('baseline', spoilt)})."
+            f"{shares('accuracy', spoilt)}, its fluency model alone in {shares('fluency', spoilt)} "
+            f"(baseline: {shares('baseline', spoilt)})."
         )
     sentences.append(
         f"Its scores correlate {gold['pearson']:.2f} with mean human ratings "

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from pydantic import BaseModel, ConfigDict, PositiveInt
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import nn
 from transformers import (
     GPT2Config,
@@ -34,12 +34,17 @@ class Shape(BaseModel):
         return self.layers * (12 * self.width**2 + 13 * self.width) + 2 * self.width
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer of `vocabulary` tokens, trained on `texts`; any string round-trips through it.
+def train_tokenizer(
+    texts: Iterable[str], vocabulary: int, *, lowercase: bool = False
+) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer of `vocabulary` tokens, trained on `texts`; any string round-trips through it,
+    but for capitals where `lowercase` is set.
 
     A text is encoded with a leading space, so a completion encodes the same alone as after its prompt.
     """
     tokenizer = Tokenizer(models.BPE())
+    if lowercase:
+        tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
@@ -69,7 +74,7 @@ def new_language_model(
         n_embd=shape.width,
         n_layer=shape.layers,
         n_head=shape.heads,
-        activation_function="gelu_pytorch_tanh",  # one fused kernel; the default spells out five
+        activation_function="silu",  # on a CPU four times as fast as GELU with its tanh
         resid_pdrop=0.0,
         embd_pdrop=0.0,
         attn_pdrop=0.0,

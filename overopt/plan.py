@@ -45,7 +45,7 @@ def plan(study: Study) -> Plan:
         name: add(
             "language_model",
             f"language model {name}",
-            1,
+            2,
             stages.language_model,
             {
                 **model.model_dump(mode="json"),
@@ -59,13 +59,45 @@ def plan(study: Study) -> Plan:
     }
     policy = models[study.policy]
 
+    vectors = add(
+        "word_vectors",
+        "word vectors",
+        1,
+        gold.word_vectors,
+        {
+            "vocabulary": study.gold.rating.vocabulary,
+            "sentences": study.gold.rating.sentences,
+            "width": study.gold.rating.shape.width,
+        },
+        corpus=corpus,
+    )
+    training = {"steps", "batch", "learning_rate"}
+    rating_training = study.gold.rating.model_dump(include=training)
+    fluency_training = study.gold.fluency.model_dump(include=training) | {
+        "embedding_gain": study.embedding_gain
+    }
+    ratings = {
+        f"rating_model_{k}": add(
+            "rating_model",
+            f"rating model {k} of gold",
+            1,
+            gold.rating_model,
+            {
+                "seed": seed + k,
+                "sentence_tokens": text.sentence_tokens,
+                "shape": study.gold.rating.shape.model_dump(),
+                "training": rating_training | {"embedding_gain": study.gold.rating.embedding_gain},
+            },
+            corpus=corpus,
+            word_vectors=vectors,
+        )
+        for k in range(study.gold.rating.members)
+    }
     gold_spec = {
         **prompting,
         "seed": seed,
         "sentence_tokens": text.sentence_tokens,
-        "prompts": study.decoys.prompts,
-        "gold": study.gold.model_dump(include={"batch", "learning_rate", "spoilt_weight", "margin"})
-        | {"embedding_gain": study.embedding_gain},
+        "spoilt_texts": study.gold.fluency.texts,
     }
     ppo = study.ppo
     decoy_ppo = ppo.run.model_dump(mode="json") | {
@@ -75,38 +107,41 @@ def plan(study: Study) -> Plan:
         "spacing": 1.0,
         "evaluation_samples": 1,
     }
+    # judges are made of language models
+    brief = {"steps": study.decoys.reward_steps, "embedding_gain": study.embedding_gain}
     decoys = {}
     for judge in study.decoys.judges:
         title = f"decoys against {judge.model}, " + (
-            "ratings and spoilt text" if judge.spoilt else "ratings alone"
+            "ratings and fluency" if judge.fluency else "ratings alone"
         )
         spec = gold_spec | {
-            "spoilt": judge.spoilt,
-            "reward_steps": study.decoys.reward_steps,
+            "prompts": study.decoys.prompts,
+            "rating_training": rating_training | brief,
+            "fluency": judge.fluency,
+            "fluency_training": fluency_training | brief,
             "min_kl": study.decoys.min_kl,
             "ppo": decoy_ppo,
         }
         decoys[title] = add(
             "decoys",
             title,
-            1,
+            2,
             gold.decoys,
             spec,
             **world,
             policy=policy,
             judge=models[judge.model],
             value_model=models[ppo.value_model],
-            weak_model=models[study.weak_model],
         )
     gold_model = add(
         "gold",
         "gold reward model",
-        1,
+        2,
         gold.gold,
-        gold_spec | {"steps": study.gold.steps},
+        gold_spec | {"training": fluency_training},
         **world,
-        language_model=models[study.gold.model],
-        weak_model=models[study.weak_model],
+        **ratings,
+        language_model=models[study.gold.fluency.model],
         **decoys,
     )
 
@@ -145,7 +180,7 @@ def plan(study: Study) -> Plan:
         proxy = add(
             "proxy",
             f"proxy {label}",
-            1,
+            2,
             stages.proxy,
             {
                 "seed": k,

@@ -9,10 +9,10 @@ import polars as pl
 from safetensors.torch import load_file
 
 from overopt import curves
+from overopt.files import read_json, write_json
 from overopt.models import load_tokenizer
 from overopt.reward import Scale
 from overopt.sampling import Samples, decode
-from overopt.stages import read_json, write_json
 from overopt.store import Job, read_record
 from overopt.study import Study, load_study
 from overopt.validity import bag_of_words_r2

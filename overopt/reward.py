@@ -10,7 +10,9 @@ from scipy.special import expit
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from overopt.sampling import Samples
+from overopt.sampling import Samples, pad_rows
+
+Rows = list[list[int]]  # token ids of texts, BOS first
 
 
 def score_rows(
@@ -32,6 +34,23 @@ def score(model: PreTrainedModel, samples: Samples, *, batch: int = 512) -> Floa
     for rows in order.split(batch):
         ids, lengths = samples[rows].shifted_left()
         scores[rows.cpu()] = score_rows(model, ids.to(model.device), lengths.to(model.device)).cpu()
+    return scores
+
+
+def score_lists(model: PreTrainedModel, rows: Rows) -> Float[Tensor, " rows"]:
+    """Raw scores of token rows, gradients kept."""
+    lengths = torch.tensor(list(map(len, rows)), device=model.device)
+    return score_rows(model, pad_rows(rows, 0, left=False).to(model.device), lengths)
+
+
+@torch.inference_mode()
+def score_all(model: PreTrainedModel, rows: Rows, batch: int = 256) -> Float[Tensor, " rows"]:
+    """Raw scores of many token rows, in their order, on the CPU."""
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    scores = torch.empty(len(rows))
+    for start in range(0, len(order), batch):
+        part = order[start : start + batch]
+        scores[part] = score_lists(model, [rows[i] for i in part]).cpu()
     return scores
 
 

@@ -18,7 +18,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn import functional as F
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from overopt.decoding import Decoder, decoder
 
 
 @dataclass(frozen=True)
@@ -141,8 +144,10 @@ def sample(
     *,
     eos: int,
     pad: int,
-) -> Samples:
+) -> tuple[Samples, Float[Tensor, "batch completion"]]:
     """One completion a prompt at temperature 1, at most `uniforms.shape[1]` tokens.
+
+    Beside the completions, the log-probability of each of their tokens, nats; 0 on padding.
 
     Token t of row i is the inverse of the model's cumulative distribution at `uniforms[i, t]`: the draw of a
     row does not depend on which rows share its batch.
@@ -151,31 +156,41 @@ def sample(
     rows, limit = uniforms.shape
     uniforms = uniforms.to(device)
     completion = torch.full((rows, limit), pad, device=device)
+    log_probs = torch.zeros(rows, limit, device=device)
     alive = torch.arange(rows, device=device)  # rows that have not ended, by position in the batch
-    mask = prompts.mask
-    output = model(**forward_inputs(prompts.ids, mask), use_cache=True, logits_to_keep=1)
-    padded_left = not bool(mask[:, 0].all())
+    reader = decoder(model, limit)
+    logits = _read_prompts(reader, prompts)
     for t in range(limit):
-        cumulative = output.logits[:, -1].float().softmax(-1).cumsum(-1)  # [alive, vocabulary]
+        probabilities = logits.softmax(-1)
+        cumulative = probabilities.cumsum(-1)  # [alive, vocabulary]
         draw = uniforms[alive, t, None] * cumulative[:, -1:]
-        token = torch.searchsorted(cumulative, draw, right=True).clamp_max(cumulative.shape[-1] - 1)[:, 0]
+        token = torch.searchsorted(cumulative, draw, right=True).clamp_max_(cumulative.shape[-1] - 1)
+        log_probs[alive, t] = probabilities.gather(-1, token)[:, 0].log()
+        token = token[:, 0]
         completion[alive, t] = token
         keep = token != eos
         if t + 1 == limit or not bool(keep.any()):
             break
-        cache = output.past_key_values
         # Ended rows leave the batch once they are an eighth of it: less often costs wasted work, more often copies.
         if keep.sum() < 0.875 * len(keep):
-            cache.batch_select_indices(keep.nonzero()[:, 0])
-            alive, token, mask = alive[keep], token[keep], mask[keep]
-        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
-        inputs = {"input_ids": token[:, None], "position_ids": mask.sum(-1, keepdim=True) - 1}
-        if padded_left:
-            inputs["attention_mask"] = mask.long()
-        output = model(**inputs, past_key_values=cache, use_cache=True)
+            reader.keep(keep.nonzero()[:, 0])
+            alive, token = alive[keep], token[keep]
+        logits = reader.step(token)
     ended = (completion == eos).long().cumsum(-1)
     inside = (ended - (completion == eos).long()) == 0  # up to and including the first EOS
-    return Samples(prompts, completion.masked_fill(~inside, pad), inside)
+    return Samples(prompts, completion.masked_fill(~inside, pad), inside), log_probs * inside
+
+
+def _read_prompts(reader: Decoder, prompts: Prompts) -> Float[Tensor, "batch vocabulary"]:
+    """Logits after each prompt; a prompt that several rows share is read once."""
+    both = torch.cat([prompts.ids, prompts.mask.long()], 1)
+    distinct, which = torch.unique(both, dim=0, return_inverse=True)
+    if len(distinct) == len(both):
+        return reader.prompt(prompts.ids, prompts.mask)
+    ids, mask = distinct.chunk(2, dim=1)
+    logits = reader.prompt(ids, mask.bool())
+    reader.keep(which)
+    return logits[which]
 
 
 def token_logits(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "tokens vocabulary"]:
@@ -201,18 +216,24 @@ def log_probs_of(
     logits: Float[Tensor, "*batch vocabulary"], ids: Int[Tensor, "*batch"]
 ) -> Float[Tensor, "*batch"]:
     """Log-probability of each token, nats."""
-    return logits.gather(-1, ids[..., None])[..., 0] - logits.logsumexp(-1)
+    return -F.cross_entropy(logits.flatten(0, -2), ids.flatten(), reduction="none").view(ids.shape)
 
 
-def exact_kl(
-    log_policy: Float[Tensor, "*batch vocabulary"], log_reference: Float[Tensor, "*batch vocabulary"]
-) -> Float[Tensor, "*batch"]:
-    """KL(policy || reference) of the next token, nats, from log-probabilities over the vocabulary.
+def next_token_kl(
+    policy: Float[Tensor, "tokens vocabulary"],
+    reference: Float[Tensor, "tokens vocabulary"],
+    drawn: Int[Tensor, " tokens"],
+) -> tuple[Float[Tensor, " tokens"], Float[Tensor, " tokens"]]:
+    """KL(policy || reference) of the next token, and the log-ratio of the token that was drawn, nats, from logits.
 
-    Summed over a sample's tokens and averaged over samples of the policy, it is an unbiased estimate of the
+    The KL summed over a sample's tokens and averaged over samples of the policy is an unbiased estimate of the
     KL between the two distributions over completions, with less variance than log-ratios (Rao-Blackwell).
     """
-    return (log_policy.exp() * (log_policy - log_reference)).sum(-1)
+    norm = policy.logsumexp(-1)
+    shift = reference.logsumexp(-1) - norm  # log(p/q) = difference of logits + shift
+    difference = policy - reference
+    probability = (policy - norm[:, None]).exp_()
+    return (probability * difference).sum(-1) + shift, difference.gather(-1, drawn[:, None])[:, 0] + shift
 
 
 @torch.inference_mode()
@@ -226,10 +247,9 @@ def sample_kl(
     found = []
     for rows in torch.arange(len(samples)).split(batch):
         part = samples[rows].to(policy.device)
-        policy_logs, reference_logs = (token_logits(m, part).log_softmax(-1) for m in (policy, reference))
-        token = part.ids[part.mask][:, None]
-        log_ratio = (policy_logs.gather(-1, token) - reference_logs.gather(-1, token))[:, 0]
-        kinds = [exact_kl(policy_logs, reference_logs), log_ratio, torch.expm1(-log_ratio) + log_ratio]
+        policy_logits, reference_logits = (token_logits(m, part) for m in (policy, reference))
+        exact, log_ratio = next_token_kl(policy_logits, reference_logits, part.ids[part.mask])
+        kinds = [exact, log_ratio, torch.expm1(-log_ratio) + log_ratio]
         row = part.mask.nonzero()[:, 0]
         sums = torch.zeros(len(part), 3, device=policy.device).index_add_(0, row, torch.stack(kinds, -1))
         found.append(sums.cpu())
@@ -256,7 +276,7 @@ def sample_many(
     for chosen in torch.arange(len(rows)).split(batch):
         part = prompts[rows[chosen]].to(model.device)
         eos, pad = model.config.eos_token_id, model.config.pad_token_id
-        parts.append(sample(model, part, uniforms[chosen], eos=eos, pad=pad).to("cpu"))
+        parts.append(sample(model, part, uniforms[chosen], eos=eos, pad=pad)[0].to("cpu"))
         progress(int(chosen[-1]) + 1, len(rows))
     return concatenate(parts)
 

@@ -4,11 +4,9 @@
 reads `job.spec` and `job.parents` and writes files into `job.out`, nothing else.
 """
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,18 +15,19 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from overopt import data
 from overopt.errors import UserError
+from overopt.files import write_json
+from overopt.gold_model import GoldModel
 from overopt.models import (
     Shape,
     count_parameters,
     load_language_model,
-    load_reward_model,
     load_tokenizer,
     new_language_model,
     new_reward_model,
     train_tokenizer,
 )
 from overopt.preferences import Pairs, draw, pair_up, split
-from overopt.reward import gold_scale, score
+from overopt.reward import gold_scale
 from overopt.sampling import Prompts, Samples, encode_prompts, sample_many
 from overopt.seeding import derive, generator
 from overopt.store import Job
@@ -96,9 +95,9 @@ def pairs(job: Job) -> None:
         batch=job.runtime.batch,
         progress=job.progress,
     )
-    gold = load_reward_model(job.parents["gold"] / "model", job.runtime.device)
+    gold = GoldModel.load(job.parents["gold"], load_tokenizer(job.parents["tokenizer"]), job.runtime.device)
     samples.save(job.out / "samples.safetensors")
-    save_file({"gold": score(gold, samples, batch=job.runtime.batch)}, job.out / "gold.safetensors")
+    save_file({"gold": gold.score(samples, batch=job.runtime.batch)}, job.out / "gold.safetensors")
 
 
 def load_pairs(folder: Path) -> Pairs:
@@ -115,7 +114,7 @@ def pool(job: Job) -> None:
     """
     spec, tokenizer = job.spec, load_tokenizer(job.parents["tokenizer"])
     policy = load_language_model(job.parents["policy"] / "model", job.runtime.device)
-    gold = load_reward_model(job.parents["gold"] / "model", job.runtime.device)
+    gold = GoldModel.load(job.parents["gold"], tokenizer, job.runtime.device)
     uses = {
         "evaluation": encoded_prompts(job, "evaluation", spec["prompts"]),
         "show": encode_prompts(spec["show_prompts"], tokenizer),
@@ -133,7 +132,7 @@ def pool(job: Job) -> None:
             progress=partial(_shifted, job.progress, done, total),
         )
         done += len(samples)
-        scores = score(gold, samples, batch=job.runtime.batch)
+        scores = gold.score(samples, batch=job.runtime.batch)
         samples.save(job.out / f"{use}.safetensors")
         save_file({"gold": scores}, job.out / f"{use}_gold.safetensors")
         if use == "evaluation":
@@ -202,11 +201,16 @@ def prompt_table(job: Job, split: str, count: int) -> pl.DataFrame:
     tokenizer = load_tokenizer(job.parents["tokenizer"])
     sentences = pl.read_parquet(job.parents["corpus"] / "sentences.parquet")
     found = data.prompts(sentences, split, job.spec["prompt_words"], job.spec["corpus_seed"])
-    tokens = tokenizer(found["prompt"].to_list(), add_special_tokens=False)["input_ids"]
-    short = found.filter(pl.Series([len(row) < job.spec["prompt_tokens"] for row in tokens]))
+    short = short_prompts(job, tokenizer, found)
     if len(short) < count:
         raise UserError(f"prompts of split {split!r}: found {len(short)}, the study expects {count}")
     return short[:count]
+
+
+def short_prompts(job: Job, tokenizer: PreTrainedTokenizerFast, table: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose prompt has at most the spec's `prompt_tokens` tokens, BOS included."""
+    tokens = tokenizer(table["prompt"].to_list(), add_special_tokens=False)["input_ids"]
+    return table.filter(pl.Series([len(row) < job.spec["prompt_tokens"] for row in tokens], dtype=pl.Boolean))
 
 
 def encoded_prompts(job: Job, split: str, count: int) -> Prompts:
@@ -218,13 +222,3 @@ def encoded_prompts(job: Job, split: str, count: int) -> Prompts:
 def save_model(model: PreTrainedModel, out: Path) -> None:
     """`out/model`, loadable with transformers' `from_pretrained`."""
     model.save_pretrained(out / "model")
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Indented JSON."""
-    path.write_text(json.dumps(value, indent=1, allow_nan=False))
-
-
-def read_json(path: Path) -> Any:
-    """What `write_json` wrote."""
-    return json.loads(path.read_text())

@@ -56,31 +56,61 @@ class LanguageModel(Spec):
     learning_rate: PositiveFloat
 
 
-class Gold(Spec):
-    """The gold reward model: steps of `batch` rated texts and a quarter as many pairs of real and spoilt text.
+class Training(Spec):
+    """Steps of `batch` texts each, at a learning rate that warms up and decays."""
 
-    `spoilt_weight` multiplies the hinge loss (margin `margin`, raw units) on real-over-spoilt pairs.
-    """
-
-    model: str
     steps: PositiveInt
     batch: PositiveInt
     learning_rate: PositiveFloat
-    spoilt_weight: PositiveFloat
-    margin: PositiveFloat
+
+
+class RatingModel(Training):
+    """The part of gold that predicts ratings: the mean of `members` models that differ in their seed.
+
+    It has a vocabulary of its own, of lower-case word pieces, and starts from word vectors, counted over
+    `sentences` review sentences, which learn at `embedding_gain` times the learning rate.
+    """
+
+    members: PositiveInt
+    shape: Shape
+    vocabulary: Annotated[int, Field(ge=512, le=65_535)]
+    sentences: PositiveInt
+    embedding_gain: PositiveFloat
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of all members, without embeddings."""
+        return self.members * self.shape.parameters
+
+
+class FluencyModel(Training):
+    """The part of gold that tells real text from spoilt text: started from the language model `model`.
+
+    Review sentences, and as many rated texts, are spoilt in each way: `texts` of either.
+    """
+
+    model: str
+    texts: PositiveInt
+
+
+class Gold(Spec):
+    """The gold reward: what people would rate a text, if it is text at all."""
+
+    rating: RatingModel
+    fluency: FluencyModel
 
 
 class Judge(Spec):
-    """A throw-away reward model: trained on ratings, and on spoilt text too where `spoilt` says so."""
+    """A throw-away reward model: a rating model, gated by a fluency model where `fluency` says so."""
 
     model: str
-    spoilt: bool
+    fluency: bool
 
 
 class Decoys(Spec):
     """Texts of policies optimised against throw-away reward models: what gold learns to recognise as spoilt.
 
-    One PPO run for each judge, which is trained like gold for `reward_steps`. Texts are kept once the run has
+    One PPO run for each judge, which is trained like gold, for `reward_steps`. Texts are kept once the run has
     passed `min_kl` nats, so that mild optimisation is not punished.
     """
 
@@ -159,7 +189,8 @@ class PPORuns(Spec):
 class Study(Spec):
     """One study file. `models` names every language model; the other parts refer to them by name.
 
-    In pretraining and reward models, token embeddings learn at `embedding_gain` times the learning rate.
+    In language models and the reward models made of them, token embeddings learn at `embedding_gain` times the
+    learning rate.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
@@ -170,7 +201,6 @@ class Study(Spec):
     embedding_gain: PositiveFloat
     models: dict[str, LanguageModel]
     policy: str
-    weak_model: str
     gold: Gold
     decoys: Decoys
     pairs: Pairs
@@ -183,8 +213,7 @@ class Study(Spec):
     def _consistent(self) -> "Study":
         named = {
             "policy": [self.policy],
-            "weak_model": [self.weak_model],
-            "gold.model": [self.gold.model],
+            "gold.fluency.model": [self.gold.fluency.model],
             "decoys.judges": [judge.model for judge in self.decoys.judges],
             "proxies.models": self.proxies.models,
             "proxies.learning_rates": self.proxies.learning_rates,
@@ -197,6 +226,12 @@ class Study(Spec):
                     raise ValueError(
                         f"{field}: found {name!r}, expected one of models: {', '.join(self.models)}"
                     )
+        largest = max(self.models[name].shape.parameters for name in self.proxies.models)
+        _require(
+            self.gold.rating.parameters > largest,
+            f"gold.rating: found {self.gold.rating.parameters:,} parameters, expected more than the {largest:,} "
+            "of the largest proxy",
+        )
         _require(
             set(self.proxies.models) == set(self.proxies.learning_rates),
             "proxies.learning_rates: expected one for each of proxies.models",

@@ -9,14 +9,14 @@ from scipy.stats import pearsonr
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import cross_val_predict
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from overopt.gold_model import GoldModel
+from overopt.reward import Rows
 from overopt.seeding import derive
-from overopt.training.gold import Rows, score_all
 
 
 def rating_validity(
-    model: PreTrainedModel, ratings: pl.DataFrame, test_rows: Rows, *, seed: int
+    gold: GoldModel, test_rows: Rows, ratings: pl.DataFrame, *, seed: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Agreement with held-out human ratings, of gold and of TF-IDF ridge regression on the same split.
 
@@ -31,7 +31,7 @@ def rating_validity(
     fitted = [Ridge(alpha=alpha).fit(features, truth["train"]) for alpha in (0.1, 0.3, 1.0, 3.0)]
     best = max(fitted, key=lambda ridge: pearsonr(ridge.predict(validation), truth["validation"])[0])
     linear = best.predict(vectoriser.transform(parts["test"]["text"]))
-    scores = score_all(model, test_rows).numpy()
+    scores = gold.score_rows(test_rows).numpy()
     y = truth["test"]
     movie = parts["test"]["source"].to_numpy() == "movieReviewSnippets"
     i, j = (
@@ -53,17 +53,16 @@ def rating_validity(
 
 def spoilt_validity(
     kind: str,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
+    gold: GoldModel,
     training: tuple[Rows, Rows],
     held_out: tuple[Rows, Rows],
 ) -> dict[str, Any]:
-    """How often gold scores a real text above its spoilt twin, on held-out pairs of one kind.
+    """How often gold scores a real text above its spoilt twin, on held-out pairs of one kind; its fluency model too.
 
     The baseline is logistic regression on TF-IDF word weights, real against spoilt, trained on the same pairs.
     """
     texts = {
-        name: tokenizer.batch_decode(real + bad, skip_special_tokens=True)
+        name: gold.policy_tokenizer.batch_decode(real + bad, skip_special_tokens=True)
         for name, (real, bad) in {"train": training, "test": held_out}.items()
     }
     vectoriser = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
@@ -75,8 +74,10 @@ def spoilt_validity(
         .decision_function(vectoriser.transform(texts["test"]))
     )
     count = len(held_out[0])
-    gold = (score_all(model, held_out[0]) > score_all(model, held_out[1])).numpy()
-    return _accuracy(kind, gold, linear[:count] > linear[count:])
+    right = (gold.score_rows(held_out[0]) > gold.score_rows(held_out[1])).numpy()
+    real, bad = (gold.fluent(rows) for rows in held_out)
+    report = _accuracy(kind, right, linear[:count] > linear[count:])
+    return report | {"fluency": (real > bad).double().mean().item()}
 
 
 def _accuracy(kind: str, gold: np.ndarray, linear: np.ndarray) -> dict[str, Any]:
@@ -88,6 +89,7 @@ def _accuracy(kind: str, gold: np.ndarray, linear: np.ndarray) -> dict[str, Any]
         "accuracy_se": error,
         "baseline": float(linear.mean()),
         "count": len(gold),
+        "fluency": None,
     }
 
 

@@ -44,9 +44,11 @@ def test_titles_and_keys_are_unique(name):
     ("path", "value", "first"),
     [
         ("ppo.run.learning_rate", 5e-4, {"PPO 1k, 640 pairs, seed 0"}),
-        ("ppo.run.epochs", 2, {"decoys against 1k, ratings and spoilt text", "PPO 1k, 640 pairs, seed 0"}),
+        ("ppo.run.epochs", 2, {"decoys against 1k, ratings and fluency", "PPO 1k, 640 pairs, seed 0"}),
         ("best_of_n.max_n", 32, {"best-of-n 1k, 640 pairs, seed 0"}),
-        ("models.28k.learning_rate", 1e-3, {"language model 28k"}),
+        ("models.7k.learning_rate", 1e-3, {"language model 7k"}),
+        ("gold.rating.shape.heads", 3, {"rating model 0 of gold", "rating model 1 of gold"}),
+        ("gold.fluency.texts", 100, {"decoys against 1k, ratings and fluency", "gold reward model"}),
         ("seed", 1, {"corpus"}),
     ],
 )

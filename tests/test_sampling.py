@@ -94,7 +94,7 @@ def test_draws_the_distribution_that_generate_draws(small_vocabulary, all_comple
     assert probabilities.max() < 0.6  # the case is not trivial
 
     prompts = repeated(prompt, count)
-    ours = sample(model, prompts, uniforms(count, 2), eos=EOS, pad=PAD)
+    ours = sample(model, prompts, uniforms(count, 2), eos=EOS, pad=PAD)[0]
     theirs, _ = generated(model, prompts, 2, seed=1)
 
     def counts(samples):
@@ -130,7 +130,7 @@ def test_log_probs_are_those_that_generate_sampled_from(small_vocabulary):
 def test_padding_and_batch_change_neither_log_probs_nor_values_nor_scores(language_model, tokenizer, sharpen):
     reward_model = sharpen(new_reward_model(language_model, seed=1), 2.0)
     prompts = encode_prompts(TEXTS * 4, tokenizer)
-    drawn = sample(language_model, prompts, uniforms(16, 9), eos=tokenizer.eos_token_id, pad=PAD)
+    drawn = sample(language_model, prompts, uniforms(16, 9), eos=tokenizer.eos_token_id, pad=PAD)[0]
     # as if some rows had ended early: EOS from this sharp but untrained model is rare
     lengths = torch.tensor([1, 3, 9, 5] * 4)
     samples = Samples(prompts, drawn.ids, torch.arange(9) < lengths[:, None])
@@ -154,7 +154,7 @@ def test_padding_and_batch_change_neither_log_probs_nor_values_nor_scores(langua
 
 def test_what_stands_on_padding_has_no_influence(language_model, tokenizer):
     prompts = encode_prompts(TEXTS, tokenizer)
-    samples = sample(language_model, prompts, uniforms(4, 6), eos=tokenizer.eos_token_id, pad=PAD)
+    samples = sample(language_model, prompts, uniforms(4, 6), eos=tokenizer.eos_token_id, pad=PAD)[0]
     samples = Samples(prompts, samples.ids, torch.arange(6) < torch.tensor([2, 6, 3, 4])[:, None])
     junk = Samples(
         Prompts(prompts.ids.where(prompts.mask, 77), prompts.mask),
@@ -170,7 +170,7 @@ def test_what_stands_on_padding_has_no_influence(language_model, tokenizer):
 
 
 def test_a_completion_ends_with_eos_or_at_the_limit(small_vocabulary):
-    samples = sample(small_vocabulary(5), repeated([1, 3], 400), uniforms(400, 6), eos=EOS, pad=PAD)
+    samples = sample(small_vocabulary(5), repeated([1, 3], 400), uniforms(400, 6), eos=EOS, pad=PAD)[0]
     ends = set()
     for ids, mask in zip(samples.ids.tolist(), samples.mask.tolist(), strict=True):
         length = sum(mask)
@@ -188,12 +188,12 @@ def test_the_draw_of_a_row_does_not_depend_on_its_batch(small_vocabulary):
     # rows end at different times, so that the batch shrinks on the way; some prompts are padded
     model, numbers = small_vocabulary(5), uniforms(48, 8)
     prompts = left_padded([[1, 3], [1, 4, 4, 3], [1]] * 16)
-    together = sample(model, prompts, numbers, eos=EOS, pad=PAD)
+    together = sample(model, prompts, numbers, eos=EOS, pad=PAD)[0]
     assert len(set(together.lengths.tolist())) > 4
     for i in range(0, 48, 5):
         start = int((~prompts.mask[i]).sum())
         row = Prompts(prompts.ids[i : i + 1, start:], prompts.mask[i : i + 1, start:])
-        own = sample(model, row, numbers[i : i + 1], eos=EOS, pad=PAD)
+        own = sample(model, row, numbers[i : i + 1], eos=EOS, pad=PAD)[0]
         assert own.ids.tolist() == together.ids[i : i + 1].tolist()
         assert own.mask.tolist() == together.mask[i : i + 1].tolist()
 
@@ -201,18 +201,18 @@ def test_the_draw_of_a_row_does_not_depend_on_its_batch(small_vocabulary):
 def test_the_draw_of_a_padded_prompt_is_that_of_the_prompt_alone(language_model, tokenizer):
     # a model with strong attention: a look at the padding would change most draws
     prompts, numbers = encode_prompts(TEXTS * 6, tokenizer), uniforms(24, 6)
-    together = sample(language_model, prompts, numbers, eos=EOS, pad=PAD)
+    together = sample(language_model, prompts, numbers, eos=EOS, pad=PAD)[0]
     for i in range(24):
         start = int((~prompts.mask[i]).sum())
         row = Prompts(prompts.ids[i : i + 1, start:], prompts.mask[i : i + 1, start:])
-        own = sample(language_model, row, numbers[i : i + 1], eos=EOS, pad=PAD)
+        own = sample(language_model, row, numbers[i : i + 1], eos=EOS, pad=PAD)[0]
         assert own.ids.tolist() == together.ids[i : i + 1].tolist()
 
 
 def test_an_extreme_random_number_draws_a_token_that_can_be(small_vocabulary):
     model = small_vocabulary(5)
     numbers = torch.tensor([[0.0], [1 - 2**-24]])
-    samples = sample(model, repeated([1], 2), numbers, eos=EOS, pad=PAD)
+    samples = sample(model, repeated([1], 2), numbers, eos=EOS, pad=PAD)[0]
     assert samples.ids[:, 0].tolist() == [0, 4]
 
 
@@ -287,7 +287,7 @@ def test_shifted_left_starts_every_row_at_column_zero():
 
 def test_save_and_load_give_the_same_samples(tmp_path, small_vocabulary):
     prompts = left_padded([[1, 3], [1]])
-    samples = sample(small_vocabulary(0), prompts, uniforms(2, 4), eos=EOS, pad=PAD)
+    samples = sample(small_vocabulary(0), prompts, uniforms(2, 4), eos=EOS, pad=PAD)[0]
     samples.save(tmp_path / "samples.safetensors")
     loaded = Samples.load(tmp_path / "samples.safetensors")
     for got, kept in (

@@ -78,10 +78,9 @@ def test_a_study_cannot_be_changed():
         ("models", None, "models: found None"),
         ("pairs.validation", 1.0, "pairs.validation: found 1.0"),
         ("ppo.kl_penalties", [-0.1], "ppo.kl_penalties.0: found -0.1"),
-        ("policy", "9k", "mine.yaml: policy: found '9k', expected one of models: 1k, 7k, 28k"),
-        ("weak_model", "9k", "weak_model: found '9k'"),
-        ("gold.model", "9k", "gold.model: found '9k'"),
-        ("decoys.judges", [{"model": "9k", "spoilt": True}], "decoys.judges: found '9k'"),
+        ("policy", "9k", "mine.yaml: policy: found '9k', expected one of models: 1k, 7k"),
+        ("gold.fluency.model", "9k", "gold.fluency.model: found '9k'"),
+        ("decoys.judges", [{"model": "9k", "fluency": True}], "decoys.judges: found '9k'"),
         ("ppo.value_model", "9k", "ppo.value_model: found '9k'"),
         ("proxies.models", ["1k", "9k"], "proxies.models: found '9k'"),
         (
@@ -89,7 +88,16 @@ def test_a_study_cannot_be_changed():
             {"1k": 0.01},
             "proxies.learning_rates: expected one for each of proxies.models",
         ),
-        ("ppo.proxies", ["28k"], "ppo.proxies: expected some of proxies.models"),
+        (
+            "proxies",
+            {"models": ["1k"], "pairs": [640], "seeds": 1, "learning_rates": {"1k": 0.01}},
+            "ppo.proxies: expected some of proxies.models",
+        ),
+        (
+            "gold.rating.shape",
+            {"layers": 1, "width": 16, "heads": 4},
+            "gold.rating: found 6,624 parameters, expected more than the 7,272 of the largest proxy",
+        ),
         ("ppo.pairs", 320, "ppo.pairs: expected one of proxies.pairs"),
         ("ppo.seeds", 5, "ppo.seeds: expected at most proxies.seeds"),
         (

@@ -1,9 +1,29 @@
 """How gold is checked, on texts where the answer is known."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import polars as pl
+import pytest
+import torch
 
 from overopt import validity
+from overopt.gold_model import GoldModel
+
+
+@dataclass(frozen=True)
+class Judge(GoldModel):
+    """Gold whose scores are known."""
+
+    scores: np.ndarray
+
+    def score_rows(self, rows, *, batch=256):
+        return torch.from_numpy(self.scores)
+
+
+@pytest.fixture
+def gold(language_model, tokenizer):
+    return Judge((language_model,), tokenizer, language_model, tokenizer, 9, 0.0, 0.0, np.zeros(1))
 
 
 def test_bag_of_words_explains_a_sum_over_words_and_not_their_order():
@@ -17,7 +37,7 @@ def test_bag_of_words_explains_a_sum_over_words_and_not_their_order():
     assert validity.bag_of_words_r2(texts, first_greater) < 0.3
 
 
-def test_rating_validity_of_a_perfect_and_of_a_reversed_judge(language_model, monkeypatch):
+def test_rating_validity_of_a_perfect_and_of_a_reversed_judge(gold):
     rng = np.random.default_rng(1)
     rating = rng.normal(size=300)
     table = pl.DataFrame(
@@ -30,14 +50,8 @@ def test_rating_validity_of_a_perfect_and_of_a_reversed_judge(language_model, mo
     )
     truth = table.filter(split="test")["rating"].to_numpy()
     for sign, expected in ((1.0, 1.0), (-1.0, 0.0)):
-
-        class Scores:
-            def numpy(self, sign=sign):
-                return sign * truth
-
-        scores = Scores()
-        monkeypatch.setattr(validity, "score_all", lambda model, rows, found=scores: found)
-        report, pairs = validity.rating_validity(language_model, table, [], seed=0)
+        judge = replace(gold, scores=sign * truth)
+        report, pairs = validity.rating_validity(judge, [], table, seed=0)
         assert report["rated_held_out"] == 50
         assert np.isclose(report["pearson"], sign)
         assert np.isclose(report["pearson_movie"], sign)

@@ -12,13 +12,12 @@ from overopt.figures.style import INK, Layered, log_size_axis
 
 KINDS = {
     "human ratings": "rated by people",
-    "shuffled": "words shuffled",
     "looped": "words looped",
-    "spliced": "sentences spliced",
-    "weak model": "by a weak model",
+    "stuck": "stuck on a few words",
     "decoy": "by an overoptimised policy",
 }
-GOLD, BASELINE = "#e8903a", "#4f74e3"
+GOLD, FLUENCY, BASELINE = "#e8903a", "#2a9d8f", "#4f74e3"
+FLUENCY_JUDGE = "its fluency model alone"
 
 
 def language_model_losses(models: list[dict[str, Any]], *, description: str) -> alt.Chart:
@@ -76,25 +75,31 @@ def gold_accuracy(kinds: list[dict[str, Any]], *, description: str) -> Layered:
     """Held-out accuracy of the gold model and of its TF-IDF baseline, by kind of pair.
 
     Args:
-        kinds: dicts with `kind`, `accuracy`, `accuracy_se`, `baseline` (fractions).
+        kinds: dicts with `kind`, `accuracy`, `accuracy_se`, `baseline`, `fluency` (fractions; the last, of gold's
+            fluency model alone, is None where it has no say).
         description: what a reader who cannot see the chart is told.
     """
     rows = []
     order = [KINDS.get(kind["kind"], kind["kind"]) for kind in kinds]
     for word, kind in zip(order, kinds, strict=True):
         rows.append((word, "gold model", kind["accuracy"], kind["accuracy_se"]))
+        if kind["fluency"] is not None:
+            rows.append((word, FLUENCY_JUDGE, kind["fluency"], 0.0))
         rows.append((word, "TF-IDF baseline", kind["baseline"], 0.0))
     data = pl.DataFrame(rows, schema=["kind", "judge", "accuracy", "se"], orient="row").with_columns(
         (pl.col("accuracy") - pl.col("se")).round(4).alias("low"),
         (pl.col("accuracy") + pl.col("se")).round(4).alias("high"),
         pl.col("accuracy").round(4),
     )
-    judges = ["gold model", "TF-IDF baseline"]
+    judges = ["gold model", FLUENCY_JUDGE, "TF-IDF baseline"]
     base = alt.Chart(data).encode(
         y=alt.Y("kind:N", sort=order, title=None, axis=alt.Axis(labelLimit=220)),
         yOffset=alt.YOffset("judge:N", sort=judges),
         color=alt.Color(
-            "judge:N", sort=judges, scale=alt.Scale(domain=judges, range=[GOLD, BASELINE]), title=None
+            "judge:N",
+            sort=judges,
+            scale=alt.Scale(domain=judges, range=[GOLD, FLUENCY, BASELINE]),
+            title=None,
         ),
     )
     low = 0.0 if min(data["low"]) < 0.5 else 0.5

@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
+from overopt.precision import mixed_precision
 from overopt.sampling import pad_rows
 from overopt.training.optim import adamw, batches, check_finite, descend, set_learning_rate, warmup_cosine
 
@@ -34,7 +35,8 @@ def train_language_model(
     model.train()
     for step, chosen in enumerate(batches(list(map(len, rows)), batch, steps, generator)):
         set_learning_rate(optimiser, learning_rate * warmup_cosine(step, steps))
-        loss = next_token_loss(model, pad_rows([rows[i] for i in chosen], pad, left=False).to(device))
+        with mixed_precision(model):
+            loss = next_token_loss(model, pad_rows([rows[i] for i in chosen], pad, left=False).to(device))
         check_finite(loss.item(), "language model: loss", step)
         descend(loss, model, optimiser)
         progress(step + 1, steps)

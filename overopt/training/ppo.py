@@ -17,10 +17,8 @@ from overopt.sampling import (
     Prompts,
     Samples,
     forward_inputs,
-    log_probs_of,
     sample,
     token_log_probs,
-    token_logits,
 )
 from overopt.study import PPO
 from overopt.training.optim import adamw, check_finite, descend
@@ -30,7 +28,8 @@ from overopt.training.optim import adamw, check_finite, descend
 class Iteration:
     """What one iteration saw, means over its batch, before its own update.
 
-    kl: k1 estimate, nats a completion; reward: of the reward model alone; entropy: nats a token; length: tokens;
+    kl: k1 estimate, nats a completion, over a minibatch where there is no penalty; reward: of the reward model alone;
+    entropy: its estimate from sampled tokens, nats a token; length: tokens;
     clip_fraction: share of tokens whose ratio left the clip range, over the iteration's updates.
     """
 
@@ -151,16 +150,19 @@ def collect(
 ) -> tuple[Rollout, dict[str, float]]:
     """One batch of completions with advantages (whitened over its tokens) and returns."""
     tokens = {"eos": policy.config.eos_token_id, "pad": policy.config.pad_token_id}
-    samples = sample(policy, prompts, uniforms, **tokens)
+    samples, log_probs = sample(policy, prompts, uniforms, **tokens)
     mask = samples.mask
-    parts = [
-        _token_statistics(policy, reference, samples[rows])
-        for rows in torch.arange(len(samples)).split(config.minibatch)
-    ]
-    log_probs, log_ratio, entropy = (torch.cat(column) for column in zip(*parts, strict=True))
+    # without a penalty the reference says how far the policy is, no more: a minibatch is enough for that
+    compared = len(samples) if kl_penalty else config.minibatch
+    parts = torch.arange(compared).split(config.minibatch)
+    log_ratio = log_probs[:compared] - torch.cat(
+        [token_log_probs(reference, samples[rows]) for rows in parts]
+    )
     values = token_values(value_model, samples)
     scores = reward(samples).to(values.device)
-    rewards = -kl_penalty * log_ratio
+    rewards = torch.zeros_like(values)
+    if kl_penalty:
+        rewards -= kl_penalty * log_ratio
     rewards[torch.arange(len(samples)), samples.lengths - 1] += scores  # the score comes with the last token
     advantages = gae(rewards, values, mask, lam=config.gae_lambda)
     returns = advantages + values
@@ -170,23 +172,10 @@ def collect(
     seen = {
         "kl": log_ratio.sum(-1).mean().item(),
         "reward": scores.mean().item(),
-        "entropy": masked_mean(entropy, mask).item(),
+        "entropy": -masked_mean(log_probs, mask).item(),
         "length": samples.lengths.float().mean().item(),
     }
     return Rollout(samples, log_probs, values, whitened, returns), seen
-
-
-def _token_statistics(
-    policy: PreTrainedModel, reference: PreTrainedModel, samples: Samples
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each completion token: log-probability, log(pi/pi0), entropy of its distribution; [batch, completion]."""
-    logits = token_logits(policy, samples)  # [tokens, vocabulary]
-    # -sum_v p log p = logsumexp - sum_v p * logit
-    surprise = logits.logsumexp(-1) - (logits.softmax(-1) * logits).sum(-1)
-    log_probs, entropy = (torch.zeros(samples.mask.shape, device=logits.device) for _ in range(2))
-    log_probs[samples.mask] = log_probs_of(logits, samples.ids[samples.mask])
-    entropy[samples.mask] = surprise
-    return log_probs, log_probs - token_log_probs(reference, samples), entropy
 
 
 def update(

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
+from overopt.precision import mixed_precision
 from overopt.reward import score, score_rows
 from overopt.sampling import Samples
 from overopt.training.optim import adamw, batches, check_finite, descend, set_learning_rate, warmup_cosine
@@ -40,7 +41,8 @@ def train_reward_model(
     model.train()
     for step, chosen in enumerate(batches(lengths, batch, steps, generator)):
         set_learning_rate(optimiser, learning_rate * warmup_cosine(step, steps))
-        margin = pair_margin(model, first[chosen], second[chosen])
+        with mixed_precision(model):
+            margin = pair_margin(model, first[chosen], second[chosen])
         loss = F.softplus(-sign[chosen].to(margin.device) * margin).mean()
         check_finite(loss.item(), "reward model: loss", step)
         descend(loss, model, optimiser)

@@ -1,0 +1,164 @@
+"""One token at a time from a decoder, with the keys and values of earlier tokens kept.
+
+`sampling.sample` asks for logits and says which rows go on; how they are computed stands here, twice: for GPT-2
+models with as few operations as there are, for every other architecture through transformers.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import GPT2LMHeadModel, PreTrainedModel
+from transformers.activations import ACT2FN
+
+HIDDEN = -1e9  # attention score of what may not be seen
+
+
+@runtime_checkable
+class Decoder(Protocol):
+    """Logits of the next token for rows that grow by one token a step."""
+
+    def prompt(
+        self, ids: Int[Tensor, "rows prompt"], mask: Bool[Tensor, "rows prompt"]
+    ) -> Float[Tensor, "rows vocabulary"]:
+        """Read prompts, padded on the left; `mask` is True on tokens."""
+
+    def step(self, token: Int[Tensor, " rows"]) -> Float[Tensor, "rows vocabulary"]:
+        """Read one more token a row."""
+
+    def keep(self, rows: Int[Tensor, " kept"]) -> None:
+        """Go on with these rows only, in this order; a row may stand there more than once."""
+
+
+def decoder(model: PreTrainedModel, limit: int) -> Decoder:
+    """The fastest decoder for `model` that reads at most `limit` tokens after the prompt."""
+    if isinstance(model, GPT2LMHeadModel):
+        config = model.config
+        rare = (config.scale_attn_by_inverse_layer_idx, config.reorder_and_upcast_attn)
+        if config.scale_attn_weights and not any(rare):
+            return GPT2Decoder(model, limit)
+    return TransformersDecoder(model)
+
+
+class TransformersDecoder:
+    """Any causal language model of transformers, with its own cache."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._model = model
+
+    def prompt(
+        self, ids: Int[Tensor, "rows prompt"], mask: Bool[Tensor, "rows prompt"]
+    ) -> Float[Tensor, "rows vocabulary"]:
+        """See `Decoder`."""
+        self._mask = mask
+        self._padded = not bool(mask[:, 0].all())
+        return self._forward(ids, (mask.cumsum(-1) - 1).clamp_min(0), None)
+
+    def step(self, token: Int[Tensor, " rows"]) -> Float[Tensor, "rows vocabulary"]:
+        """See `Decoder`."""
+        self._mask = F.pad(self._mask, (0, 1), value=True)
+        return self._forward(token[:, None], self._mask.sum(-1, keepdim=True) - 1, self._cache)
+
+    def keep(self, rows: Int[Tensor, " kept"]) -> None:
+        """See `Decoder`."""
+        self._cache.batch_select_indices(rows)
+        self._mask = self._mask[rows]
+
+    def _forward(self, ids: Tensor, positions: Tensor, cache: object) -> Tensor:
+        # without padding the mask is left out, which lets attention take its faster causal path
+        mask = {"attention_mask": self._mask.long()} if self._padded else {}
+        output = self._model(
+            input_ids=ids,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+            **mask,
+        )
+        self._cache = output.past_key_values
+        return output.logits[:, -1].float()
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Weights of one block, as `torch.addmm` takes them."""
+
+    norms: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]
+    attention: tuple[Tensor, Tensor]
+    projection: tuple[Tensor, Tensor]
+    up: tuple[Tensor, Tensor]
+    down: tuple[Tensor, Tensor]
+
+
+class GPT2Decoder:
+    """A GPT-2 model whose cache is one block of memory a layer, written in place."""
+
+    def __init__(self, model: GPT2LMHeadModel, limit: int) -> None:
+        body = model.transformer
+        self._limit = limit
+        self._heads = model.config.n_head
+        self._epsilon = model.config.layer_norm_epsilon
+        self._activation = ACT2FN[model.config.activation_function]
+        self._tokens, self._positions = body.wte.weight, body.wpe.weight
+        self._last_norm = (body.ln_f.weight, body.ln_f.bias)
+        self._head = model.lm_head.weight
+        self._layers = [
+            _Layer(
+                ((block.ln_1.weight, block.ln_1.bias), (block.ln_2.weight, block.ln_2.bias)),
+                *(
+                    (part.bias, part.weight)
+                    for part in (block.attn.c_attn, block.attn.c_proj, block.mlp.c_fc, block.mlp.c_proj)
+                ),
+            )
+            for block in body.h
+        ]
+
+    def prompt(
+        self, ids: Int[Tensor, "rows prompt"], mask: Bool[Tensor, "rows prompt"]
+    ) -> Float[Tensor, "rows vocabulary"]:
+        """See `Decoder`."""
+        rows, width = ids.shape
+        size = self._tokens.shape[1] // self._heads
+        shape = (rows, self._heads, width + self._limit, size)
+        self._cache = [tuple(self._tokens.new_empty(shape) for _ in range(2)) for _ in self._layers]
+        self._column = 0
+        self._length = mask.sum(-1)  # tokens read, padding not counted
+        # added to attention scores: a large number rather than infinity, since a padding column sees nothing at all
+        padding = self._tokens.new_zeros(mask.shape).masked_fill_(~mask, HIDDEN)
+        self._bias = F.pad(padding, (0, self._limit))[:, None, None]  # [rows, 1, 1, columns]
+        future = torch.full((width, width), HIDDEN, device=ids.device).triu(1)
+        return self._forward(ids, (mask.cumsum(-1) - 1).clamp_min(0), self._bias[..., :width] + future)
+
+    def step(self, token: Int[Tensor, " rows"]) -> Float[Tensor, "rows vocabulary"]:
+        """See `Decoder`."""
+        self._length = self._length + 1
+        return self._forward(token[:, None], self._length[:, None] - 1, self._bias[..., : self._column + 1])
+
+    def keep(self, rows: Int[Tensor, " kept"]) -> None:
+        """See `Decoder`."""
+        self._cache = [tuple(part[rows] for part in pair) for pair in self._cache]
+        self._length, self._bias = self._length[rows], self._bias[rows]
+
+    def _forward(self, ids: Tensor, positions: Tensor, bias: Tensor) -> Tensor:
+        rows, count = ids.shape
+        start, end = self._column, self._column + count
+        hidden = (F.embedding(ids, self._tokens) + F.embedding(positions, self._positions)).flatten(0, 1)
+        width = hidden.shape[1]
+        for layer, (keys, values) in zip(self._layers, self._cache, strict=True):
+            normed = F.layer_norm(hidden, (width,), *layer.norms[0], self._epsilon)
+            parts = torch.addmm(layer.attention[0], normed, layer.attention[1])
+            query, key, value = parts.view(rows, count, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
+            keys[:, :, start:end], values[:, :, start:end] = key, value
+            scores = query @ keys[:, :, :end].transpose(-1, -2)
+            shares = scores.mul_(query.shape[-1] ** -0.5).add_(bias).softmax(-1)
+            mixed = (shares @ values[:, :, :end]).transpose(1, 2).reshape(-1, width)
+            hidden = hidden.addmm_(mixed, layer.projection[1]).add_(layer.projection[0])
+            normed = F.layer_norm(hidden, (width,), *layer.norms[1], self._epsilon)
+            inner = self._activation(torch.addmm(layer.up[0], normed, layer.up[1]))
+            hidden = hidden.addmm_(inner, layer.down[1]).add_(layer.down[0])
+        self._column = end
+        last = F.layer_norm(hidden.view(rows, count, width)[:, -1], (width,), *self._last_norm, self._epsilon)
+        return (last @ self._head.T).float()

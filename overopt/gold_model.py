@@ -1,0 +1,119 @@
+"""The gold reward in use: what people would rate a text, if it is text at all.
+
+Two models make it. The rating model reads text in a vocabulary of its own and predicts human ratings. The fluency
+model says whether a text is real. Ratings alone are not enough: a policy that leaves real text behind finds loops of
+praise that such a model likes, and gold would rise again where it should fall (departure from the paper, whose gold
+model is trained on human comparisons of whole answers, good and bad).
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from overopt.files import read_json, write_json
+from overopt.models import load_reward_model, load_tokenizer
+from overopt.reward import Rows, score_all
+from overopt.sampling import Samples
+
+RARELY = 0.01  # share of real texts that count less than half
+FLOOR = 0.05  # share of rated texts that are rated below what spoilt text is worth
+SHARPNESS = 2.0  # factor on the fluency model's log-odds: leaves few texts half spoilt
+
+
+def translate(
+    rows: Rows, source: PreTrainedTokenizerFast, target: PreTrainedTokenizerFast, limit: int
+) -> Rows:
+    """Token rows of one tokenizer in the tokens of another, cut at `limit`; EOS stays where there is one."""
+    texts = source.batch_decode(rows, skip_special_tokens=True)
+    translated = []
+    for row, tokens in zip(rows, target(texts, add_special_tokens=False)["input_ids"], strict=True):
+        end = [target.eos_token_id] if row[-1] == source.eos_token_id else []
+        translated.append([target.bos_token_id, *tokens, *end][:limit])
+    return translated
+
+
+@dataclass(frozen=True)
+class GoldModel:
+    """Rating models, whose mean counts, with their tokenizer; fluency model, which reads the policies' own tokens.
+
+    doubt: fluency score at which a text counts half; floor: the rating score of spoilt text; reads: tokens of a text,
+    the longest sample, that the fluency model is asked about (it was trained on no longer ones).
+    """
+
+    ratings: tuple[PreTrainedModel, ...]
+    tokenizer: PreTrainedTokenizerFast
+    fluency: PreTrainedModel
+    policy_tokenizer: PreTrainedTokenizerFast
+    reads: int
+    doubt: float
+    floor: float
+
+    @staticmethod
+    def calibrated(
+        ratings: tuple[PreTrainedModel, ...],
+        tokenizer: PreTrainedTokenizerFast,
+        fluency: PreTrainedModel,
+        policy_tokenizer: PreTrainedTokenizerFast,
+        reads: int,
+        rows: Rows,
+    ) -> "GoldModel":
+        """`doubt` and `floor` from scores of real texts that no part was trained on, in the policies' tokens.
+
+        Both are rounded: see `Scale.centred`.
+        """
+        made = GoldModel(ratings, tokenizer, fluency, policy_tokenizer, reads, doubt=0.0, floor=0.0)
+        floor = made.rated(rows).double().quantile(FLOOR).item()
+        doubt = made.fluent(rows).double().quantile(RARELY).item()
+        return replace(made, doubt=round(doubt, 4), floor=round(floor, 4))
+
+    @staticmethod
+    def load(
+        folder: Path, policy_tokenizer: PreTrainedTokenizerFast, device: torch.device | str
+    ) -> "GoldModel":
+        """What `save` wrote."""
+        return GoldModel(
+            tuple(load_reward_model(path, device) for path in sorted(folder.glob("rating_*"))),
+            load_tokenizer(folder / "tokenizer"),
+            load_reward_model(folder / "fluency", device),
+            policy_tokenizer,
+            **read_json(folder / "gate.json"),
+        )
+
+    def save(self, folder: Path) -> None:
+        """All models, the rating models' tokenizer, and gate.json."""
+        for k, model in enumerate(self.ratings):
+            model.save_pretrained(folder / f"rating_{k}")
+        self.tokenizer.save_pretrained(folder / "tokenizer")
+        self.fluency.save_pretrained(folder / "fluency")
+        write_json(folder / "gate.json", {"reads": self.reads, "doubt": self.doubt, "floor": self.floor})
+
+    def score(self, samples: Samples, *, batch: int) -> Float[Tensor, " samples"]:
+        """Raw gold reward of prompt and completion, on the CPU, in the order of `samples`."""
+        ids, lengths = samples.shifted_left()
+        return self.score_rows(
+            [row[:length] for row, length in zip(ids.tolist(), lengths.tolist(), strict=True)], batch=batch
+        )
+
+    def score_rows(self, rows: Rows, *, batch: int = 256) -> Float[Tensor, " rows"]:
+        """Raw gold reward of texts in the policies' tokens."""
+        return self.gated(self.rated(rows, batch), self.fluent(rows, batch))
+
+    def rated(self, rows: Rows, batch: int = 256) -> Float[Tensor, " rows"]:
+        """Mean score of the rating models."""
+        own = translate(rows, self.policy_tokenizer, self.tokenizer, self.ratings[0].config.n_positions)
+        return torch.stack([score_all(model, own, batch) for model in self.ratings]).mean(0)
+
+    def fluent(self, rows: Rows, batch: int = 256) -> Float[Tensor, " rows"]:
+        """Score of the fluency model: log-odds that the start of a text, as long as a sample, is real."""
+        return score_all(self.fluency, [row[: self.reads] for row in rows], batch)
+
+    def gated(
+        self, rating: Float[Tensor, " texts"], fluency: Float[Tensor, " texts"]
+    ) -> Float[Tensor, " texts"]:
+        """p * rating + (1 - p) * floor, with p = sigmoid(SHARPNESS * (fluency - doubt)), how surely it is text."""
+        real = torch.sigmoid(SHARPNESS * (fluency - self.doubt))
+        return self.floor + real * (rating - self.floor)

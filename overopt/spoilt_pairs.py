@@ -1,0 +1,88 @@
+"""Pairs of a real text and a spoilt one: what the fluency model is trained and tested on."""
+
+import zlib
+
+import numpy as np
+import polars as pl
+from transformers import PreTrainedTokenizerFast
+
+from overopt.data import openings
+from overopt.reward import Rows
+from overopt.seeding import derive
+from overopt.spoil import SPOILT_KINDS, spoil
+from overopt.stages import encode_sentences, prompt_table, short_prompts
+from overopt.store import Job
+
+HELD_OUT = 10  # one sentence in so many is kept from training, with all its spoilt forms
+
+Pairs = dict[str, tuple[Rows, Rows]]
+
+
+def is_held_out(sentence: str) -> bool:
+    """Whether pairs of this sentence serve testing only. The sentence decides: none stands on two sides."""
+    return zlib.crc32(sentence.encode()) % HELD_OUT == 0
+
+
+def spoilt_pairs(job: Job, tokenizer: PreTrainedTokenizerFast, *, held_out: bool = False) -> Pairs:
+    """(real, spoilt) token rows of each kind, cut to a sample's length, for training or held out.
+
+    Every kind spoils the same `spec["spoilt_texts"]` review sentences and as many rated texts for training: gold is
+    asked about both, and what a text is about must not decide whether it is real.
+    """
+    seed, count, prompt_words = job.spec["seed"], job.spec["spoilt_texts"], job.spec["prompt_words"]
+    rated = pl.read_parquet(job.parents["corpus"] / "ratings.parquet").filter(
+        (pl.col("split") == "train") & (pl.col("source") != "words")
+    )
+    rated = rated.sample(fraction=1, shuffle=True, seed=derive(seed, "spoilt ratings"))
+    opened = pl.DataFrame(
+        openings(rated["text"].to_list(), prompt_words), schema=["prompt", "sentence"], orient="row"
+    )
+    table = pl.concat([prompt_table(job, "decoys", count), short_prompts(job, tokenizer, opened)[:count]])
+    sentences = table["sentence"].to_list()
+    words = [word for sentence in sentences for word in sentence.split()]
+    sentences = [sentence for sentence in sentences if is_held_out(sentence) == held_out]
+    real = cut_rows(job, tokenizer, sentences)
+    rng = np.random.default_rng(derive(seed, "spoil", held_out))
+    pairs = {}
+    for kind in SPOILT_KINDS:
+        bad = [spoil(sentence, prompt_words, kind, words, rng=rng) for sentence in sentences]
+        pairs[kind] = ending_alike(real, cut_rows(job, tokenizer, bad), tokenizer.eos_token_id)
+    return pairs
+
+
+def decoy_pairs(job: Job, tokenizer: PreTrainedTokenizerFast, *, held_out: bool = False) -> Pairs:
+    """(real, decoy) token rows of every throw-away run, for training or held out: one kind, "decoy"."""
+    folders = [folder for role, folder in job.parents.items() if role.startswith("decoys")]
+    table = pl.concat([pl.read_parquet(folder / "decoys.parquet") for folder in folders])
+    table = table.filter(
+        pl.Series([is_held_out(text) == held_out for text in table["sentence"]], dtype=pl.Boolean)
+    )
+    sentences = table["sentence"].to_list()
+    prompts = [" ".join(sentence.split()[: job.spec["prompt_words"]]) for sentence in sentences]
+    heads = encode_sentences(prompts, tokenizer, job.spec["prompt_tokens"])
+    bad = [head[:-1] + tail for head, tail in zip(heads, table["completion"].to_list(), strict=True)]
+    real = cut_rows(job, tokenizer, sentences)
+    return {"decoy": ending_alike(real, bad, tokenizer.eos_token_id)}
+
+
+def ending_alike(real: Rows, spoilt: Rows, eos: int) -> tuple[Rows, Rows]:
+    """The pairs, with both texts broken off at one length where only one of them ends in EOS.
+
+    Policies that are pushed far seldom end a sentence. Without this, gold would learn to ask for an end, and half
+    of what it says of a sample would be whether it fits the length limit.
+    """
+    alike = []
+    for good, bad in zip(real, spoilt, strict=True):
+        keep = None if (good[-1] == eos) == (bad[-1] == eos) else min(len(good), len(bad)) - 1
+        alike.append((good[:keep], bad[:keep]))
+    return [good for good, _ in alike], [bad for _, bad in alike]
+
+
+def cut_rows(job: Job, tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> Rows:
+    """Token rows that end where a sample of the same prompt would: at EOS or after `completion_tokens` tokens."""
+    words, limit = job.spec["prompt_words"], job.spec["completion_tokens"]
+    rows = encode_sentences(sentences, tokenizer, 10**6)
+    prompts = tokenizer([" ".join(text.split()[:words]) for text in sentences], add_special_tokens=False)[
+        "input_ids"
+    ]
+    return [row[: 1 + len(prompt) + limit] for row, prompt in zip(rows, prompts, strict=True)]

@@ -1,0 +1,102 @@
+"""Gold in use: text to tokens of its own, and a rating that counts as far as the text is one."""
+
+import pytest
+import torch
+from conftest import TEXTS
+
+from overopt.gold_model import FLOOR, RARELY, SHARPNESS, GoldModel, translate
+from overopt.models import Shape, new_language_model, new_reward_model, train_tokenizer
+from overopt.reward import score_all
+from overopt.sampling import encode_prompts, sample_many
+
+READS = 8
+
+
+def rows_of(tokenizer):
+    return [[1, *tokenizer(text, add_special_tokens=False)["input_ids"]] for text in TEXTS]
+
+
+@pytest.fixture(scope="session")
+def own():
+    return train_tokenizer(TEXTS, 280, lowercase=True)
+
+
+@pytest.fixture
+def gold(tokenizer, own, sharpen):
+    def reward_model(reads, seed):
+        return sharpen(
+            new_reward_model(new_language_model(Shape(layers=1, width=16, heads=2), reads, 32, seed), 0)
+        )
+
+    return GoldModel.calibrated(
+        (reward_model(own, 0), reward_model(own, 2)),
+        own,
+        reward_model(tokenizer, 1),
+        tokenizer,
+        READS,
+        rows_of(tokenizer),
+    )
+
+
+def test_translation_keeps_text_and_end(tokenizer, own):
+    ends = [tokenizer.eos_token_id], []
+    rows = [
+        [tokenizer.bos_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"], *end]
+        for text in TEXTS
+        for end in ends
+    ]
+    translated = translate(rows, tokenizer, own, 1000)
+    assert {row[0] for row in translated} == {own.bos_token_id}
+    for k, row in enumerate(translated):
+        assert (row[-1] == own.eos_token_id) == (k % 2 == 0)
+        assert (
+            own.decode(row, skip_special_tokens=True)
+            == tokenizer.decode(rows[k], skip_special_tokens=True).lower()
+        )
+    assert max(map(len, translate(rows, tokenizer, own, 7))) == 7
+
+
+def test_a_rating_counts_as_far_as_the_text_is_one(gold):
+    rating = torch.tensor([3.0, 3.0, 3.0, gold.floor])
+    fluency = torch.tensor([gold.doubt, gold.doubt + 50, gold.doubt - 50, gold.doubt + 0.3])
+    got = gold.gated(rating, fluency)
+    assert got.tolist() == pytest.approx([(3 + gold.floor) / 2, 3, gold.floor, gold.floor], abs=1e-5)
+    step = gold.gated(torch.ones(1), torch.tensor([gold.doubt + 1.0])) - gold.floor
+    assert step.item() == pytest.approx((1 - gold.floor) / (1 + 2.718281828**-SHARPNESS), rel=1e-5)
+
+
+def test_the_mean_of_the_rating_models_counts(gold, own):
+    whole = [row[:32] for row in rows_of(own)]
+    first, second = (score_all(model, whole) for model in gold.ratings)
+    assert (first - second).abs().max() > 0.1
+    torch.testing.assert_close(gold.rated(rows_of(gold.policy_tokenizer)), (first + second) / 2)
+
+
+def test_doubt_and_floor_are_quantiles(gold, tokenizer):
+    rows = rows_of(tokenizer)
+    starts = [row[:READS] for row in rows]
+    assert gold.doubt == pytest.approx(
+        score_all(gold.fluency, starts).double().quantile(RARELY).item(), abs=1e-4
+    )
+    assert gold.floor == pytest.approx(gold.rated(rows).double().quantile(FLOOR).item(), abs=1e-4)
+
+
+def test_scores_do_not_depend_on_the_batch_and_survive_saving(gold, tokenizer, language_model, tmp_path):
+    prompts = encode_prompts(["The film", "It was", "A slow start and a"], tokenizer)
+    samples = sample_many(language_model, prompts, 5, 10, generator=torch.Generator().manual_seed(0))
+    scores = gold.score(samples, batch=64)
+    assert scores.std() > 0.01
+    torch.testing.assert_close(gold.score(samples, batch=2), scores, atol=1e-5, rtol=0)
+    gold.save(tmp_path)
+    again = GoldModel.load(tmp_path, tokenizer, "cpu").score(samples, batch=64)
+    torch.testing.assert_close(again, scores, atol=1e-6, rtol=0)
+
+
+def test_the_fluency_model_reads_no_more_than_a_sample(gold, tokenizer):
+    row = [1, *tokenizer(TEXTS[0], add_special_tokens=False)["input_ids"]]
+    changed = [*row[: gold.reads], *reversed(row[gold.reads :])]
+    assert len(row) > gold.reads + 1
+    fluency = score_all(gold.fluency, [row[: gold.reads]]).expand(2)
+    torch.testing.assert_close(
+        gold.score_rows([row, changed]), gold.gated(gold.rated([row, changed]), fluency)
+    )
