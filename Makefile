@@ -1,16 +1,20 @@
 # make report [STUDY=laptop]: from nothing to a report in the browser.   make test: lint, types and every test.
+# make bench: how fast, against what others do the same with.
 STUDY ?= laptop
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: report test setup check clean
+.PHONY: report test setup check clean bench
 
 report: setup
 	@$(BIN)/overopt report $(STUDY)
 
 test: setup check
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+bench: setup
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
 
 setup: .venv/ready
 

@@ -1,4 +1,4 @@
-"""The command line: `overopt run | plan | report | bon | fit`."""
+"""The command line: `overopt run | plan | status | verify | report | bon | fit`."""
 
 import json as jsonlib
 import os
@@ -16,19 +16,26 @@ StudyName = Annotated[
 ]
 Device = Annotated[str, arg(help="auto (a GPU when there is one), cpu, cuda, cuda:1, mps")]
 Workers = Annotated[int | None, arg(help="processes side by side; default: a worker a core, one on a GPU")]
+NoRecompute = Annotated[bool, arg(help="refuse damaged results by name instead of computing them again")]
 Batch = Annotated[int, arg(help="completions sampled or scored at once; does not change results")]
 
 app = tyro.extras.SubcommandApp()
 
 
 @app.command(name="run")
-def run(study: StudyName, device: Device = "auto", workers: Workers = None, batch: Batch = 256) -> None:
+def run(
+    study: StudyName,
+    device: Device = "auto",
+    workers: Workers = None,
+    batch: Batch = 256,
+    no_recompute: NoRecompute = False,
+) -> None:
     """Compute what is missing of a study. A run that was stopped goes on where it was."""
     from overopt import runner
     from overopt.study import load_study
 
     spec = load_study(study)
-    folder = runner.run(spec, runner.make_runtime(device, workers, batch))
+    folder = runner.run(spec, runner.make_runtime(device, workers, batch), recompute=not no_recompute)
     print(f"study {spec.name}: every stage is there; tables in {folder}")
 
 
@@ -54,12 +61,55 @@ def plan(study: StudyName, json: Annotated[bool, arg(help="the graph as JSON")] 
     print(f"{len(graph.stages) - len(missing)} of {len(graph.stages)} stages done")
 
 
+@app.command(name="status")
+def status(study: StudyName) -> None:
+    """Show the stages of a study: done, running, waiting; time spent and about how much is left."""
+    from overopt.pages import duration
+    from overopt.plan import plan as make_plan
+    from overopt.runner import store_root
+    from overopt.status import study_status
+    from overopt.store import Store
+    from overopt.study import load_study
+
+    rows = study_status(make_plan(load_study(study)), Store(store_root()))
+    print(f"{'state':8} {'spent':>12} {'left':>12}  stage")
+    for row in rows:
+        spent = duration(row.spent) if row.spent else ""
+        left = "?" if row.left is None else duration(row.left) if row.left else ""
+        print(f"{row.state:8} {spent:>12} {left:>12}  {row.title}")
+    unknown = any(row.left is None for row in rows)
+    print(
+        f"{sum(row.state == 'done' for row in rows)} of {len(rows)} stages done, {duration(sum(r.spent for r in rows))} "
+        f"of compute spent, about {duration(sum(r.left or 0 for r in rows))} left"
+        + (", stages marked ? not counted" if unknown else "")
+    )
+
+
+@app.command(name="verify")
+def verify() -> None:
+    """Check every result in the store against its record; exit code 2 if one does not verify."""
+    from overopt.runner import store_root
+    from overopt.status import damaged, results
+
+    root = store_root()
+    problems, count = damaged(root), len(results(root))
+    for problem in problems:
+        print(problem)
+    if problems:
+        raise UserError(
+            f"store {root}: found {len(problems)} of {count} results damaged, expected none; "
+            "the next run computes them again"
+        )
+    print(f"store {root}: all {count} results verify")
+
+
 @app.command(name="report")
 def report(
     study: StudyName,
     device: Device = "auto",
     workers: Workers = None,
     batch: Batch = 256,
+    no_recompute: NoRecompute = False,
     publish: Annotated[bool, arg(help="also renew book/ and results/ (for maintainers)")] = False,
 ) -> None:
     """Run a study if need be and build its book."""
@@ -67,7 +117,8 @@ def report(
     from overopt.report import build
     from overopt.study import load_study
 
-    runner.run(load_study(study), runner.make_runtime(device, workers, batch))
+    runtime = runner.make_runtime(device, workers, batch)
+    runner.run(load_study(study), runtime, recompute=not no_recompute)
     page = build(study, publish=publish)
     print(f"The report is at {page.resolve().as_uri()}")
 
@@ -110,6 +161,10 @@ def main() -> None:
     except UserError as error:
         print(f"overopt: {error}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:
+        # whoever read the output has what they wanted (`overopt plan laptop | head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         print(
             "overopt: stopped; what was finished is kept, the same command goes on from there",

@@ -106,9 +106,9 @@ def ppo(job: Job) -> None:
         "prompts": len(evaluation),
         "samples": config.evaluation_samples,
     }
-    rows: list[Row] = []
-    by_prompt: list[Row] = []
-    texts: list[Row] = []
+    # of the evaluations so far; a run that goes on from a checkpoint finds those before it
+    found = job.checkpoint.load()
+    kept: dict[str, list[Row]] = found[1]["kept"] if found else {"rows": [], "by_prompt": [], "texts": []}
     for look in optimise(
         policy,
         reference,
@@ -122,11 +122,13 @@ def ppo(job: Job) -> None:
         seed=spec["seed"],
         batch=batch,
         progress=job.progress,
+        checkpoint=job.checkpoint,
+        kept=lambda: kept,
     ):
         scores = {name: judge(look.samples) for name, judge in judges.items()}
         point, of_prompts = ppo_point(look, scores, len(evaluation))
-        rows.append(common | point)
-        by_prompt += of_prompts
+        kept["rows"].append(common | point)
+        kept["by_prompt"] += of_prompts
         shown = sample_many(
             policy, show, 1, spec["completion_tokens"], generator=generator(spec["seed"], "show"), batch=batch
         )
@@ -134,9 +136,9 @@ def ppo(job: Job) -> None:
         completions = decode(shown.ids, tokenizer)
         for prompt, completion, (g, p) in zip(spec["show_prompts"], completions, shown_scores, strict=True):
             text = {"prompt_text": prompt, "completion": completion, "n": None, "step": look.step}
-            texts.append(text | {"kl": point["kl"], "gold": g, "proxy": p})
-    write_curve(job, rows, by_prompt)
-    write_texts(job, "ppo", texts)
+            kept["texts"].append(text | {"kl": point["kl"], "gold": g, "proxy": p})
+    write_curve(job, kept["rows"], kept["by_prompt"])
+    write_texts(job, "ppo", kept["texts"])
     save_model(policy, job.out)
 
 

@@ -3,16 +3,18 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from overopt.checkpoint import Checkpoint
 from overopt.sampling import Prompts, Samples, sample_kl, sample_many
 from overopt.seeding import generator
 from overopt.study import PPO
-from overopt.training.ppo import Iteration, ppo
+from overopt.training.ppo import Iteration, Trainer
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,18 @@ def optimise(
     seed: int,
     batch: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    checkpoint: Checkpoint | None = None,
+    kept: Callable[[], Any] = lambda: None,
 ) -> Iterator[Evaluation]:
     """Run PPO and evaluate at the start, whenever sqrt(KL) has grown by `config.spacing`, and at the end.
 
     KL on the training batch decides when to look; every look measures its own KL on held-out prompts. The run
     ends at `config.max_kl` nats or `config.max_steps` iterations. Progress is counted in thousandths of the way
     to whichever comes first.
+
+    With a `checkpoint`, the state of the run is kept after every evaluation, beside what the caller has made of
+    the evaluations so far (`kept()`, JSON). A run that finds one goes on from there, and every number is the same,
+    to the last bit, as if it had not been stopped.
     """
 
     def look(step: int, iteration: Iteration | None) -> Evaluation:
@@ -77,9 +85,7 @@ def optimise(
         )
         return Evaluation(step, samples, kl, iteration)
 
-    yield look(0, None)
-    seen = 0.0
-    for iteration in ppo(
+    trainer = Trainer(
         policy,
         reference,
         value_model,
@@ -89,14 +95,24 @@ def optimise(
         completion_tokens=completion_tokens,
         kl_penalty=kl_penalty,
         generator=generator(seed, "ppo"),
-    ):
+    )
+    seen = 0.0
+    found = checkpoint.load() if checkpoint else None
+    if found:
+        trainer.restore(found[0])
+        seen = found[1]["seen"]
+    else:
+        yield look(0, None)
+    last = False
+    while not last:
+        iteration = trainer.iterate()
         distance = math.sqrt(max(0.0, iteration.kl))
         last = iteration.step == config.max_steps or iteration.kl >= config.max_kl
         if last or distance >= seen + config.spacing:
             # past a jump, the next point is due one spacing further on
             seen = max(seen, distance)
             yield look(iteration.step, iteration)
+            if checkpoint and not last:
+                checkpoint.save(trainer.state(), {"seen": seen, "kept": kept()})
         share = max(iteration.step / config.max_steps, distance / math.sqrt(config.max_kl))
         progress(round(1000 * min(1.0, share)), 1000)
-        if last:
-            return

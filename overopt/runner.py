@@ -52,16 +52,22 @@ def make_runtime(device: str = "auto", workers: int | None = None, batch: int = 
     return Runtime(device=device, batch=batch, workers=chosen, store=store_root())
 
 
-def run(study: Study, runtime: Runtime | None = None) -> Path:
+def run(study: Study, runtime: Runtime | None = None, *, recompute: bool = True) -> Path:
     """Compute what is missing of `study` and return the folder of its tables.
 
+    Damaged results are computed again, or refused where `recompute` is False.
+
     Raises:
-        UserError: if the store cannot be used or a download fails.
+        UserError: if the store cannot be used, a download fails, or a damaged result is refused.
         Diverged: if a training run's loss or KL is no longer finite.
     """
     runtime = runtime or make_runtime()
     graph, store = plan(study), Store(runtime.store)
     missing = unfinished(graph, store)
+    for stage in missing if not recompute else []:
+        problem = store.problem(stage)
+        if problem != "missing":
+            raise UserError(f"result {stage.title!r}: {problem}; without --no-recompute it is computed again")
     if missing:
         _run_stages(graph, missing, store, runtime)
     return store.path(graph.tables)
@@ -97,6 +103,9 @@ def _run_stages(graph: Plan, missing: list[Stage], store: Store, runtime: Runtim
     # Read by OpenMP when a worker imports torch: threads that spin steal the core from the other worker.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # Compiled bfloat16 products are kept for every shape of a batch: over a thousand of them, a gigabyte, by default.
+    os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     context = multiprocessing.get_context("spawn")
     with (
         Display(
@@ -116,7 +125,7 @@ def _run_stages(graph: Plan, missing: list[Stage], store: Store, runtime: Runtim
                     stage = running.pop(future)
                     done.add(stage.key)
                     display.finished(stage.title, seconds)
-                display.update({s.title: _progress(store.work_folder(s)) for s in running.values()})
+                display.update({s.title: progress(store.work_folder(s)) for s in running.values()})
         except BrokenProcessPool as error:
             titles = ", ".join(stage.title for stage in running.values())
             raise UserError(
@@ -155,7 +164,7 @@ def _compute(study: Study, key: str, runtime: Runtime) -> float:
     return time.monotonic() - started
 
 
-def _progress(work: Path) -> tuple[int, int] | None:
+def progress(work: Path) -> tuple[int, int] | None:
     """Done and total of a running stage, if it has said anything."""
     try:
         seen = json.loads((work / "progress.json").read_text())

@@ -23,6 +23,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from overopt.checkpoint import Checkpoint
 from overopt.download import sha256_of
 from overopt.errors import UserError
 from overopt.study import ROOT
@@ -82,6 +83,7 @@ class Job:
     runtime: Runtime
     progress: Callable[[int, int], None]
     keys: Mapping[str, str]
+    checkpoint: Checkpoint
 
 
 def canonical_json(value: Any) -> str:
@@ -108,6 +110,10 @@ class Store:
         """Where an unfinished result of `stage` is, or would be."""
         return self.folder(stage).with_suffix(".work")
 
+    def lock_file(self, stage: Stage) -> Path:
+        """What the process that computes `stage` holds locked."""
+        return self.folder(stage).with_suffix(".work.lock")
+
     def problem(self, stage: Stage) -> str | None:
         """Why the result of `stage` cannot be used: None if it verifies, "missing" if it was never published."""
         if stage.key in self._verified:
@@ -118,9 +124,7 @@ class Store:
         found = verify_folder(folder)
         if found is None:
             record = read_record(folder)
-            if {name: record.get(name) for name in stage.identity} == json.loads(
-                canonical_json(stage.identity)
-            ):
+            if identity_of(record) == json.loads(canonical_json(stage.identity)):
                 self._verified.add(stage.key)
                 return None
             found = f"{folder / 'record.json'}: found the record of another result"
@@ -148,16 +152,18 @@ class Store:
         folder, work = self.folder(stage), self.work_folder(stage)
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(str(work) + ".lock"):
+            with FileLock(self.lock_file(stage)):
                 problem = self.problem(stage)
                 if problem is None:
                     return folder
                 if problem != "missing":
                     shutil.rmtree(folder)
+                checkpoint = Checkpoint(folder.with_suffix(".checkpoint"))
                 shutil.rmtree(work, ignore_errors=True)
                 work.mkdir()
-                self._run(stage, work, runtime)
+                self._run(stage, work, runtime, checkpoint)
                 os.rename(work, folder)
+                shutil.rmtree(checkpoint.folder, ignore_errors=True)
         except OSError as error:
             raise UserError(
                 f"store {self.root}: {error.strerror or error} while computing {stage.title!r}; "
@@ -165,11 +171,11 @@ class Store:
             ) from error
         return folder
 
-    def _run(self, stage: Stage, work: Path, runtime: Runtime) -> None:
+    def _run(self, stage: Stage, work: Path, runtime: Runtime, checkpoint: Checkpoint) -> None:
         started, clock = time.time(), time.monotonic()
         parents = {role: self.path(parent) for role, parent in stage.parents.items()}
         keys = {"self": stage.key} | {role: parent.key for role, parent in stage.parents.items()}
-        stage.run(Job(stage.spec, parents, work, runtime, _progress_file(work), keys))
+        stage.run(Job(stage.spec, parents, work, runtime, _progress_file(work), keys, checkpoint))
         (work / "progress.json").unlink(missing_ok=True)
         files = {str(p.relative_to(work)): sha256_of(p) for p in sorted(work.rglob("*")) if p.is_file()}
         record = {
@@ -192,6 +198,11 @@ class Store:
 def read_record(folder: Path) -> dict[str, Any]:
     """The record of a published result."""
     return json.loads((folder / "record.json").read_text())
+
+
+def identity_of(record: dict[str, Any]) -> dict[str, Any]:
+    """What the key of a recorded result is made of: see `Stage.identity`."""
+    return {name: record.get(name) for name in ("stage", "version", "spec", "parents")}
 
 
 def verify_folder(folder: Path) -> str | None:

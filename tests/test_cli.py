@@ -146,11 +146,30 @@ def test_the_plan_of_a_study_names_what_is_missing(overopt):
     assert lines[-1] == f"0 of {len(lines) - 1} stages done"
 
 
+def test_the_status_of_a_study_nobody_has_run(overopt):
+    code, out, _ = overopt("status", "smoke")
+    lines = out.splitlines()
+    assert code == 0
+    assert all(line.startswith("waiting") for line in lines[1:-1])
+    assert lines[-1].startswith(f"0 of {len(lines) - 2} stages done, ")
+
+
+def test_an_empty_store_verifies_and_a_damaged_one_is_refused(overopt, tmp_path, monkeypatch):
+    monkeypatch.setenv("OVEROPT_STORE", str(tmp_path / "store"))
+    code, out, _ = overopt("verify")
+    assert (code, out) == (0, f"store {tmp_path / 'store'}: all 0 results verify\n")
+    (tmp_path / "store" / "toy" / "abc").mkdir(parents=True)
+    code, out, err = overopt("verify")
+    assert code == 2
+    assert out == f"{tmp_path / 'store' / 'toy' / 'abc' / 'record.json'}: found no readable record\n"
+    assert err.startswith(f"overopt: store {tmp_path / 'store'}: found 1 of 1 results damaged, expected none")
+
+
 def test_a_diverged_training_exits_with_1_and_says_so(overopt, monkeypatch):
     from overopt import runner
     from overopt.training.optim import Diverged
 
-    def diverge(*_):
+    def diverge(*_study, **_options):
         raise Diverged("PPO: KL: found nan at step 3; expected a finite number")
 
     monkeypatch.setattr(runner, "run", diverge)
@@ -165,7 +184,7 @@ def test_a_diverged_training_exits_with_1_and_says_so(overopt, monkeypatch):
 def test_control_c_says_that_the_work_is_kept(overopt, monkeypatch):
     from overopt import runner
 
-    def stop(*_):
+    def stop(*_study, **_options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runner, "run", stop)

@@ -1,6 +1,12 @@
 """The study `smoke` from nothing: every stage, twice, and what must not change a result."""
 
+import contextlib
+import os
+import random
 import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import polars as pl
@@ -10,6 +16,7 @@ from overopt import results, runner
 from overopt.plan import plan
 from overopt.store import Store, read_record
 from overopt.study import load_study
+from overopt.training.ppo import Trainer
 
 pytestmark = pytest.mark.xdist_group("smoke")
 
@@ -93,3 +100,54 @@ def test_batch_and_workers_do_not_change_the_curves(smoke_store, tmp_path, table
     assert changed["record"].to_list() == tables.curves["record"].to_list()
     for name in ("kl", "gold", "proxy", "gold_se"):
         assert (changed[name] - tables.curves[name]).abs().max() < 1e-3, name
+
+
+EARLY = ["corpus", "tokenizer", "language_model", "word_vectors", "rating_model", "decoys"]
+LATE = ["gold", "pairs", "pool", "proxy", "best_of_n", "ppo", "tables"]
+
+
+@pytest.mark.parametrize(
+    ("names", "kills"), [(LATE, 3), pytest.param([*EARLY, *LATE], 20, marks=pytest.mark.slow)]
+)
+def test_runs_killed_at_random_moments_end_in_the_same_bits(smoke_store, tmp_path, names, kills):
+    again = copied_without(smoke_store, tmp_path / "again", names)
+    command = [sys.executable, "-m", "overopt", "run", "smoke", "--device", "cpu", "--workers", "2"]
+    draw = random.Random(0)
+    for _ in range(kills):
+        run = subprocess.Popen(
+            command,
+            env={**os.environ, "OVEROPT_STORE": str(again)},
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            run.wait(draw.uniform(4, 16))
+        with contextlib.suppress(ProcessLookupError):  # it may have been done
+            os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+    subprocess.run(command, env={**os.environ, "OVEROPT_STORE": str(again)}, check=True)
+    for stage in plan(SMOKE).stages[:-1]:
+        first, second = (read_record(Store(root).folder(stage)) for root in (smoke_store, again))
+        assert first["files"] == second["files"], stage.title
+
+
+def test_a_ppo_run_goes_on_from_its_checkpoint_with_the_same_bits(smoke_store, tmp_path, monkeypatch):
+    stage = next(stage for stage in plan(SMOKE).stages if stage.name == "ppo")
+    again = Store(copied_without(smoke_store, tmp_path / "again", ["ppo", "tables"]))
+    runtime = replace(runner.make_runtime("cpu", workers=1), store=again.root)
+    iterate, steps = Trainer.iterate, []
+
+    def counted(trainer):
+        steps.append(trainer.step)
+        if len(steps) == 6:
+            raise KeyboardInterrupt
+        return iterate(trainer)
+
+    monkeypatch.setattr(Trainer, "iterate", counted)
+    with pytest.raises(KeyboardInterrupt):
+        again.compute(stage, runtime)
+    again.compute(stage, runtime)
+    assert steps[5] == 5
+    assert steps[6] > 0  # not from the start
+    first, second = (read_record(store.folder(stage)) for store in (Store(smoke_store), again))
+    assert first["files"] == second["files"]

@@ -39,8 +39,8 @@ def test_a_failed_stage_ends_the_run_and_publishes_nothing(tmp_path, monkeypatch
 
 
 def test_progress_of_a_stage_is_read_or_none(tmp_path):
-    assert runner._progress(tmp_path) is None
+    assert runner.progress(tmp_path) is None
     (tmp_path / "progress.json").write_text(json.dumps({"done": 3, "total": 9}))
-    assert runner._progress(tmp_path) == (3, 9)
+    assert runner.progress(tmp_path) == (3, 9)
     (tmp_path / "progress.json").write_text("{")
-    assert runner._progress(tmp_path) is None
+    assert runner.progress(tmp_path) is None

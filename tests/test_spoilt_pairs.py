@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from overopt.checkpoint import Checkpoint
 from overopt.models import load_tokenizer
 from overopt.plan import plan
 from overopt.runner import make_runtime
@@ -29,7 +30,8 @@ def test_no_text_is_trained_on_and_held_out(smoke_store):
     stage = next(s for s in plan(load_study("smoke")).stages if s.name == "gold")
     folders = {role: Store(smoke_store).path(parent) for role, parent in stage.parents.items()}
     runtime = replace(make_runtime("cpu"), store=smoke_store)
-    job = Job(stage.spec, folders, smoke_store, runtime, lambda done, total: None, {})
+    nowhere = Checkpoint(smoke_store / "nothing")
+    job = Job(stage.spec, folders, smoke_store, runtime, lambda done, total: None, {}, nowhere)
     tokenizer = load_tokenizer(folders["tokenizer"])
     parts = [
         spoilt_pairs(job, tokenizer, held_out=part) | decoy_pairs(job, tokenizer, held_out=part)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from overopt.download import sha256_of
 from overopt.errors import UserError
@@ -274,3 +275,21 @@ def test_a_full_disk_is_one_sentence_and_publishes_nothing(store, runtime, toy):
     ):
         store.compute(stage, runtime)
     assert store.problem(stage) == "missing"
+
+
+def stop_halfway(job):
+    found = job.checkpoint.load()
+    if not found:
+        job.checkpoint.save({"half": torch.tensor([1.5])}, {"rows": [1]})
+        raise RuntimeError("halfway")
+    (job.out / "number.txt").write_text(f"{found[0]['half'].item()} {found[1]['rows']}")
+
+
+def test_a_stage_finds_its_checkpoint_again(store, runtime, toy):
+    stage = toy(run=stop_halfway)
+    with pytest.raises(RuntimeError, match="halfway"):
+        store.compute(stage, runtime)
+    folder = store.compute(stage, runtime)
+    assert (folder / "number.txt").read_text() == "1.5 [1]"
+    assert verify_folder(folder) is None
+    assert not list(store.root.rglob("*.checkpoint"))

@@ -51,7 +51,7 @@ def next_token_loss(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def validation_loss(model: PreTrainedModel, rows: list[list[int]], batch: int = 256) -> float:
+def validation_loss(model: PreTrainedModel, rows: list[list[int]], batch: int = 64) -> float:
     """Mean next-token loss over all tokens of `rows`, nats a token."""
     total = count = 0.0
     ordered = sorted(rows, key=len)

@@ -5,7 +5,7 @@ generalised advantage estimation, and take a few clipped steps on policy and val
 separate from the policy. A completion that reaches the length limit without EOS ends there and is scored.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -88,53 +88,96 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return (values * mask).sum() / mask.sum()
 
 
-def ppo(
-    policy: PreTrainedModel,
-    reference: PreTrainedModel,
-    value_model: PreTrainedModel,
-    reward: Callable[[Samples], Float[Tensor, " batch"]],
-    prompts: Prompts,
-    config: PPO,
-    *,
-    completion_tokens: int,
-    kl_penalty: float,
-    generator: torch.Generator,
-) -> Iterator[Iteration]:
-    """Train `policy` and `value_model` in place, yielding after every iteration until `config.max_steps`.
+class Trainer:
+    """Trains `policy` and `value_model` in place, an iteration at a time.
 
     reward: score of each completion (base-policy SDs); kl_penalty: SDs a nat, on log(pi/pi0) of each token,
-    0 by default as in the paper. The caller stops the run by leaving the loop.
-
-    Raises:
-        Diverged: if KL or a loss is no longer finite.
+    0 by default as in the paper. `step` counts finished iterations.
     """
-    policy_optimiser = adamw(policy, config.learning_rate)
-    value_optimiser = adamw(value_model, config.value_learning_rate)
-    for step in range(config.max_steps):
-        rows = torch.randint(len(prompts), (config.batch,), generator=generator)
-        uniforms = torch.rand(config.batch, completion_tokens, generator=generator)
+
+    def __init__(
+        self,
+        policy: PreTrainedModel,
+        reference: PreTrainedModel,
+        value_model: PreTrainedModel,
+        reward: Callable[[Samples], Float[Tensor, " batch"]],
+        prompts: Prompts,
+        config: PPO,
+        *,
+        completion_tokens: int,
+        kl_penalty: float,
+        generator: torch.Generator,
+    ) -> None:
+        self.policy, self.reference, self.value_model = policy, reference, value_model
+        self.reward, self.prompts, self.config = reward, prompts, config
+        self.completion_tokens, self.kl_penalty, self.generator = completion_tokens, kl_penalty, generator
+        self.policy_optimiser = adamw(policy, config.learning_rate)
+        self.value_optimiser = adamw(value_model, config.value_learning_rate)
+        self.step = 0
+
+    def iterate(self) -> Iteration:
+        """One batch of completions, and `config.epochs` passes over it.
+
+        Raises:
+            Diverged: if KL or a loss is no longer finite.
+        """
+        config, policy, value_model = self.config, self.policy, self.value_model
+        rows = torch.randint(len(self.prompts), (config.batch,), generator=self.generator)
+        uniforms = torch.rand(config.batch, self.completion_tokens, generator=self.generator)
         rollout, seen = collect(
             policy,
-            reference,
+            self.reference,
             value_model,
-            reward,
-            prompts[rows].to(policy.device),
+            self.reward,
+            self.prompts[rows].to(policy.device),
             uniforms,
             config,
-            kl_penalty,
+            self.kl_penalty,
         )
-        check_finite(seen["kl"], "PPO: KL", step + 1)
+        self.step += 1
+        check_finite(seen["kl"], "PPO: KL", self.step)
         losses = []
+        optimisers = self.policy_optimiser, self.value_optimiser
         for _ in range(config.epochs):
-            for part in torch.randperm(config.batch, generator=generator).split(config.minibatch):
-                losses.append(
-                    update(policy, value_model, rollout, part, config, policy_optimiser, value_optimiser)
-                )
+            for part in torch.randperm(config.batch, generator=self.generator).split(config.minibatch):
+                losses.append(update(policy, value_model, rollout, part, config, *optimisers))
         policy_loss, value_loss, clipped = (sum(column) / len(losses) for column in zip(*losses, strict=True))
-        check_finite(policy_loss + value_loss, "PPO: loss", step + 1)
-        yield Iteration(
-            step + 1, **seen, clip_fraction=clipped, policy_loss=policy_loss, value_loss=value_loss
+        check_finite(policy_loss + value_loss, "PPO: loss", self.step)
+        return Iteration(
+            self.step, **seen, clip_fraction=clipped, policy_loss=policy_loss, value_loss=value_loss
         )
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next iteration depends on: both models, both optimisers, random state, step."""
+        tensors = {"generator": self.generator.get_state(), "step": torch.tensor(self.step)}
+        for name, weight, optimiser in self._weights():
+            tensors[name] = weight.detach()
+            for key, value in optimiser.state[weight].items():
+                tensors[f"{name}/{key}"] = value
+        # weights that models share, and views, are written once each
+        return {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` returned."""
+        self.generator.set_state(tensors["generator"])
+        self.step = int(tensors["step"])
+        for name, weight, optimiser in self._weights():
+            with torch.no_grad():
+                weight.copy_(tensors[name])
+            prefix = f"{name}/"
+            optimiser.state[weight] = {
+                key.removeprefix(prefix): value.to(weight.device)
+                for key, value in tensors.items()
+                if key.startswith(prefix)
+            }
+
+    def _weights(self) -> Iterator[tuple[str, torch.nn.Parameter, torch.optim.Optimizer]]:
+        for role, model, optimiser in (
+            ("policy", self.policy, self.policy_optimiser),
+            ("value", self.value_model, self.value_optimiser),
+        ):
+            for name, weight in model.named_parameters():
+                yield f"{role}.{name}", weight, optimiser
 
 
 @torch.inference_mode()

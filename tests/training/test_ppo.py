@@ -12,7 +12,7 @@ from overopt.models import new_reward_model
 from overopt.sampling import Prompts, token_log_probs
 from overopt.study import PPO
 from overopt.training.optim import Diverged
-from overopt.training.ppo import gae, masked_mean, ppo, token_values
+from overopt.training.ppo import Trainer, gae, masked_mean, token_values
 
 CONFIG = PPO(
     batch=128,
@@ -31,6 +31,12 @@ CONFIG = PPO(
 def prompt(*tokens):
     ids = torch.tensor([tokens])
     return Prompts(ids, torch.ones_like(ids, dtype=torch.bool))
+
+
+def ppo(*models, **options):
+    trainer = Trainer(*models, **options)
+    while trainer.step < trainer.config.max_steps:
+        yield trainer.iterate()
 
 
 def run(policy, reward, config=CONFIG, *, tokens=1, kl_penalty=0.0, seed=0, value_model=None, prompts=None):
@@ -171,6 +177,34 @@ def test_same_seed_same_policy_bit_for_bit(small_vocabulary):
         finals.append(policy.state_dict())
     assert all(torch.equal(finals[0][name], finals[1][name]) for name in finals[0])
     assert not all(torch.equal(finals[0][name], finals[2][name]) for name in finals[0])
+
+
+def test_a_run_goes_on_from_its_state_bit_for_bit(small_vocabulary):
+    def fresh(seed):
+        policy = small_vocabulary(seed)
+        return Trainer(
+            policy,
+            small_vocabulary(1),
+            new_reward_model(policy, seed=seed),
+            lambda samples: samples.ids.float().mean(-1),
+            prompt(1, 3),
+            CONFIG,
+            completion_tokens=3,
+            kl_penalty=0.1,
+            generator=torch.Generator().manual_seed(seed),
+        )
+
+    whole, first, second = fresh(1), fresh(1), fresh(2)
+    for _ in range(2):
+        whole.iterate()
+        first.iterate()
+    second.restore(first.state())
+    assert [whole.iterate() for _ in range(2)] == [second.iterate() for _ in range(2)]
+    expected, got = whole.state(), second.state()
+    assert expected.keys() == got.keys()
+    assert any("exp_avg_sq" in name for name in expected)
+    assert all(torch.equal(expected[name], got[name]) for name in expected)
+    assert second.step == 4
 
 
 def test_the_reference_and_the_reward_are_left_alone(small_vocabulary):

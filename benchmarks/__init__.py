@@ -1,0 +1,1 @@
+"""Ratios measured side by side, by anyone: `make bench`."""

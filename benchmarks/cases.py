@@ -1,0 +1,166 @@
+"""What is compared with what. Models have random weights: speed does not depend on what they say."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from transformers import GPT2LMHeadModel
+
+from benchmarks.measure import Ratio, Work, compare, seconds
+from overopt.best_of_n import best_of_n_curve
+from overopt.models import Shape, new_language_model, new_reward_model, train_tokenizer
+from overopt.reward import score
+from overopt.sampling import Prompts, Samples, sample
+
+VOCABULARY, PROMPT, COMPLETION = 4096, 8, 24
+EOS, PAD = 2, 0
+SIZES = {
+    "1M": Shape(layers=2, width=208, heads=8),
+    "4M": Shape(layers=4, width=288, heads=8),
+    "15M": Shape(layers=6, width=456, heads=8),
+}
+
+
+def language_model(shape: Shape) -> GPT2LMHeadModel:
+    """A model of `shape` with a vocabulary of 4,096 invented tokens."""
+    model = new_language_model(shape, train_tokenizer(["one two"], 260), PROMPT + COMPLETION, 0)
+    model.resize_token_embeddings(VOCABULARY, mean_resizing=False)
+    return model.eval()
+
+
+def prompts(rows: int) -> Prompts:
+    """Random prompts of equal length: what transformers handles best."""
+    ids = torch.randint(3, VOCABULARY, (rows, PROMPT), generator=torch.Generator().manual_seed(0))
+    return Prompts(ids, torch.ones_like(ids, dtype=torch.bool))
+
+
+def products(shape: Shape, tokens: int, predicted: int) -> Work:
+    """The matrix products of a forward pass over `tokens` tokens, of which `predicted` get logits."""
+    width = shape.width
+    block = [(width, 3 * width), (width, width), (width, 4 * width), (4 * width, width)] * shape.layers
+    pairs = [(torch.rand(tokens, left), torch.rand(left, right)) for left, right in block]
+    if predicted:
+        pairs.append((torch.rand(predicted, width), torch.rand(width, VOCABULARY)))
+
+    def run() -> None:
+        for left, right in pairs:
+            left @ right
+
+    return run
+
+
+def sampling() -> Iterator[Ratio]:
+    """Completions of 24 tokens (few of these random models end sooner) at temperature 1."""
+    for name, target in (("1M", 2.0), ("4M", 1.5), ("15M", 1.2)):
+        for batch in (256, 1024):
+            yield _sampling(name, batch, target)
+
+
+@torch.inference_mode()
+def _sampling(name: str, batch: int, target: float) -> Ratio:
+    shape, start, uniforms = SIZES[name], prompts(batch), torch.rand(batch, COMPLETION)
+    model = language_model(shape)
+    first, step = products(shape, batch * PROMPT, batch), products(shape, batch, batch)
+
+    def theirs() -> object:
+        return model.generate(
+            start.ids,
+            attention_mask=start.mask.long(),
+            do_sample=True,
+            temperature=1.0,
+            top_k=0,
+            max_new_tokens=COMPLETION,
+            eos_token_id=EOS,
+            pad_token_id=PAD,
+        )
+
+    def roofline() -> None:
+        first()
+        for _ in range(COMPLETION - 1):
+            step()
+
+    return compare(
+        f"sampling, {name}, batch {batch}",
+        "transformers generate",
+        lambda: sample(model, start, uniforms, eos=EOS, pad=PAD),
+        theirs,
+        target=target,
+        roofline=roofline,
+        rounds=3 if name == "15M" else 5,
+    )
+
+
+def scoring() -> Iterator[Ratio]:
+    """Rewards of 2,048 completions of 1 to 24 tokens, against padded batches in the order they came."""
+    for name in SIZES:
+        yield _scoring(name)
+
+
+@torch.inference_mode()
+def _scoring(name: str, rows: int = 2048) -> Ratio:
+    draw = torch.Generator().manual_seed(0)
+    lengths = torch.randint(1, COMPLETION + 1, (rows,), generator=draw)
+    mask = torch.arange(COMPLETION) < lengths[:, None]
+    ids = torch.randint(3, VOCABULARY, (rows, COMPLETION), generator=draw).masked_fill(~mask, PAD)
+    samples = Samples(prompts(rows), ids, mask)
+    model = new_reward_model(language_model(SIZES[name]), 0).eval()
+
+    def theirs() -> None:
+        whole, inside = samples.sequence()
+        for part in torch.arange(rows).split(256):
+            model(input_ids=whole[part], attention_mask=inside[part].long())
+
+    return compare(
+        f"scoring, {name}",
+        "transformers forward, padded and unsorted",
+        lambda: score(model, samples),
+        theirs,
+        target=1.5,
+        roofline=products(SIZES[name], int(lengths.sum()) + rows * PROMPT, 0),
+        rounds=3,
+    )
+
+
+def best_of_n() -> Iterator[Ratio]:
+    """Curves of 20 proxies over 64 prompts of 65,536 samples, against Monte-Carlo at an equal standard error.
+
+    The Monte-Carlo estimator takes the best of n random samples, again and again. It is timed for one proxy and a
+    few repeats; the number of repeats it needs follows from its spread and from the standard error, over halves of
+    the samples, of the estimator that it is compared with.
+    """
+    rng = np.random.default_rng(0)
+    proxies, n_prompts, samples = 20, 64, 65_536
+    gold = rng.normal(size=(n_prompts, samples)).astype(np.float32)
+    scores = [gold + rng.normal(size=gold.shape).astype(np.float32) for _ in range(2)]
+    ns = [2**k for k in range(17)]
+    ours = seconds(lambda: [best_of_n_curve(proxy, gold, ns) for proxy in scores]) / len(scores) * proxies
+    n, repeats = 4096, 200
+    parts = [best_of_n_curve(scores[0][:, half], gold[:, half], [n])[0] for half in _halves(samples, 8)]
+    error = np.std([part.gold for part in parts], ddof=1) / len(parts) ** 0.5
+    bests = np.empty((repeats, n_prompts))
+
+    def monte_carlo() -> None:
+        for k in range(repeats):
+            chosen = rng.integers(samples, size=(n_prompts, n))
+            best = np.take_along_axis(scores[0], chosen, 1).argmax(1)
+            bests[k] = gold[np.arange(n_prompts), chosen[np.arange(n_prompts), best]]
+
+    each = seconds(monte_carlo) / repeats
+    needed = max(1.0, float(bests.mean(1).var(ddof=1) / error**2))
+    theirs = each * needed * sum(ns) / n * proxies
+    ratio = round(theirs / ours, 1)
+    yield Ratio(
+        "best-of-n curves, 20 proxies x 64 prompts x 65,536 samples",
+        f"Monte-Carlo, {needed:.0f} repeats for an equal standard error",
+        ratio,
+        ratio,
+        ratio,
+        50.0,
+        None,
+        round(ours, 2),
+    )
+
+
+def _halves(samples: int, parts: int) -> list[slice]:
+    size = samples // parts
+    return [slice(k * size, (k + 1) * size) for k in range(parts)]
