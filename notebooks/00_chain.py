@@ -33,10 +33,10 @@
 # 1. **Text.** Sentences of film reviews {cite}`maas2011learning`: a few words are the prompt, the model
 #    completes the sentence.
 # 2. **Language models** of several sizes learn the text. One of them is the initial policy.
-# 3. **Gold** is two models. One predicts human ratings {cite}`hutto2014vader,pang2004sentimental,pang2005seeing`;
-#    it starts from word vectors, counted over the reviews {cite}`levy2015improving`. The other, the fluency model,
-#    tells real text from corrupted text and from texts of policies that were pushed too far. Gold is the rating of
-#    a text as far as it is text, and a low rating as far as it is not.
+# 3. **Gold** has two parts. Its rating models, whose mean counts, predict human ratings
+#    {cite}`hutto2014vader,pang2004sentimental,pang2005seeing`; they start from word vectors, counted over the reviews
+#    {cite}`levy2015improving`. Its fluency model tells real text from corrupted text and from texts of policies that
+#    were pushed too far. Gold is the rating of a text as far as it is text, and a low rating as far as it is not.
 # 4. **Pairs.** The initial policy completes each prompt twice; gold says which completion is better.
 # 5. **Proxies** of several sizes learn those pairs.
 # 6. **Optimisation** against each proxy, judged by gold: [the next page](01_gold_vs_optimisation).
@@ -144,12 +144,14 @@ figures.proxy_validation(
 #   sentences, not instructions.
 # - **No fine-tuning of the policy.** The initial policy is the pretrained model: its training text already has
 #   the form of the task. A completion that reaches the length limit is judged as it stands.
-# - **Gold is not human taste.** Its rating model learns ratings of whole texts and words, which were given without a
+# - **Gold is not human taste.** Its rating models learn ratings of whole texts and words, which were given without a
 #   prompt. Its fluency model learns that corrupted and over-optimised text is no text; the paper's gold had only
 #   human comparisons. The over-optimised texts come from policies trained against throw-away models that are used
-#   nowhere else. That gold falls far from the initial policy is therefore in part taught.
-# - **Gold does not start from a language model** but from word vectors, and reads a vocabulary of its own. A language
-#   model of the same size, trained for minutes, predicts ratings worse than a linear baseline does.
+#   nowhere else, and the kinds of corruption were settled after seeing what policies wrote in trial runs. That gold
+#   falls far from the initial policy is therefore in part taught.
+# - **The rating models do not start from a language model** but from word vectors, and read a vocabulary of their own.
+#   Language models of the same size, trained for minutes, came to predict ratings worse than a linear baseline does.
+#   Gold is larger than every proxy in sum; a single part of it need not be.
 # - **Few pairs.** The paper has 90,000.
 # - **Recipe and size.** The learning rate of each proxy size was set by hand, not swept: part of a difference
 #   between sizes may be a difference between recipes.

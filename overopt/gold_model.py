@@ -1,7 +1,7 @@
 """The gold reward in use: what people would rate a text, if it is text at all.
 
-Two models make it. The rating model reads text in a vocabulary of its own and predicts human ratings. The fluency
-model says whether a text is real. Ratings alone are not enough: a policy that leaves real text behind finds loops of
+Rating models, whose mean counts, read text in a vocabulary of their own and predict human ratings. A fluency model
+says whether a text is real. Ratings alone are not enough: a policy that leaves real text behind finds loops of
 praise that such a model likes, and gold would rise again where it should fall (departure from the paper, whose gold
 model is trained on human comparisons of whole answers, good and bad).
 """
