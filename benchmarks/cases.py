@@ -86,7 +86,7 @@ def _sampling(name: str, batch: int, target: float) -> Ratio:
         theirs,
         target=target,
         roofline=roofline,
-        rounds=3 if name == "15M" else 5,
+        rounds={"1M": 5, "4M": 3, "15M": 2}[name],
     )
 
 

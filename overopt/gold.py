@@ -149,7 +149,7 @@ def throw_away_judge(job: Job, tokenizer: PreTrainedTokenizerFast) -> Callable[.
 
 
 def gold(job: Job) -> None:
-    """The fluency model, trained on spoilt text and decoys; with the rating model, gold; its held-out validity."""
+    """The fluency model, trained on spoilt text and decoys; with the rating models, gold; its held-out validity."""
     spec, device = job.spec, job.runtime.device
     tokenizer = load_tokenizer(job.parents["tokenizer"])
     training, held_out = (
