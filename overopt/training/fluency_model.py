@@ -1,14 +1,15 @@
 """The other half of gold: a classifier that tells real text from spoilt text."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from overopt.precision import mixed_precision
 from overopt.reward import Rows, score_lists
-from overopt.training.optim import adamw, check_finite, descend, set_learning_rate, warmup_cosine
+from overopt.training.optim import minimise
 
 
 def train_fluency_model(
@@ -30,21 +31,26 @@ def train_fluency_model(
     Raises:
         Diverged: if the loss is no longer finite.
     """
-    optimiser = adamw(model, learning_rate, weight_decay=0.01, embedding_gain=embedding_gain)
     kinds = list(spoilt)
-    model.train()
-    for step in range(steps):
-        set_learning_rate(optimiser, learning_rate * warmup_cosine(step, steps))
-        real_rows, spoilt_rows = [], []
-        for k in range(batch):
-            real, bad = spoilt[kinds[k % len(kinds)]]
-            i = int(torch.randint(len(real), (1,), generator=generator))
-            real_rows.append(real[i])
-            spoilt_rows.append(bad[i])
-        with mixed_precision(model):
-            scores = score_lists(model, real_rows + spoilt_rows)
-        loss = F.softplus(-scores[:batch]).mean() + F.softplus(scores[batch:]).mean()
-        check_finite(loss.item(), "fluency model: loss", step)
-        descend(loss, model, optimiser)
-        progress(step + 1, steps)
-    model.eval()
+
+    def losses() -> Iterator[Tensor]:
+        for _ in range(steps):
+            real_rows, spoilt_rows = [], []
+            for k in range(batch):
+                real, bad = spoilt[kinds[k % len(kinds)]]
+                i = int(torch.randint(len(real), (1,), generator=generator))
+                real_rows.append(real[i])
+                spoilt_rows.append(bad[i])
+            with mixed_precision(model):
+                scores = score_lists(model, real_rows + spoilt_rows)
+            yield F.softplus(-scores[:batch]).mean() + F.softplus(scores[batch:]).mean()
+
+    minimise(
+        model,
+        losses(),
+        what="fluency model",
+        steps=steps,
+        learning_rate=learning_rate,
+        embedding_gain=embedding_gain,
+        progress=progress,
+    )

@@ -1,6 +1,6 @@
 """Next-token training of a small decoder on single sentences."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch.nn import functional as F
@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 
 from overopt.precision import mixed_precision
 from overopt.sampling import pad_rows
-from overopt.training.optim import adamw, batches, check_finite, descend, set_learning_rate, warmup_cosine
+from overopt.training.optim import batches, minimise
 
 
 def train_language_model(
@@ -31,16 +31,22 @@ def train_language_model(
     """
     device, pad = model.device, model.config.pad_token_id
     steps = max(1, round(tokens / (batch * sum(map(len, rows)) / len(rows))))
-    optimiser = adamw(model, learning_rate, weight_decay=0.01, embedding_gain=embedding_gain)
-    model.train()
-    for step, chosen in enumerate(batches(list(map(len, rows)), batch, steps, generator)):
-        set_learning_rate(optimiser, learning_rate * warmup_cosine(step, steps))
-        with mixed_precision(model):
-            loss = next_token_loss(model, pad_rows([rows[i] for i in chosen], pad, left=False).to(device))
-        check_finite(loss.item(), "language model: loss", step)
-        descend(loss, model, optimiser)
-        progress(step + 1, steps)
-    model.eval()
+
+    def losses() -> Iterator[torch.Tensor]:
+        for chosen in batches(list(map(len, rows)), batch, steps, generator):
+            with mixed_precision(model):
+                loss = next_token_loss(model, pad_rows([rows[i] for i in chosen], pad, left=False).to(device))
+            yield loss
+
+    minimise(
+        model,
+        losses(),
+        what="language model",
+        steps=steps,
+        learning_rate=learning_rate,
+        embedding_gain=embedding_gain,
+        progress=progress,
+    )
 
 
 def next_token_loss(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """What every trainer shares: length-sorted batches, a learning-rate schedule, a stop on NaN."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -54,6 +54,33 @@ def descend(loss: Tensor, model: PreTrainedModel, optimiser: torch.optim.Optimiz
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimiser.step()
     optimiser.zero_grad()
+
+
+def minimise(
+    model: PreTrainedModel,
+    losses: Iterable[Tensor],
+    *,
+    what: str,
+    steps: int,
+    learning_rate: float,
+    embedding_gain: float,
+    progress: Callable[[int, int], None],
+) -> None:
+    """One AdamW step down each of `steps` losses, with warm-up and decay; `model` ends in evaluation mode.
+
+    Each loss is asked for after the step before it: `losses` computes it from the weights as they are then.
+
+    Raises:
+        Diverged: if a loss is not finite, naming `what` and the step.
+    """
+    optimiser = adamw(model, learning_rate, weight_decay=0.01, embedding_gain=embedding_gain)
+    model.train()
+    for step, loss in enumerate(losses):
+        set_learning_rate(optimiser, learning_rate * warmup_cosine(step, steps))
+        check_finite(loss.item(), f"{what}: loss", step)
+        descend(loss, model, optimiser)
+        progress(step + 1, steps)
+    model.eval()
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, learning_rate: float) -> None:

@@ -154,7 +154,7 @@ class Trainer:
             tensors[name] = weight.detach()
             for key, value in optimiser.state[weight].items():
                 tensors[f"{name}/{key}"] = value
-        # weights that models share, and views, are written once each
+        # copies: the next iteration changes the weights in place
         return {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:

@@ -1,6 +1,6 @@
 """Half of gold: a reward model of human ratings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from overopt.precision import mixed_precision
 from overopt.reward import Rows, score_lists
-from overopt.training.optim import adamw, batches, check_finite, descend, set_learning_rate, warmup_cosine
+from overopt.training.optim import batches, minimise
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,22 @@ def train_rating_model(
     Raises:
         Diverged: if the loss is no longer finite.
     """
-    optimiser = adamw(model, learning_rate, weight_decay=0.01, embedding_gain=embedding_gain)
     upper = torch.triu_indices(batch, batch, 1)
-    model.train()
-    for step, chosen in enumerate(batches(list(map(len, rated.rows)), batch, steps, generator)):
-        set_learning_rate(optimiser, learning_rate * warmup_cosine(step, steps))
-        with mixed_precision(model):
-            scores = score_lists(model, [rated.rows[i] for i in chosen])
-        differences = scores[:, None] - scores[None]
-        target = preference(rated.mean[chosen], rated.sd[chosen]).to(scores.device)
-        loss = F.binary_cross_entropy_with_logits(differences[upper[0], upper[1]], target[upper[0], upper[1]])
-        check_finite(loss.item(), "rating model: loss", step)
-        descend(loss, model, optimiser)
-        progress(step + 1, steps)
-    model.eval()
+
+    def losses() -> Iterator[Tensor]:
+        for chosen in batches(list(map(len, rated.rows)), batch, steps, generator):
+            with mixed_precision(model):
+                scores = score_lists(model, [rated.rows[i] for i in chosen])
+            differences = (scores[:, None] - scores[None])[upper[0], upper[1]]
+            target = preference(rated.mean[chosen], rated.sd[chosen]).to(scores.device)[upper[0], upper[1]]
+            yield F.binary_cross_entropy_with_logits(differences, target)
+
+    minimise(
+        model,
+        losses(),
+        what="rating model",
+        steps=steps,
+        learning_rate=learning_rate,
+        embedding_gain=embedding_gain,
+        progress=progress,
+    )

@@ -1,6 +1,6 @@
 """Pairwise training of a reward model, one pass over labelled pairs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Bool, Float
@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from overopt.precision import mixed_precision
 from overopt.reward import score, score_rows
 from overopt.sampling import Samples
-from overopt.training.optim import adamw, batches, check_finite, descend, set_learning_rate, warmup_cosine
+from overopt.training.optim import batches, minimise
 
 
 def train_reward_model(
@@ -35,19 +35,24 @@ def train_reward_model(
         ValueError: if there are fewer pairs than one batch.
     """
     steps = len(first) // batch
-    optimiser = adamw(model, learning_rate, weight_decay=0.01, embedding_gain=embedding_gain)
     lengths = torch.maximum(first.lengths, second.lengths).tolist()
     sign = first_wins.float() * 2 - 1
-    model.train()
-    for step, chosen in enumerate(batches(lengths, batch, steps, generator)):
-        set_learning_rate(optimiser, learning_rate * warmup_cosine(step, steps))
-        with mixed_precision(model):
-            margin = pair_margin(model, first[chosen], second[chosen])
-        loss = F.softplus(-sign[chosen].to(margin.device) * margin).mean()
-        check_finite(loss.item(), "reward model: loss", step)
-        descend(loss, model, optimiser)
-        progress(step + 1, steps)
-    model.eval()
+
+    def losses() -> Iterator[Tensor]:
+        for chosen in batches(lengths, batch, steps, generator):
+            with mixed_precision(model):
+                margin = pair_margin(model, first[chosen], second[chosen])
+            yield F.softplus(-sign[chosen].to(margin.device) * margin).mean()
+
+    minimise(
+        model,
+        losses(),
+        what="reward model",
+        steps=steps,
+        learning_rate=learning_rate,
+        embedding_gain=embedding_gain,
+        progress=progress,
+    )
 
 
 @torch.inference_mode()
