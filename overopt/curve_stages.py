@@ -123,6 +123,7 @@ def ppo(job: Job) -> None:
         batch=batch,
         progress=job.progress,
         checkpoint=job.checkpoint,
+        found=found,
         kept=lambda: kept,
     ):
         scores = {name: judge(look.samples) for name, judge in judges.items()}

@@ -60,6 +60,7 @@ def optimise(
     batch: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
     checkpoint: Checkpoint | None = None,
+    found: tuple[dict[str, Tensor], Any] | None = None,
     kept: Callable[[], Any] = lambda: None,
 ) -> Iterator[Evaluation]:
     """Run PPO and evaluate at the start, whenever sqrt(KL) has grown by `config.spacing`, and at the end.
@@ -69,8 +70,8 @@ def optimise(
     to whichever comes first.
 
     With a `checkpoint`, the state of the run is kept after every evaluation, beside what the caller has made of
-    the evaluations so far (`kept()`, JSON). A run that finds one goes on from there, and every number is the same,
-    to the last bit, as if it had not been stopped.
+    the evaluations so far (`kept()`, JSON). A run that is given what the checkpoint `found` goes on from there, and
+    every number is the same, to the last bit, as if it had not been stopped.
     """
 
     def look(step: int, iteration: Iteration | None) -> Evaluation:
@@ -97,7 +98,6 @@ def optimise(
         generator=generator(seed, "ppo"),
     )
     seen = 0.0
-    found = checkpoint.load() if checkpoint else None
     if found:
         trainer.restore(found[0])
         seen = found[1]["seen"]
