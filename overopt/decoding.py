@@ -4,6 +4,7 @@
 models with as few operations as there are, for every other architecture through transformers.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -13,6 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import GPT2LMHeadModel, PreTrainedModel
 from transformers.activations import ACT2FN
+
+from overopt.packing import rows_at_once
 
 HIDDEN = -1e9  # attention score of what may not be seen
 
@@ -122,43 +125,56 @@ class GPT2Decoder:
         """See `Decoder`."""
         rows, width = ids.shape
         size = self._tokens.shape[1] // self._heads
-        shape = (rows, self._heads, width + self._limit, size)
-        self._cache = [tuple(self._tokens.new_empty(shape) for _ in range(2)) for _ in self._layers]
+        columns = width + self._limit
+        # keys stand on their side, as the product with a query reads them: a fifth faster
+        shapes = (rows, self._heads, size, columns), (rows, self._heads, columns, size)
+        self._cache = [tuple(map(self._tokens.new_empty, shapes)) for _ in self._layers]
         self._column = 0
         self._length = mask.sum(-1)  # tokens read, padding not counted
         # added to attention scores: a large number rather than infinity, since a padding column sees nothing at all
         padding = self._tokens.new_zeros(mask.shape).masked_fill_(~mask, HIDDEN)
         self._bias = F.pad(padding, (0, self._limit))[:, None, None]  # [rows, 1, 1, columns]
-        future = torch.full((width, width), HIDDEN, device=ids.device).triu(1)
-        return self._forward(ids, (mask.cumsum(-1) - 1).clamp_min(0), self._bias[..., :width] + future)
+        bias = self._bias[..., :width] + torch.full((width, width), HIDDEN, device=ids.device).triu(1)
+        positions = (mask.cumsum(-1) - 1).clamp_min(0)
+        parts = []
+        for part in torch.arange(rows).split(rows_at_once(ids.device, rows)):
+            here = slice(int(part[0]), int(part[-1]) + 1)
+            cache = [(keys[here], values[here]) for keys, values in self._cache]  # views, written in place
+            parts.append(self._forward(ids[here], positions[here], bias[here], cache))
+        self._column = width
+        return torch.cat(parts)
 
     def step(self, token: Int[Tensor, " rows"]) -> Float[Tensor, "rows vocabulary"]:
         """See `Decoder`."""
+        positions, bias = self._length[:, None], self._bias[..., : self._column + 1]
+        logits = self._forward(token[:, None], positions, bias, self._cache)
         self._length = self._length + 1
-        return self._forward(token[:, None], self._length[:, None] - 1, self._bias[..., : self._column + 1])
+        self._column += 1
+        return logits
 
     def keep(self, rows: Int[Tensor, " kept"]) -> None:
         """See `Decoder`."""
         self._cache = [tuple(part[rows] for part in pair) for pair in self._cache]
         self._length, self._bias = self._length[rows], self._bias[rows]
 
-    def _forward(self, ids: Tensor, positions: Tensor, bias: Tensor) -> Tensor:
+    def _forward(
+        self, ids: Tensor, positions: Tensor, bias: Tensor, cache: Sequence[tuple[Tensor, ...]]
+    ) -> Tensor:
         rows, count = ids.shape
         start, end = self._column, self._column + count
         hidden = (F.embedding(ids, self._tokens) + F.embedding(positions, self._positions)).flatten(0, 1)
         width = hidden.shape[1]
-        for layer, (keys, values) in zip(self._layers, self._cache, strict=True):
+        for layer, (keys, values) in zip(self._layers, cache, strict=True):
             normed = F.layer_norm(hidden, (width,), *layer.norms[0], self._epsilon)
             parts = torch.addmm(layer.attention[0], normed, layer.attention[1])
             query, key, value = parts.view(rows, count, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
-            keys[:, :, start:end], values[:, :, start:end] = key, value
-            scores = query @ keys[:, :, :end].transpose(-1, -2)
+            keys[..., start:end], values[:, :, start:end] = key.transpose(-1, -2), value
+            scores = query @ keys[..., :end]
             shares = scores.mul_(query.shape[-1] ** -0.5).add_(bias).softmax(-1)
             mixed = (shares @ values[:, :, :end]).transpose(1, 2).reshape(-1, width)
             hidden = hidden.addmm_(mixed, layer.projection[1]).add_(layer.projection[0])
             normed = F.layer_norm(hidden, (width,), *layer.norms[1], self._epsilon)
             inner = self._activation(torch.addmm(layer.up[0], normed, layer.up[1]))
             hidden = hidden.addmm_(inner, layer.down[1]).add_(layer.down[0])
-        self._column = end
         last = F.layer_norm(hidden.view(rows, count, width)[:, -1], (width,), *self._last_norm, self._epsilon)
         return (last @ self._head.T).float()

@@ -10,6 +10,7 @@ from scipy.special import expit
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from overopt.packing import Layout, hidden_states, rows_at_once
 from overopt.sampling import Samples, pad_rows
 
 Rows = list[list[int]]  # token ids of texts, BOS first
@@ -19,8 +20,8 @@ def score_rows(
     model: PreTrainedModel, ids: Int[Tensor, "batch length"], lengths: Int[Tensor, " batch"]
 ) -> Float[Tensor, " batch"]:
     """The model's scalar at the last token of each row; rows start at column 0. Gradients are kept."""
-    hidden = model.transformer(input_ids=ids, use_cache=False).last_hidden_state
-    return model.score(hidden[torch.arange(len(ids), device=ids.device), lengths - 1])[:, 0].float()
+    hidden = hidden_states(model, ids, Layout.of(lengths))
+    return model.score(hidden[lengths.cumsum(0) - 1])[:, 0].float()
 
 
 @torch.inference_mode()
@@ -31,7 +32,7 @@ def score(model: PreTrainedModel, samples: Samples, *, batch: int = 512) -> Floa
     """
     order = samples.sequence()[1].sum(-1).argsort(stable=True)
     scores = torch.empty(len(samples))
-    for rows in order.split(batch):
+    for rows in order.split(rows_at_once(model.device, batch)):
         ids, lengths = samples[rows].shifted_left()
         scores[rows.cpu()] = score_rows(model, ids.to(model.device), lengths.to(model.device)).cpu()
     return scores
@@ -48,8 +49,9 @@ def score_all(model: PreTrainedModel, rows: Rows, batch: int = 256) -> Float[Ten
     """Raw scores of many token rows, in their order, on the CPU."""
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     scores = torch.empty(len(rows))
-    for start in range(0, len(order), batch):
-        part = order[start : start + batch]
+    size = rows_at_once(model.device, batch)
+    for start in range(0, len(order), size):
+        part = order[start : start + size]
         scores[part] = score_lists(model, [rows[i] for i in part]).cpu()
     return scores
 

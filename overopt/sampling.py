@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from overopt.decoding import Decoder, decoder
+from overopt.packing import Layout, hidden_states, rows_at_once
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,13 @@ class Prompts:
     def to(self, device: torch.device | str) -> "Prompts":
         """The same prompts on another device."""
         return Prompts(self.ids.to(device), self.mask.to(device))
+
+    def distinct(self) -> tuple["Prompts", Int[Tensor, " batch"]]:
+        """Each different prompt once, and which of them stands in each row."""
+        both = torch.cat([self.ids, self.mask.long()], 1)
+        found, which = torch.unique(both, dim=0, return_inverse=True)
+        ids, mask = found.chunk(2, dim=1)
+        return Prompts(ids.contiguous(), mask.bool()), which
 
 
 @dataclass(frozen=True)
@@ -83,16 +91,33 @@ class Samples:
         return ids.gather(1, source).where(inside, 0), lengths
 
     def save(self, path: Path) -> None:
-        """Write ids and masks as safetensors."""
-        tensors = {"prompt_ids": self.prompts.ids.int(), "prompt_mask": self.prompts.mask}
-        save_file(tensors | {"ids": self.ids.int(), "mask": self.mask}, path)
+        """Write as safetensors: 2 bytes a token, each distinct prompt once.
+
+        Raises:
+            ValueError: if a token id does not fit in 2 bytes.
+        """
+        distinct, which = self.prompts.distinct()
+        for ids in (distinct.ids, self.ids):
+            if ids.max() >= 2**16:
+                raise ValueError(f"samples: found token {int(ids.max())}, expected less than {2**16}")
+        tensors = {
+            "prompt_ids": distinct.ids.to(torch.uint16),
+            "prompt_lengths": distinct.mask.sum(-1).int(),
+            "prompt": which.int(),
+            "ids": self.ids.to(torch.uint16),
+            "lengths": self.lengths.int(),
+        }
+        save_file(tensors, path)
 
     @staticmethod
     def load(path: Path) -> "Samples":
         """What `save` wrote."""
         kept = load_file(path)
+        prompt_ids, ids = kept["prompt_ids"].long(), kept["ids"].long()
+        start = prompt_ids.shape[1] - kept["prompt_lengths"]
+        prompts = Prompts(prompt_ids, torch.arange(prompt_ids.shape[1]) >= start[:, None])
         return Samples(
-            Prompts(kept["prompt_ids"].long(), kept["prompt_mask"]), kept["ids"].long(), kept["mask"]
+            prompts[kept["prompt"].long()], ids, torch.arange(ids.shape[1]) < kept["lengths"][:, None]
         )
 
 
@@ -119,21 +144,6 @@ def pad_rows(rows: list[list[int]], pad: int, *, left: bool) -> Int[Tensor, "row
 def decode(ids: Int[Tensor, "batch completion"], tokenizer: PreTrainedTokenizerFast) -> list[str]:
     """Texts of completions, special tokens left out."""
     return tokenizer.batch_decode(ids, skip_special_tokens=True)
-
-
-def forward_inputs(ids: Int[Tensor, "batch length"], mask: Bool[Tensor, "batch length"]) -> dict[str, Tensor]:
-    """Keyword arguments for a transformers decoder: ids, positions counted from the first token, and a mask.
-
-    Padding on the right needs no mask: a causal model cannot look there. Without padding on the left the
-    mask is left out, which lets attention take its faster causal path. Positions run on over padding on the
-    right: transformers takes repeated ones for several sequences in a row, and builds a mask after all.
-    """
-    first = mask.long().argmax(-1, keepdim=True)
-    columns = torch.arange(ids.shape[1], device=ids.device)
-    inputs = {"input_ids": ids, "position_ids": (columns - first).clamp_min(0)}
-    if not bool(mask[:, 0].all()):
-        inputs["attention_mask"] = mask.long()
-    return inputs
 
 
 @torch.inference_mode()
@@ -183,14 +193,22 @@ def sample(
 
 def _read_prompts(reader: Decoder, prompts: Prompts) -> Float[Tensor, "batch vocabulary"]:
     """Logits after each prompt; a prompt that several rows share is read once."""
-    both = torch.cat([prompts.ids, prompts.mask.long()], 1)
-    distinct, which = torch.unique(both, dim=0, return_inverse=True)
-    if len(distinct) == len(both):
+    distinct, which = prompts.distinct()
+    if len(distinct) == len(prompts):
         return reader.prompt(prompts.ids, prompts.mask)
-    ids, mask = distinct.chunk(2, dim=1)
-    logits = reader.prompt(ids, mask.bool())
+    logits = reader.prompt(distinct.ids, distinct.mask)
     reader.keep(which)
     return logits[which]
+
+
+def states_before(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "tokens width"]:
+    """Hidden state before each completion token, row after row, in the order of `samples.ids[samples.mask]`."""
+    ids, lengths = samples.shifted_left()
+    layout = Layout.of(lengths - 1)  # after the last token there is nothing to predict
+    columns = layout.inside.shape[1]
+    hidden = hidden_states(model, ids[:, :columns], layout)
+    last_of_prompt = samples.prompts.mask.sum(-1, keepdim=True) - 1
+    return hidden[layout.pack(torch.arange(columns, device=ids.device) >= last_of_prompt)]
 
 
 def token_logits(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "tokens vocabulary"]:
@@ -198,12 +216,7 @@ def token_logits(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "tok
 
     The vocabulary is the widest thing here: no logits are made for prompts and padding.
     """
-    ids, mask = samples.sequence()
-    width = samples.ids.shape[1]
-    # The last completion token predicts nothing that we need.
-    inputs = forward_inputs(ids[:, :-1], mask[:, :-1])
-    hidden = model.base_model(**inputs, use_cache=False).last_hidden_state[:, -width:]
-    return model.get_output_embeddings()(hidden[samples.mask]).float()
+    return model.get_output_embeddings()(states_before(model, samples)).float()
 
 
 def token_log_probs(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "batch completion"]:
@@ -238,14 +251,14 @@ def next_token_kl(
 
 @torch.inference_mode()
 def sample_kl(
-    policy: PreTrainedModel, reference: PreTrainedModel, samples: Samples, *, batch: int = 64
+    policy: PreTrainedModel, reference: PreTrainedModel, samples: Samples, *, batch: int = 256
 ) -> Float[Tensor, "samples three"]:
     """Per sample, in nats over its completion tokens: exact KL, and its estimators k1 and k3.
 
     k1 = log(pi/pi0) of the sampled tokens; k3 = sum of (pi0/pi - 1 - log(pi0/pi)) (Schulman 2020).
     """
     found = []
-    for rows in torch.arange(len(samples)).split(batch):
+    for rows in torch.arange(len(samples)).split(rows_at_once(policy.device, batch)):
         part = samples[rows].to(policy.device)
         policy_logits, reference_logits = (token_logits(m, part) for m in (policy, reference))
         exact, log_ratio = next_token_kl(policy_logits, reference_logits, part.ids[part.mask])

@@ -1,11 +1,13 @@
 """Next-token training of a small decoder on single sentences."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
+from overopt.checkpoint import Checkpoint
+from overopt.packing import Layout, hidden_states
 from overopt.precision import mixed_precision
 from overopt.sampling import pad_rows
 from overopt.training.optim import batches, minimise
@@ -21,6 +23,7 @@ def train_language_model(
     embedding_gain: float,
     generator: torch.Generator,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Train `model` in place on about `tokens` tokens of `rows` (BOS, sentence, EOS), one sentence a row.
 
@@ -32,28 +35,30 @@ def train_language_model(
     device, pad = model.device, model.config.pad_token_id
     steps = max(1, round(tokens / (batch * sum(map(len, rows)) / len(rows))))
 
-    def losses() -> Iterator[torch.Tensor]:
-        for chosen in batches(list(map(len, rows)), batch, steps, generator):
-            with mixed_precision(model):
-                loss = next_token_loss(model, pad_rows([rows[i] for i in chosen], pad, left=False).to(device))
-            yield loss
+    def loss(chosen: list[int]) -> torch.Tensor:
+        with mixed_precision(model):
+            return next_token_loss(model, pad_rows([rows[i] for i in chosen], pad, left=False).to(device))
 
     minimise(
         model,
-        losses(),
+        batches(list(map(len, rows)), batch, steps, generator),
+        loss,
         what="language model",
         steps=steps,
         learning_rate=learning_rate,
         embedding_gain=embedding_gain,
         progress=progress,
+        checkpoint=checkpoint,
     )
 
 
 def next_token_loss(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
     """Mean cross-entropy of the next token in nats, padding on the right left out. ids: [batch, length]."""
-    positions = torch.arange(ids.shape[1] - 1, device=ids.device)[None].expand(len(ids), -1)
-    logits = model(input_ids=ids[:, :-1], position_ids=positions).logits  # [batch, length - 1, vocabulary]
-    return F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), ignore_index=model.config.pad_token_id)
+    layout = Layout.of((ids != model.config.pad_token_id).sum(-1) - 1)
+    columns = layout.inside.shape[1]
+    hidden = hidden_states(model, ids[:, :columns], layout)
+    targets = layout.pack(ids[:, 1 : columns + 1])
+    return F.cross_entropy(model.get_output_embeddings()(hidden), targets)
 
 
 @torch.inference_mode()

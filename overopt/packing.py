@@ -1,0 +1,114 @@
+"""Forward passes over tokens alone: rows of different lengths stand end to end, without padding between them.
+
+Padding is a third of a batch of completions. Everything in a decoder but attention treats each token by itself, so
+only attention sees rows: it gets them spread out, padded on the right, and gives them back end to end. This stands
+behind transformers' own attention interface and serves every architecture that uses it.
+
+Attention is computed in float32 whatever the precision around it: on a CPU its bfloat16 backward pass is five times
+slower.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import AttentionInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+CPU_ROWS = (
+    64  # what a layer makes of more rows than that falls out of the processor's cache: a quarter slower
+)
+SHORT = 64  # columns up to which products and a softmax beat the fused attention kernel, by up to three times
+SHAPES = 128  # a CPU compiles bfloat16 products for every new number of tokens: it sees multiples of this one
+_ATTENTION = "overopt_packed"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which cells of a table of rows hold tokens: rows start in column 0; `where` counts cells row after row."""
+
+    inside: Bool[Tensor, "rows columns"]
+    where: Int[Tensor, " tokens"]
+
+    @staticmethod
+    def of(lengths: Int[Tensor, " rows"]) -> "Layout":
+        """Rows of these lengths."""
+        columns = torch.arange(int(lengths.max()), device=lengths.device)
+        inside = columns < lengths[:, None]
+        return Layout(inside, inside.flatten().nonzero()[:, 0])
+
+    def pack(self, table: Tensor) -> Tensor:
+        """[rows, columns, ...] to [tokens, ...]."""
+        return table.flatten(0, 1).index_select(0, self.where)
+
+    def spread(self, tokens: Tensor) -> Tensor:
+        """[tokens, ...] to [rows, columns, ...], 0 where there is no token."""
+        cells = tokens.new_zeros(self.inside.numel(), *tokens.shape[1:])
+        return cells.index_copy(0, self.where, tokens).unflatten(0, self.inside.shape)
+
+
+def _packed_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: None,
+    *,
+    layout: Layout,
+    **options: Any,
+) -> tuple[Tensor, None]:
+    tokens, packed = len(layout.where), query.shape[2]  # of which the last few may be spare
+    with torch.autocast(query.device.type, enabled=False):
+        # [1, heads, packed, size] to [rows, heads, columns, size]
+        ends = [part[0, :, :tokens].transpose(0, 1).float() for part in (query, key, value)]
+        rows = [layout.spread(part).transpose(1, 2) for part in ends]
+        if layout.inside.shape[1] <= SHORT and query.shape == key.shape:
+            mixed = _plain_attention(
+                rows[0], rows[1], rows[2], options.get("scaling") or query.shape[-1] ** -0.5
+            )
+        else:
+            mixed, _ = sdpa_attention_forward(module, *rows, None, **options)
+        mixed = layout.pack(mixed)  # [tokens, heads, size]
+    return F.pad(mixed, (0, 0, 0, 0, 0, packed - tokens))[None], None
+
+
+def _plain_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    """[rows, heads, columns, size] to [rows, columns, heads, size]."""
+    columns = query.shape[2]
+    future = torch.full((columns, columns), -math.inf, device=query.device).triu(1)
+    shares = torch.add(future, query @ key.transpose(-1, -2), alpha=scale).softmax(-1)
+    return (shares @ value).transpose(1, 2)
+
+
+AttentionInterface.register(_ATTENTION, _packed_attention)
+
+
+def hidden_states(
+    model: PreTrainedModel, ids: Int[Tensor, "rows columns"], layout: Layout
+) -> Float[Tensor, "tokens width"]:
+    """The last layer of a causal model at every token, row after row. Gradients are kept."""
+    tokens = len(layout.where)
+    compiled = ids.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+    spare = -tokens % SHAPES if compiled else 0
+    positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+    config = model.config
+    before, config._attn_implementation = config._attn_implementation, _ATTENTION
+    try:
+        output = model.base_model(
+            input_ids=F.pad(layout.pack(ids), (0, spare))[None],
+            position_ids=F.pad(layout.pack(positions), (0, spare))[None],
+            use_cache=False,
+            layout=layout,
+        )
+    finally:
+        config._attn_implementation = before
+    return output.last_hidden_state[0, :tokens]
+
+
+def rows_at_once(device: torch.device, batch: int) -> int:
+    """`batch` rows for a forward pass without gradients, or fewer where those are faster."""
+    return min(batch, CPU_ROWS) if device.type == "cpu" else batch

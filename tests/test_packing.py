@@ -1,0 +1,75 @@
+"""Rows end to end give what padded rows give, for every architecture, and gradients too."""
+
+import pytest
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    GPTNeoXConfig,
+    LlamaConfig,
+    Qwen2Config,
+)
+
+from overopt.packing import CPU_ROWS, Layout, hidden_states, rows_at_once
+
+LENGTHS = torch.tensor([9, 3, 5, 1, 7])
+SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 32}
+CONFIGS = {
+    "GPT-2": GPT2Config(vocab_size=40, n_embd=16, n_layer=2, n_head=4, bos_token_id=1, eos_token_id=2),
+    "Llama": LlamaConfig(vocab_size=40, num_key_value_heads=2, **SMALL),
+    "GPT-NeoX": GPTNeoXConfig(vocab_size=40, **SMALL),
+    "Qwen2": Qwen2Config(vocab_size=40, num_key_value_heads=2, **SMALL),
+}
+
+
+@pytest.fixture
+def ids():
+    return torch.randint(3, 40, (5, 9), generator=torch.Generator().manual_seed(0))
+
+
+def test_pack_and_spread_are_inverse():
+    layout = Layout.of(LENGTHS)
+    table = torch.arange(5 * 9.0).view(5, 9)
+    assert layout.pack(table).tolist() == [9 * row + k for row, n in enumerate(LENGTHS) for k in range(n)]
+    assert torch.equal(layout.spread(layout.pack(table)), table * layout.inside)
+    deep = torch.rand(int(LENGTHS.sum()), 2, 3)
+    assert torch.equal(layout.pack(layout.spread(deep)), deep)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_equals_the_padded_forward_pass(name, ids, sharpen):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = sharpen(AutoModelForCausalLM.from_config(CONFIGS[name]))
+    layout, before = Layout.of(LENGTHS), model.config._attn_implementation
+    packed = hidden_states(model, ids, layout)
+    padded = model.base_model(input_ids=ids, attention_mask=layout.inside.long()).last_hidden_state
+    torch.testing.assert_close(packed, padded[layout.inside], atol=1e-5, rtol=1e-5)
+    alone = model.base_model(input_ids=ids[4:, :7]).last_hidden_state[0]
+    torch.testing.assert_close(packed[-7:], alone, atol=1e-5, rtol=1e-5)
+    assert model.config._attn_implementation == before
+
+
+def test_gradients_are_those_of_the_padded_pass(language_model, ids):
+    layout, weight = Layout.of(LENGTHS), language_model.transformer.h[0].attn.c_attn.weight
+    target = torch.randn(int(LENGTHS.sum()), 16, generator=torch.Generator().manual_seed(0))
+    packed = hidden_states(language_model, ids, layout)
+    padded = language_model.base_model(input_ids=ids, attention_mask=layout.inside.long()).last_hidden_state
+    slopes = [
+        torch.autograd.grad((hidden * target).sum(), weight)[0] for hidden in (packed, padded[layout.inside])
+    ]
+    torch.testing.assert_close(slopes[0], slopes[1], atol=1e-4, rtol=1e-4)
+
+
+def test_the_attention_of_the_model_is_put_back_after_an_error(language_model, ids):
+    before = language_model.config._attn_implementation
+    with pytest.raises(IndexError):
+        hidden_states(language_model, ids + 10**6, Layout.of(LENGTHS))
+    assert language_model.config._attn_implementation == before
+
+
+def test_a_cpu_reads_few_rows_at_once_and_a_gpu_all():
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert rows_at_once(cpu, 1000) == CPU_ROWS
+    assert rows_at_once(cpu, 7) == 7
+    assert rows_at_once(gpu, 1000) == 1000
