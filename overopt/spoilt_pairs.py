@@ -38,15 +38,18 @@ def spoilt_pairs(job: Job, tokenizer: PreTrainedTokenizerFast, *, held_out: bool
         openings(rated["text"].to_list(), prompt_words), schema=["prompt", "sentence"], orient="row"
     )
     table = pl.concat([prompt_table(job, "decoys", count), short_prompts(job, tokenizer, opened)[:count]])
-    sentences = table["sentence"].to_list()
-    words = [word for sentence in sentences for word in sentence.split()]
-    sentences = [sentence for sentence in sentences if is_held_out(sentence) == held_out]
+    sentences = [text for text in table["sentence"].to_list() if is_held_out(text) == held_out]
+    eos, limit = tokenizer.eos_token_id, job.spec["completion_tokens"]
     real = cut_rows(job, tokenizer, sentences)
+    heads = prompt_lengths(job, tokenizer, sentences)
+    completions = [[t for t in row[head:] if t != eos] for row, head in zip(real, heads, strict=True)]
+    tokens = [token for completion in completions for token in completion]
     rng = np.random.default_rng(derive(seed, "spoil", held_out))
     pairs = {}
     for kind in SPOILT_KINDS:
-        bad = [spoil(sentence, prompt_words, kind, words, rng=rng) for sentence in sentences]
-        pairs[kind] = ending_alike(real, cut_rows(job, tokenizer, bad), tokenizer.eos_token_id)
+        spoilt = [[*spoil(completion, kind, tokens, rng=rng), eos][:limit] for completion in completions]
+        bad = [row[:head] + tail for row, head, tail in zip(real, heads, spoilt, strict=True)]
+        pairs[kind] = ending_alike(real, bad, eos)
     return pairs
 
 
@@ -80,9 +83,12 @@ def ending_alike(real: Rows, spoilt: Rows, eos: int) -> tuple[Rows, Rows]:
 
 def cut_rows(job: Job, tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> Rows:
     """Token rows that end where a sample of the same prompt would: at EOS or after `completion_tokens` tokens."""
-    words, limit = job.spec["prompt_words"], job.spec["completion_tokens"]
     rows = encode_sentences(sentences, tokenizer, 10**6)
-    prompts = tokenizer([" ".join(text.split()[:words]) for text in sentences], add_special_tokens=False)[
-        "input_ids"
-    ]
-    return [row[: 1 + len(prompt) + limit] for row, prompt in zip(rows, prompts, strict=True)]
+    heads = prompt_lengths(job, tokenizer, sentences)
+    return [row[: head + job.spec["completion_tokens"]] for row, head in zip(rows, heads, strict=True)]
+
+
+def prompt_lengths(job: Job, tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[int]:
+    """Tokens of each sentence's prompt, BOS included."""
+    prompts = [" ".join(text.split()[: job.spec["prompt_words"]]) for text in sentences]
+    return [1 + len(row) for row in tokenizer(prompts, add_special_tokens=False)["input_ids"]]
