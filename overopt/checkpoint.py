@@ -26,6 +26,10 @@ class Checkpoint:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def part(self, name: str) -> "Checkpoint":
+        """A checkpoint of its own for one of several things that a stage does in turn."""
+        return Checkpoint(self.folder / name)
+
     def save(self, tensors: Mapping[str, Tensor], values: Any) -> None:
         """Keep `tensors` and `values` (JSON) in the place of what was kept before."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -43,7 +47,7 @@ class Checkpoint:
         found = sorted(self.folder.glob(PATTERN), key=lambda path: path.stat().st_mtime_ns, reverse=True)
         for path in found:
             try:
-                if sha256_of(path) == path.stem:
+                if _verifies(path):
                     with safe_open(path, "pt") as kept:
                         tensors = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
                         return tensors, json.loads(kept.metadata()["values"])
@@ -53,3 +57,15 @@ class Checkpoint:
                 "%s: found a checkpoint that does not verify; not used", path
             )
         return None
+
+
+def damaged_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints anywhere in `folder` that would not be used."""
+    return [path for path in sorted(folder.rglob(PATTERN)) if path.is_file() and not _verifies(path)]
+
+
+def _verifies(path: Path) -> bool:
+    try:
+        return sha256_of(path) == path.stem
+    except OSError:
+        return False

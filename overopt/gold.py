@@ -65,6 +65,7 @@ def rating_model(job: Job) -> None:
         rated_texts(job, tokenizer, "train"),
         generator=generator(spec["seed"], "ratings"),
         progress=job.progress,
+        checkpoint=job.checkpoint,
         **spec["training"],
     )
     save_model(model, job.out)
@@ -94,6 +95,9 @@ def decoys(job: Job) -> None:
     )
     scale = gold_scale(judge(base, batch=256))
     value_model = new_reward_model(load_language_model(job.parents["value_model"] / "model"), spec["seed"])
+    # of the evaluations so far; a run that goes on from a checkpoint finds those before it
+    found = job.checkpoint.load()
+    rows: list[dict[str, Any]] = found[1]["kept"] if found else []
     looks = optimise(
         policy,
         reference,
@@ -107,8 +111,10 @@ def decoys(job: Job) -> None:
         seed=spec["seed"],
         batch=batch,
         progress=job.progress,
+        checkpoint=job.checkpoint,
+        found=found,
+        kept=lambda: rows,
     )
-    rows = []
     for look in looks:
         kl = look.kl[:, 0].mean().item()
         if kl < spec["min_kl"]:
@@ -136,13 +142,21 @@ def throw_away_judge(job: Job, tokenizer: PreTrainedTokenizerFast) -> Callable[.
     rated = rated_texts(job, tokenizer, "train")
     rating = fresh("throw-away rating")
     train_rating_model(
-        rating, rated, generator=generator(spec["seed"], "throw-away"), **spec["rating_training"]
+        rating,
+        rated,
+        generator=generator(spec["seed"], "throw-away"),
+        checkpoint=job.checkpoint.part("rating"),
+        **spec["rating_training"],
     )
     if not spec["fluency"]:
         return partial(score, rating)
     spoilt, fluency = spoilt_pairs(job, tokenizer), fresh("throw-away fluency")
     train_fluency_model(
-        fluency, spoilt, generator=generator(spec["seed"], "throw-away"), **spec["fluency_training"]
+        fluency,
+        spoilt,
+        generator=generator(spec["seed"], "throw-away"),
+        checkpoint=job.checkpoint.part("fluency"),
+        **spec["fluency_training"],
     )
     unseen = rated_texts(job, tokenizer, "validation").rows
     return GoldModel.calibrated((rating,), tokenizer, fluency, tokenizer, sample_tokens(job), unseen).score
@@ -164,6 +178,7 @@ def gold(job: Job) -> None:
         training,
         generator=generator(spec["seed"], "fluency"),
         progress=job.progress,
+        checkpoint=job.checkpoint,
         **spec["training"],
     )
     folders = [folder / "model" for role, folder in job.parents.items() if role.startswith("rating_model")]

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
+from overopt.checkpoint import Checkpoint
 from overopt.precision import mixed_precision
 from overopt.reward import Rows, score_lists
 from overopt.training.optim import minimise
@@ -22,6 +23,7 @@ def train_fluency_model(
     embedding_gain: float,
     generator: torch.Generator,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Train `model` in place on `batch` real texts and as many spoilt ones a step.
 
@@ -33,7 +35,7 @@ def train_fluency_model(
     """
     kinds = list(spoilt)
 
-    def losses() -> Iterator[Tensor]:
+    def draws() -> Iterator[tuple[Rows, Rows]]:
         for _ in range(steps):
             real_rows, spoilt_rows = [], []
             for k in range(batch):
@@ -41,16 +43,22 @@ def train_fluency_model(
                 i = int(torch.randint(len(real), (1,), generator=generator))
                 real_rows.append(real[i])
                 spoilt_rows.append(bad[i])
-            with mixed_precision(model):
-                scores = score_lists(model, real_rows + spoilt_rows)
-            yield F.softplus(-scores[:batch]).mean() + F.softplus(scores[batch:]).mean()
+            yield real_rows, spoilt_rows
+
+    def loss(drawn: tuple[Rows, Rows]) -> Tensor:
+        real_rows, spoilt_rows = drawn
+        with mixed_precision(model):
+            scores = score_lists(model, real_rows + spoilt_rows)
+        return F.softplus(-scores[:batch]).mean() + F.softplus(scores[batch:]).mean()
 
     minimise(
         model,
-        losses(),
+        draws(),
+        loss,
         what="fluency model",
         steps=steps,
         learning_rate=learning_rate,
         embedding_gain=embedding_gain,
         progress=progress,
+        checkpoint=checkpoint,
     )

@@ -1,11 +1,20 @@
-"""What every trainer shares: length-sorted batches, a learning-rate schedule, a stop on NaN."""
+"""What every trainer shares: length-sorted batches, a learning-rate schedule, checkpoints, a stop on NaN."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
+
+from overopt.checkpoint import Checkpoint
+
+CHECKPOINT_SECONDS = 20.0
+
+
+Batch = TypeVar("Batch")
 
 
 class Diverged(RuntimeError):
@@ -58,29 +67,73 @@ def descend(loss: Tensor, model: PreTrainedModel, optimiser: torch.optim.Optimiz
 
 def minimise(
     model: PreTrainedModel,
-    losses: Iterable[Tensor],
+    batches: Iterable[Batch],
+    loss: Callable[[Batch], Tensor],
     *,
     what: str,
     steps: int,
     learning_rate: float,
     embedding_gain: float,
-    progress: Callable[[int, int], None],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
-    """One AdamW step down each of `steps` losses, with warm-up and decay; `model` ends in evaluation mode.
+    """One AdamW step down the loss of each of `steps` batches, with warm-up and decay; ends in evaluation mode.
 
-    Each loss is asked for after the step before it: `losses` computes it from the weights as they are then.
+    With a `checkpoint`, weights and optimiser are kept now and then, and a run that finds them goes on from there:
+    it draws the batches before that again, without computing anything on them, and ends in the same weights, to the
+    last bit, as a run that was not stopped.
 
     Raises:
         Diverged: if a loss is not finite, naming `what` and the step.
     """
     optimiser = adamw(model, learning_rate, weight_decay=0.01, embedding_gain=embedding_gain)
+    found = checkpoint.load() if checkpoint else None
+    start = 0
+    if found:
+        restore_training(found[0], "", model, optimiser)
+        start = found[1]["step"]
     model.train()
-    for step, loss in enumerate(losses):
+    saved = time.monotonic()
+    for step, batch in enumerate(batches):
+        if step < start:
+            continue
         set_learning_rate(optimiser, learning_rate * warmup_cosine(step, steps))
-        check_finite(loss.item(), f"{what}: loss", step)
-        descend(loss, model, optimiser)
+        value = loss(batch)
+        check_finite(value.item(), f"{what}: loss", step)
+        descend(value, model, optimiser)
         progress(step + 1, steps)
+        if checkpoint and (step + 1 == steps or time.monotonic() > saved + CHECKPOINT_SECONDS):
+            checkpoint.save(training_state("", model, optimiser), {"step": step + 1})
+            saved = time.monotonic()
     model.eval()
+
+
+def training_state(
+    prefix: str, model: PreTrainedModel, optimiser: torch.optim.Optimizer
+) -> dict[str, Tensor]:
+    """Weights and optimiser state by name, each after `prefix`: copies, since training goes on in place."""
+    tensors = {}
+    for name, weight in model.named_parameters():
+        tensors[prefix + name] = weight.detach()
+        for key, value in optimiser.state[weight].items():
+            tensors[f"{prefix}{name}/{key}"] = value
+    return {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+
+
+def restore_training(
+    tensors: Mapping[str, Tensor], prefix: str, model: PreTrainedModel, optimiser: torch.optim.Optimizer
+) -> None:
+    """Go on from what `training_state` returned."""
+    for name, weight in model.named_parameters():
+        with torch.no_grad():
+            weight.copy_(tensors[prefix + name])
+        start = f"{prefix}{name}/"
+        optimiser.state[weight] = {
+            # the fused optimiser wants its step counts where the weights are
+            key.removeprefix(start): value.to(weight.device)
+            for key, value in tensors.items()
+            if key.startswith(start)
+        }
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, learning_rate: float) -> None:

@@ -5,7 +5,7 @@ generalised advantage estimation, and take a few clipped steps on policy and val
 separate from the policy. A completion that reaches the length limit without EOS ends there and is scored.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -16,12 +16,12 @@ from transformers import PreTrainedModel
 from overopt.sampling import (
     Prompts,
     Samples,
-    forward_inputs,
     sample,
+    states_before,
     token_log_probs,
 )
 from overopt.study import PPO
-from overopt.training.optim import adamw, check_finite, descend
+from overopt.training.optim import adamw, check_finite, descend, restore_training, training_state
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,9 @@ def gae(
 
 
 def token_values(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "batch completion"]:
-    """Value of the state before each completion token, from a one-logit model applied at every position."""
-    ids, mask = samples.sequence()
-    hidden = model.transformer(**forward_inputs(ids[:, :-1], mask[:, :-1]), use_cache=False).last_hidden_state
-    return model.score(hidden[:, -samples.ids.shape[1] :])[..., 0].float()
+    """Value of the state before each completion token, from a one-logit model; 0 on padding."""
+    values = model.score(states_before(model, samples))[:, 0].float()
+    return values.new_zeros(samples.mask.shape).masked_scatter(samples.mask, values)
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
@@ -149,35 +148,19 @@ class Trainer:
 
     def state(self) -> dict[str, Tensor]:
         """All that the next iteration depends on: both models, both optimisers, random state, step."""
-        tensors = {"generator": self.generator.get_state(), "step": torch.tensor(self.step)}
-        for name, weight, optimiser in self._weights():
-            tensors[name] = weight.detach()
-            for key, value in optimiser.state[weight].items():
-                tensors[f"{name}/{key}"] = value
-        # copies: the next iteration changes the weights in place
-        return {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+        return {
+            "generator": self.generator.get_state(),
+            "step": torch.tensor(self.step),
+            **training_state("policy.", self.policy, self.policy_optimiser),
+            **training_state("value.", self.value_model, self.value_optimiser),
+        }
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Go on from what `state` returned."""
         self.generator.set_state(tensors["generator"])
         self.step = int(tensors["step"])
-        for name, weight, optimiser in self._weights():
-            with torch.no_grad():
-                weight.copy_(tensors[name])
-            prefix = f"{name}/"
-            optimiser.state[weight] = {
-                key.removeprefix(prefix): value.to(weight.device)
-                for key, value in tensors.items()
-                if key.startswith(prefix)
-            }
-
-    def _weights(self) -> Iterator[tuple[str, torch.nn.Parameter, torch.optim.Optimizer]]:
-        for role, model, optimiser in (
-            ("policy", self.policy, self.policy_optimiser),
-            ("value", self.value_model, self.value_optimiser),
-        ):
-            for name, weight in model.named_parameters():
-                yield f"{role}.{name}", weight, optimiser
+        restore_training(tensors, "policy.", self.policy, self.policy_optimiser)
+        restore_training(tensors, "value.", self.value_model, self.value_optimiser)
 
 
 @torch.inference_mode()
@@ -197,11 +180,11 @@ def collect(
     mask = samples.mask
     # without a penalty the reference says how far the policy is, no more: a minibatch is enough for that
     compared = len(samples) if kl_penalty else config.minibatch
-    parts = torch.arange(compared).split(config.minibatch)
+    parts = torch.arange(len(samples)).split(config.minibatch)
     log_ratio = log_probs[:compared] - torch.cat(
-        [token_log_probs(reference, samples[rows]) for rows in parts]
+        [token_log_probs(reference, samples[rows]) for rows in parts[: compared // config.minibatch]]
     )
-    values = token_values(value_model, samples)
+    values = torch.cat([token_values(value_model, samples[rows]) for rows in parts])
     scores = reward(samples).to(values.device)
     rewards = torch.zeros_like(values)
     if kl_penalty:

@@ -1,6 +1,6 @@
 """Half of gold: a reward model of human ratings."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
+from overopt.checkpoint import Checkpoint
 from overopt.precision import mixed_precision
 from overopt.reward import Rows, score_lists
 from overopt.training.optim import batches, minimise
@@ -41,6 +42,7 @@ def train_rating_model(
     embedding_gain: float,
     generator: torch.Generator,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Train `model` in place. Each step takes `batch` rated texts and all their pairs.
 
@@ -51,20 +53,21 @@ def train_rating_model(
     """
     upper = torch.triu_indices(batch, batch, 1)
 
-    def losses() -> Iterator[Tensor]:
-        for chosen in batches(list(map(len, rated.rows)), batch, steps, generator):
-            with mixed_precision(model):
-                scores = score_lists(model, [rated.rows[i] for i in chosen])
-            differences = (scores[:, None] - scores[None])[upper[0], upper[1]]
-            target = preference(rated.mean[chosen], rated.sd[chosen]).to(scores.device)[upper[0], upper[1]]
-            yield F.binary_cross_entropy_with_logits(differences, target)
+    def loss(chosen: list[int]) -> Tensor:
+        with mixed_precision(model):
+            scores = score_lists(model, [rated.rows[i] for i in chosen])
+        differences = (scores[:, None] - scores[None])[upper[0], upper[1]]
+        target = preference(rated.mean[chosen], rated.sd[chosen]).to(scores.device)[upper[0], upper[1]]
+        return F.binary_cross_entropy_with_logits(differences, target)
 
     minimise(
         model,
-        losses(),
+        batches(list(map(len, rated.rows)), batch, steps, generator),
+        loss,
         what="rating model",
         steps=steps,
         learning_rate=learning_rate,
         embedding_gain=embedding_gain,
         progress=progress,
+        checkpoint=checkpoint,
     )

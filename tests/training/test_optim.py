@@ -7,7 +7,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overopt.training.optim import Diverged, adamw, batches, check_finite, set_learning_rate, warmup_cosine
+from overopt.checkpoint import Checkpoint
+from overopt.training import optim
+from overopt.training.optim import (
+    Diverged,
+    adamw,
+    batches,
+    check_finite,
+    minimise,
+    set_learning_rate,
+    warmup_cosine,
+)
 
 
 def drawn(lengths, size, steps, seed=0, **options):
@@ -73,3 +83,45 @@ def test_embeddings_learn_at_their_gain_times_the_rate(language_model):
     assert rates.pop(id(embedding)) == 3.5
     assert set(rates.values()) == {0.5}
     assert len(rates) == len(list(language_model.parameters())) - 1
+
+
+def trained(model, checkpoint, stop=None, steps=8):
+    """Fit `model`'s tokens to shuffled targets; what the loss saw."""
+    seen = []
+    rows = torch.randint(3, 20, (40, 6), generator=torch.Generator().manual_seed(1))
+
+    def loss(chosen):
+        if len(seen) == stop:
+            raise KeyboardInterrupt
+        seen.append(chosen)
+        return model(input_ids=rows[chosen], labels=rows[chosen]).loss
+
+    minimise(
+        model,
+        batches([6] * 40, 8, steps, torch.Generator().manual_seed(0)),
+        loss,
+        what="toy",
+        steps=steps,
+        learning_rate=1e-2,
+        embedding_gain=2.0,
+        checkpoint=checkpoint,
+    )
+    return seen
+
+
+def test_a_stopped_training_goes_on_to_the_same_bits(language_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(optim, "CHECKPOINT_SECONDS", 0.0)
+    start = {name: weight.clone() for name, weight in language_model.state_dict().items()}
+    whole = trained(language_model, None)
+    expected = {name: weight.clone() for name, weight in language_model.state_dict().items()}
+
+    kept = Checkpoint(tmp_path / "kept")
+    language_model.load_state_dict(start)
+    with pytest.raises(KeyboardInterrupt):
+        trained(language_model, kept, stop=5)
+    language_model.load_state_dict(start)
+    assert trained(language_model, kept) == whole[5:]  # steps before are not computed again
+    assert not language_model.training
+    for name, weight in language_model.state_dict().items():
+        assert torch.equal(weight, expected[name]), name
+    assert trained(language_model, kept) == []  # done: nothing is left to do
