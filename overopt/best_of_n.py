@@ -81,7 +81,7 @@ def best_of_n_curve(proxy: ArrayLike, gold: ArrayLike, ns: Iterable[SupportsFloa
     if proxies.shape != golds.shape:
         raise UserError(f"gold: found shape {golds.shape}, expected the shape of proxy, {proxies.shape}")
     counts = _counts(ns, proxies.shape[1])
-    return _summaries(counts, *_values_by_prompt(proxies, golds, counts))
+    return summaries(counts, *_values_by_prompt(proxies, golds, counts))
 
 
 def best_of_n_ragged(
@@ -110,7 +110,7 @@ def best_of_n_ragged(
         gold_values[:, rows], proxy_values[:, rows] = _values_by_prompt(
             np.stack([proxies[row] for row in rows]), np.stack([golds[row] for row in rows]), counts
         )
-    return _summaries(counts, gold_values, proxy_values)
+    return summaries(counts, gold_values, proxy_values)
 
 
 def _values_by_prompt(
@@ -156,9 +156,10 @@ def _mean_within_ties(
     return np.repeat(means, sizes).reshape(gold.shape)
 
 
-def _summaries(
+def summaries(
     ns: Sequence[int], gold: Float64[np.ndarray, "ns prompts"], proxy: Float64[np.ndarray, "ns prompts"]
 ) -> list[BestOfN]:
+    """Each n with its means and standard errors over prompts."""
     return [
         BestOfN(
             n=n,

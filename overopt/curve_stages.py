@@ -1,79 +1,23 @@
-"""The stages that measure: best-of-n and PPO against one proxy, judged by gold on the same held-out prompts."""
+"""The stage that measures PPO against one proxy, judged by gold on held-out prompts; what every curve is made of."""
 
 from typing import Any
 
 import polars as pl
 import torch
-from safetensors.torch import load_file
 
 from overopt import curves
-from overopt.best_of_n import best_of_n_curve, best_of_n_kl
-from overopt.files import read_json, write_json
+from overopt.files import read_json
 from overopt.gold_model import GoldModel
 from overopt.models import load_language_model, load_reward_model, load_tokenizer, new_reward_model
 from overopt.optimise import Evaluation, optimise
-from overopt.reward import Scale, proxy_gain, score
-from overopt.sampling import Samples, decode, encode_prompts, sample_many
+from overopt.reward import Scale, score
+from overopt.sampling import decode, encode_prompts, sample_many
 from overopt.seeding import derive, generator
 from overopt.stages import encoded_prompts, save_model
 from overopt.store import Job
 from overopt.study import PPO
 
 Row = dict[str, Any]
-
-
-def best_of_n(job: Job) -> None:
-    """Best-of-n of one proxy over the pool: curve, curve by prompt, and texts for the prompts for show."""
-    spec, pool = job.spec, job.parents["pool"]
-    scale = Scale(**read_json(pool / "scale.json"))
-    model = load_reward_model(job.parents["proxy"] / "model", job.runtime.device)
-    metrics = read_json(job.parents["proxy"] / "metrics.json")
-    raw = {
-        use: score(model, Samples.load(pool / f"{use}.safetensors"), batch=job.runtime.batch)
-        for use in ("evaluation", "show")
-    }
-    margins = load_file(job.parents["proxy"] / "margins.safetensors")
-    gain = proxy_gain(margins["proxy"].numpy(), scale.gain * margins["gold"].numpy())
-    proxy_scale = Scale.centred(gain, raw["evaluation"].double().mean().item())
-    write_json(job.out / "scale.json", {"gain": proxy_scale.gain, "bias": proxy_scale.bias})
-    shape = (-1, spec["samples"])
-    gold = scale(load_file(pool / "evaluation_gold.safetensors")["gold"]).reshape(shape)
-    ns = [2**k for k in range(spec["max_n"].bit_length()) if 2**k <= spec["max_n"]]
-    points = best_of_n_curve(proxy_scale(raw["evaluation"]).reshape(shape), gold, ns)
-    common = curve_identity(job, metrics) | {
-        "method": "bon",
-        "kl_penalty": 0.0,
-        "kl_kind": "analytic",
-        "kl_se": 0.0,
-        "prompts": gold.shape[0],
-        "samples": gold.shape[1],
-    }
-    rows, by_prompt = [], []
-    for point in points:
-        fields = ("n", "kl", "gold", "gold_se", "proxy", "proxy_se")
-        rows.append(common | {name: getattr(point, name) for name in fields})
-        for prompt, (g, p) in enumerate(zip(point.gold_by_prompt, point.proxy_by_prompt, strict=True)):
-            by_prompt.append({"n": point.n, "prompt": prompt, "kl": point.kl, "gold": g, "proxy": p})
-    write_curve(job, rows, by_prompt)
-    show_gold = scale(load_file(pool / "show_gold.safetensors")["gold"]).reshape(shape)
-    best_texts(job, ns, show_gold, proxy_scale(raw["show"]).reshape(shape))
-
-
-def best_texts(job: Job, ns: list[int], gold: torch.Tensor, proxy: torch.Tensor) -> None:
-    """For each prompt for show and n, the text that the proxy likes best among the first n samples."""
-    tokenizer = load_tokenizer(job.parents["tokenizer"])
-    completions = decode(Samples.load(job.parents["pool"] / "show.safetensors").ids, tokenizer)
-    rows = []
-    for k, prompt in enumerate(job.spec["show_prompts"]):
-        for n in ns:
-            best = int(proxy[k, :n].argmax())
-            completion = completions[k * proxy.shape[1] + best]
-            scores = {"gold": gold[k, best].item(), "proxy": proxy[k, best].item()}
-            rows.append(
-                {"prompt_text": prompt, "completion": completion, "n": n, "step": None, "kl": best_of_n_kl(n)}
-                | scores
-            )
-    write_texts(job, "bon", rows)
 
 
 def ppo(job: Job) -> None:

@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from overopt import curve_stages, gold, results, stages
+from overopt import best_of_n_stages, curve_stages, gold, results, stages
 from overopt.store import Stage
-from overopt.study import Study
+from overopt.study import BestOfN, FarBestOfN, Study
+
+SAMPLES_A_STAGE = (
+    50_000  # a minute or so of a small policy on one core: what a killed run may lose, and memory holds
+)
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,13 @@ def plan(study: Study) -> Plan:
 
     text, seed = study.text, study.seed
     corpus = add("corpus", "corpus", 1, stages.corpus, {"world": study.world, "seed": seed})
-    encoding = {"vocabulary": text.vocabulary, "sentence_tokens": text.sentence_tokens, "seed": seed}
-    tokenizer = add("tokenizer", "tokenizer", 1, stages.tokenizer, encoding, corpus=corpus)
+    encoding = {
+        "vocabulary": text.vocabulary,
+        "sentence_tokens": text.sentence_tokens,
+        "seed": seed,
+        "tokens": max(model.tokens for model in study.models.values()),
+    }
+    tokenizer = add("tokenizer", "tokenizer", 2, stages.tokenizer, encoding, corpus=corpus)
     world = {"corpus": corpus, "tokenizer": tokenizer}
     # what a stage needs to know to draw prompts and complete them
     prompting = {
@@ -59,6 +68,41 @@ def plan(study: Study) -> Plan:
     }
     policy = models[study.policy]
 
+    def base_samples(use: str, of: BestOfN | FarBestOfN) -> dict[str, Stage]:
+        """Base-policy samples of the evaluation prompts, in parts, as parents by role."""
+        prompts = max(1, SAMPLES_A_STAGE // of.samples)
+        return {
+            f"part_{k}": add(
+                "samples",
+                f"{use} samples, part {k}",
+                1,
+                stages.samples,
+                {
+                    **prompting,
+                    "seed": seed,
+                    "use": use,
+                    "prompts": of.prompts,
+                    "first": first,
+                    "last": min(first + prompts, of.prompts),
+                    "samples": of.samples,
+                },
+                **world,
+                policy=policy,
+            )
+            for k, first in enumerate(range(0, of.prompts, prompts))
+        }
+
+    pool_parts = base_samples("evaluation", study.best_of_n)
+    shown = {
+        "seed": seed,
+        "use": "show",
+        "show_prompts": list(study.show_prompts),
+        "samples": study.best_of_n.samples,
+        "completion_tokens": text.completion_tokens,
+    }
+    show = add("samples", "samples for show", 1, stages.samples, shown, tokenizer=tokenizer, policy=policy)
+    far = study.far_best_of_n
+    far_parts = base_samples("far", far) if far else {}
     vectors = add(
         "word_vectors",
         "word vectors",
@@ -125,7 +169,7 @@ def plan(study: Study) -> Plan:
         decoys[title] = add(
             "decoys",
             title,
-            2,
+            3,
             gold.decoys,
             spec,
             **world,
@@ -136,7 +180,7 @@ def plan(study: Study) -> Plan:
     gold_model = add(
         "gold",
         "gold reward model",
-        2,
+        3,
         gold.gold,
         gold_spec | {"training": fluency_training},
         **world,
@@ -145,29 +189,18 @@ def plan(study: Study) -> Plan:
         **decoys,
     )
 
-    judged = world | {"policy": policy, "gold": gold_model}
+    judged = {"tokenizer": tokenizer, "gold": gold_model}
     pairs = add(
         "pairs",
         "labelled pairs",
-        1,
+        2,
         stages.pairs,
         {**prompting, "seed": seed, "count": study.pairs.count},
-        **judged,
+        **world,
+        policy=policy,
+        gold=gold_model,
     )
-    pool = add(
-        "pool",
-        "pool",
-        1,
-        stages.pool,
-        {
-            **prompting,
-            "seed": seed,
-            "prompts": study.best_of_n.prompts,
-            "samples": study.best_of_n.samples,
-            "show_prompts": list(study.show_prompts),
-        },
-        **judged,
-    )
+    pool = add("pool", "pool", 2, stages.pool, {"parts": len(pool_parts)}, **judged, **pool_parts, show=show)
     grid = [
         (name, count, k)
         # largest first: the longest stages should not be the last to start
@@ -205,7 +238,7 @@ def plan(study: Study) -> Plan:
             "best_of_n",
             f"best-of-n {label}",
             1,
-            curve_stages.best_of_n,
+            best_of_n_stages.best_of_n,
             {
                 "curve": curve,
                 "samples": study.best_of_n.samples,
@@ -227,9 +260,30 @@ def plan(study: Study) -> Plan:
                     "show_prompts": list(study.show_prompts),
                     "ppo": ppo.run.model_dump(mode="json"),
                 }
-                parents = judged | {"value_model": models[ppo.value_model], "pool": pool}
+                parents = judged | {"value_model": models[ppo.value_model], "pool": pool, "corpus": corpus}
                 title = f"PPO {label}" + (f", penalty {penalty}" if penalty else "")
-                add("ppo", title, 1, curve_stages.ppo, spec, **parents, proxy=proxy, best_of_n=bon)
+                add(
+                    "ppo",
+                    title,
+                    1,
+                    curve_stages.ppo,
+                    spec,
+                    **parents,
+                    policy=policy,
+                    proxy=proxy,
+                    best_of_n=bon,
+                )
+        if far and name in far.proxies and count == far.pairs and k < far.seeds:
+            spec = {
+                "curve": curve,
+                "seed": seed,
+                "samples": far.samples,
+                "max_n": far.max_n,
+                "exact": far.exact,
+                "parts": len(far_parts),
+            }
+            parents = judged | {"pool": pool, "proxy": proxy, "best_of_n": bon} | far_parts
+            add("far_best_of_n", f"far best-of-n {label}", 1, best_of_n_stages.far_best_of_n, spec, **parents)
 
     everything = {stage.title: stage for stage in made}
     add("tables", "tables", 1, results.gather, {"study": study.model_dump(mode="json")}, **everything)

@@ -24,15 +24,17 @@ SHOWN_SCORES = 4000  # base samples whose gold scores are kept for a histogram
 class Results:
     """What a finished study measured.
 
-    curves, by_prompt: see `overopt.curves`; texts: completions of the prompts for show; chain: how the models of
-    the study came out; record: key, git commit, time of the run, compute seconds, device, versions, seeds;
-    folder: where the tables are, with a `record.json` that names each file's SHA-256.
+    curves, by_prompt: see `overopt.curves`; far: best-of-n far beyond those curves, if the study has any; texts:
+    completions of the prompts for show; chain: how the models of the study came out; record: key, git commit, time of
+    the run, compute seconds, device, versions, seeds; folder: where the tables are, with a `record.json` that names
+    each file's SHA-256.
     """
 
     study: Study
     record: dict[str, Any]
     curves: pl.DataFrame
     by_prompt: pl.DataFrame
+    far: pl.DataFrame | None
     texts: pl.DataFrame
     chain: dict[str, Any]
     folder: Path
@@ -57,6 +59,7 @@ def read(folder: Path, study: Study) -> Results:
         record=read_json(folder / "summary.json") | {"key": read_record(folder)["key"]},
         curves=curves.read(folder / "curves.parquet"),
         by_prompt=curves.read_by_prompt(folder / "by_prompt.parquet"),
+        far=curves.read(folder / "far.parquet") if (folder / "far.parquet").is_file() else None,
         texts=pl.read_parquet(folder / "texts.parquet"),
         chain=read_json(folder / "chain.json"),
         folder=folder,
@@ -65,14 +68,23 @@ def read(folder: Path, study: Study) -> Results:
 
 def gather(job: Job) -> None:
     """Join the curves of all runs, the texts, and what describes the chain of models."""
-    runs = [folder for folder in job.parents.values() if (folder / "curve.parquet").is_file()]
-    curves.write(pl.concat([curves.read(run / "curve.parquet") for run in runs]), job.out / "curves.parquet")
+    found = {title: path for title, path in job.parents.items() if (path / "curve.parquet").is_file()}
+    far = [path for title, path in found.items() if title.startswith("far best-of-n")]
+    if far:
+        # apart: laws are fitted to the others, and these are what the laws predict
+        curves.write(_joined(far), job.out / "far.parquet")
+    runs = [path for path in found.values() if path not in far]
+    curves.write(_joined(runs), job.out / "curves.parquet")
     by_prompt = pl.concat([curves.read_by_prompt(run / "by_prompt.parquet") for run in runs])
     curves.write_by_prompt(by_prompt, job.out / "by_prompt.parquet")
     texts = pl.concat([pl.read_parquet(run / "texts.parquet") for run in runs])
     texts.write_parquet(job.out / "texts.parquet")
     write_json(job.out / "chain.json", chain(job))
     write_json(job.out / "summary.json", summary(job))
+
+
+def _joined(runs: list[Path]) -> pl.DataFrame:
+    return pl.concat([curves.read(run / "curve.parquet") for run in runs])
 
 
 def chain(job: Job) -> dict[str, Any]:

@@ -4,8 +4,6 @@
 reads `job.spec` and `job.parents` and writes files into `job.out`, nothing else.
 """
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +26,7 @@ from overopt.models import (
 )
 from overopt.preferences import Pairs, draw, pair_up, split
 from overopt.reward import gold_scale
-from overopt.sampling import Prompts, Samples, encode_prompts, sample_many
+from overopt.sampling import Prompts, Samples, concatenate, encode_prompts, sample_many
 from overopt.seeding import derive, generator
 from overopt.store import Job
 from overopt.training.language_model import train_language_model, validation_loss
@@ -46,14 +44,23 @@ def corpus(job: Job) -> None:
 
 
 def tokenizer(job: Job) -> None:
-    """BPE trained on the language-model split, and that split encoded, in random order."""
+    """BPE trained on the language-model split; as much of that split, encoded, as language models will read.
+
+    Sentences stand in random order, those for validation first.
+    """
     texts = split_texts(job.parents["corpus"], "language_model")
     made = train_tokenizer(texts, job.spec["vocabulary"])
     made.save_pretrained(job.out)
     order = np.random.default_rng(derive(job.spec["seed"], "language model sentences")).permutation(
         len(texts)
     )
-    rows = encode_sentences([texts[i] for i in order], made, job.spec["sentence_tokens"])
+    rows: list[list[int]] = []
+    wanted = job.spec["tokens"]
+    while wanted > 0 and len(rows) < len(order):
+        more = [texts[i] for i in order[len(rows) : len(rows) + ENCODED_AT_ONCE]]
+        fresh = len(rows)
+        rows += encode_sentences(more, made, job.spec["sentence_tokens"])
+        wanted -= sum(map(len, rows[max(fresh, VALIDATION_SENTENCES) :]))
     pl.DataFrame({"tokens": rows}, schema={"tokens": pl.List(pl.UInt16)}).write_parquet(
         job.out / "rows.parquet"
     )
@@ -76,6 +83,7 @@ def language_model(job: Job) -> None:
         embedding_gain=spec["embedding_gain"],
         generator=generator(spec["seed"], "language model batches"),
         progress=job.progress,
+        checkpoint=job.checkpoint,
     )
     loss = validation_loss(model, rows[:VALIDATION_SENTENCES])
     save_model(model, job.out)
@@ -107,41 +115,41 @@ def load_pairs(folder: Path) -> Pairs:
     )
 
 
+def samples(job: Job) -> None:
+    """Base-policy samples of some of the evaluation prompts, or of the prompts for show."""
+    spec = job.spec
+    if spec["use"] == "show":
+        prompts = encode_prompts(spec["show_prompts"], load_tokenizer(job.parents["tokenizer"]))
+    else:
+        # encoded with all others, so that every part is padded to the same width
+        prompts = encoded_prompts(job, "evaluation", spec["prompts"])[spec["first"] : spec["last"]]
+    made = sample_many(
+        load_language_model(job.parents["policy"] / "model", job.runtime.device),
+        prompts,
+        spec["samples"],
+        spec["completion_tokens"],
+        generator=generator(spec["seed"], "pool", spec["use"], spec.get("first", 0)),
+        batch=job.runtime.batch,
+        progress=job.progress,
+    )
+    made.save(job.out / "samples.safetensors")
+
+
 def pool(job: Job) -> None:
-    """Base-policy samples of the evaluation prompts, and of the prompts for show, scored by gold.
+    """All samples of the evaluation prompts, and those of the prompts for show, scored by gold.
 
     The evaluation samples fix gold's scale: base policy at 0, standard deviation 1.
     """
-    spec, tokenizer = job.spec, load_tokenizer(job.parents["tokenizer"])
-    policy = load_language_model(job.parents["policy"] / "model", job.runtime.device)
-    gold = GoldModel.load(job.parents["gold"], tokenizer, job.runtime.device)
-    uses = {
-        "evaluation": encoded_prompts(job, "evaluation", spec["prompts"]),
-        "show": encode_prompts(spec["show_prompts"], tokenizer),
-    }
-    total = sum(map(len, uses.values())) * spec["samples"]
-    done = 0
-    for use, prompts in uses.items():
-        samples = sample_many(
-            policy,
-            prompts,
-            spec["samples"],
-            spec["completion_tokens"],
-            generator=generator(spec["seed"], "pool", use),
-            batch=job.runtime.batch,
-            progress=partial(_shifted, job.progress, done, total),
-        )
-        done += len(samples)
-        scores = gold.score(samples, batch=job.runtime.batch)
-        samples.save(job.out / f"{use}.safetensors")
+    gold = GoldModel.load(job.parents["gold"], load_tokenizer(job.parents["tokenizer"]), job.runtime.device)
+    parts = [Samples.load(job.parents[f"part_{k}"] / "samples.safetensors") for k in range(job.spec["parts"])]
+    show = Samples.load(job.parents["show"] / "samples.safetensors")
+    for use, found in {"evaluation": concatenate(parts), "show": show}.items():
+        scores = gold.score(found, batch=job.runtime.batch)
+        found.save(job.out / f"{use}.safetensors")
         save_file({"gold": scores}, job.out / f"{use}_gold.safetensors")
         if use == "evaluation":
             scale = gold_scale(scores)
             write_json(job.out / "scale.json", {"gain": scale.gain, "bias": scale.bias})
-
-
-def _shifted(report: Callable[[int, int], None], before: int, total: int, done: int, _part: int) -> None:
-    report(before + done, total)
 
 
 def proxy(job: Job) -> None:
@@ -161,6 +169,7 @@ def proxy(job: Job) -> None:
         embedding_gain=spec["embedding_gain"],
         generator=generator(spec["seed"], "proxy batches"),
         progress=job.progress,
+        checkpoint=job.checkpoint,
     )
     margins = pair_margins(model, validation.first, validation.second).double()
     # what calibrates the proxy, once the unit of gold is known

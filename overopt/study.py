@@ -148,6 +148,21 @@ class BestOfN(Spec):
     max_n: PositiveInt
 
 
+class FarBestOfN(Spec):
+    """Best-of-n far beyond the curves that laws are fitted to, for some proxies (of `pairs` pairs) and seeds.
+
+    Only the `exact` best samples of a prompt by proxy are sure to be judged by gold: see `overopt.gold_inclusion`.
+    """
+
+    prompts: PositiveInt
+    samples: PositiveInt
+    max_n: PositiveInt
+    exact: PositiveInt
+    proxies: tuple[str, ...]
+    pairs: PositiveInt
+    seeds: PositiveInt
+
+
 class PPO(Spec):
     """One PPO run. Clip, GAE lambda and batch are the paper's; what it leaves open is ours.
 
@@ -206,6 +221,7 @@ class Study(Spec):
     pairs: Pairs
     proxies: Proxies
     best_of_n: BestOfN
+    far_best_of_n: FarBestOfN | None = None
     ppo: PPORuns
     show_prompts: tuple[str, ...]
 
@@ -236,21 +252,23 @@ class Study(Spec):
             set(self.proxies.models) == set(self.proxies.learning_rates),
             "proxies.learning_rates: expected one for each of proxies.models",
         )
-        _require(
-            set(self.ppo.proxies) <= set(self.proxies.models),
-            "ppo.proxies: expected some of proxies.models",
-        )
-        _require(self.ppo.pairs in self.proxies.pairs, "ppo.pairs: expected one of proxies.pairs")
-        _require(self.ppo.seeds <= self.proxies.seeds, "ppo.seeds: expected at most proxies.seeds")
+        for field, runs in {"ppo": self.ppo, "far_best_of_n": self.far_best_of_n}.items():
+            if runs:
+                known = set(runs.proxies) <= set(self.proxies.models)
+                _require(known, f"{field}.proxies: expected some of proxies.models")
+                _require(runs.pairs in self.proxies.pairs, f"{field}.pairs: expected one of proxies.pairs")
+                _require(runs.seeds <= self.proxies.seeds, f"{field}.seeds: expected at most proxies.seeds")
         available = round(self.pairs.count * (1 - self.pairs.validation))
         _require(
             max(self.proxies.pairs) <= available,
             f"proxies.pairs: found {max(self.proxies.pairs)}, expected at most the {available} training pairs",
         )
-        _require(
-            self.best_of_n.max_n <= self.best_of_n.samples,
-            f"best_of_n.max_n: found {self.best_of_n.max_n}, expected at most samples = {self.best_of_n.samples}",
-        )
+        for field, curve in {"best_of_n": self.best_of_n, "far_best_of_n": self.far_best_of_n}.items():
+            if curve:
+                _require(
+                    curve.max_n <= curve.samples,
+                    f"{field}.max_n: found {curve.max_n}, expected at most samples = {curve.samples}",
+                )
         return self
 
 
