@@ -2,7 +2,9 @@
 
 import json as jsonlib
 import os
+import shutil
 import sys
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 from overopt.errors import UserError
+from overopt.stopping import STOPPED, exit_code, stoppable
 
 StudyName = Annotated[
     Positional[str], arg(metavar="STUDY", help="name of a study (laptop) or path of its YAML")
@@ -47,23 +50,28 @@ def plan(study: StudyName, json: Annotated[bool, arg(help="the graph as JSON")] 
     from overopt.store import Store
     from overopt.study import load_study
 
-    graph = make_plan(load_study(study))
-    missing = {stage.key for stage in runner.unfinished(graph, Store(runner.store_root()))}
+    graph, store = make_plan(load_study(study)), Store(runner.store_root())
+    problems = {stage.key: store.problem(stage) for stage in runner.unfinished(graph, store)}
     if json:
         rows = [
-            stage.identity | {"key": stage.key, "title": stage.title, "done": stage.key not in missing}
+            stage.identity | {"key": stage.key, "title": stage.title, "done": stage.key not in problems}
             for stage in graph.stages
         ]
         print(jsonlib.dumps(rows, indent=1))
         return
     for stage in graph.stages:
-        print(f"{'missing' if stage.key in missing else 'done':8} {stage.key[:12]}  {stage.title}")
-    print(f"{len(graph.stages) - len(missing)} of {len(graph.stages)} stages done")
+        problem = problems.get(stage.key, "done")
+        print(f"{problem if problem in ('missing', 'done') else 'damaged':8} {stage.key[:12]}  {stage.title}")
+    print(f"{len(graph.stages) - len(problems)} of {len(graph.stages)} stages done")
+    for problem in problems.values():
+        if problem != "missing":
+            print(f"{problem}; a run computes it again")
 
 
 @app.command(name="status")
 def status(study: StudyName) -> None:
     """Show the stages of a study: done, running, waiting; time spent and about how much is left."""
+    from overopt.display import clock
     from overopt.pages import duration
     from overopt.plan import plan as make_plan
     from overopt.runner import store_root
@@ -72,33 +80,58 @@ def status(study: StudyName) -> None:
     from overopt.study import load_study
 
     rows = study_status(make_plan(load_study(study)), Store(store_root()))
-    print(f"{'state':8} {'spent':>12} {'left':>12}  stage")
+    print(_status_line("state", "spent", "left", "stage"))
     for row in rows:
-        spent = duration(row.spent) if row.spent else ""
-        left = "?" if row.left is None else duration(row.left) if row.left else ""
-        print(f"{row.state:8} {spent:>12} {left:>12}  {row.title}")
-    unknown = any(row.left is None for row in rows)
+        spent = clock(row.spent) if row.spent else ""
+        left = "?" if row.left is None else clock(row.left) if row.left else ""
+        title = row.title + (", goes on from what a stopped run kept" if row.kept else "")
+        print(_status_line(row.state, spent, left, title))
+    done, unknown = sum(row.state == "done" for row in rows), any(row.left is None for row in rows)
     print(
-        f"{sum(row.state == 'done' for row in rows)} of {len(rows)} stages done, {duration(sum(r.spent for r in rows))} "
-        f"of compute spent, about {duration(sum(r.left or 0 for r in rows))} left"
-        + (", stages marked ? not counted" if unknown else "")
+        _fitting(
+            f"{done} of {len(rows)} stages done, {duration(sum(row.spent for row in rows))} of compute spent, "
+            f"about {duration(sum(row.left or 0 for row in rows))} left"
+            + (", stages marked ? not counted" if unknown else "")
+        )
     )
+
+
+def _status_line(state: str, spent: str, left: str, title: str) -> str:
+    """One row of the table; a long title goes on below itself."""
+    start = f"{state:7} {spent:>7} {left:>7}  "
+    return _fitting(start + title, indent=len(start))
+
+
+def _on_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def _fitting(line: str, indent: int = 0) -> str:
+    """On a terminal, a line broken between words, `indent` in front of what follows; else one line."""
+    if not _on_terminal():
+        return line
+    width = max(shutil.get_terminal_size().columns, indent + 12)
+    return textwrap.fill(line, width, subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 @app.command(name="verify")
 def verify() -> None:
-    """Check every result in the store against its record; exit code 2 if one does not verify."""
+    """Check every result and checkpoint in the store against its SHA-256; exit code 2 if one does not verify."""
     from overopt.runner import store_root
-    from overopt.status import damaged, results
+    from overopt.status import damaged, leftovers, results, size
 
     root = store_root()
     problems, count = damaged(root), len(results(root))
     for problem in problems:
         print(problem)
+    for left in leftovers(root):
+        print(
+            f"{left}: {size(left) / 1e6:.1f} MB of a run that was stopped, for the next one; may be deleted"
+        )
     if problems:
         raise UserError(
-            f"store {root}: found {len(problems)} of {count} results damaged, expected none; "
-            "the next run computes them again"
+            f"store {root}: found {len(problems)} damaged among {count} results and what stopped runs kept, expected "
+            "none; a run that needs them computes them again"
         )
     print(f"store {root}: all {count} results verify")
 
@@ -157,7 +190,8 @@ def main() -> None:
     # before torch is imported: threads that spin steal the core from the other workers
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        app.cli(prog="overopt", description=__doc__)
+        with stoppable():
+            app.cli(prog="overopt", description=__doc__)
     except UserError as error:
         print(f"overopt: {error}", file=sys.stderr)
         sys.exit(2)
@@ -165,12 +199,9 @@ def main() -> None:
         # whoever read the output has what they wanted (`overopt plan laptop | head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except KeyboardInterrupt:
-        print(
-            "overopt: stopped; what was finished is kept, the same command goes on from there",
-            file=sys.stderr,
-        )
-        sys.exit(130)
+    except KeyboardInterrupt as interrupt:
+        print(STOPPED, file=sys.stderr)
+        sys.exit(exit_code(interrupt))
     except Exception as error:
         # by name: importing it here would import torch for every --help
         if type(error).__name__ != "Diverged":

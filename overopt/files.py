@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from overopt.errors import UserError
+from overopt.errors import UserError, system_error
 
 
 @contextmanager
@@ -23,8 +23,13 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except UserError:
+        raise
+    except Exception as error:
+        refusal = system_error(error)
+        if refusal is None:
+            raise
+        reason = refusal.strerror or str(refusal)
         raise UserError(f"{path}: could not be written ({reason}), expected a writable place") from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -102,12 +102,12 @@ def new_reward_model(language_model: GPT2LMHeadModel, seed: int) -> GPT2ForSeque
 
 def load_language_model(folder: Path, device: torch.device | str = "cpu") -> GPT2LMHeadModel:
     """A causal language model saved in `folder`, in evaluation mode on `device`."""
-    return GPT2LMHeadModel.from_pretrained(folder).to(device).eval()
+    return GPT2LMHeadModel.from_pretrained(folder, use_safetensors=True).to(device).eval()
 
 
 def load_reward_model(folder: Path, device: torch.device | str = "cpu") -> GPT2ForSequenceClassification:
     """A one-logit sequence classifier saved in `folder`, in evaluation mode on `device`."""
-    return GPT2ForSequenceClassification.from_pretrained(folder).to(device).eval()
+    return GPT2ForSequenceClassification.from_pretrained(folder, use_safetensors=True).to(device).eval()
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -3,15 +3,16 @@
 Small models are fastest with one thread a process and several processes; a GPU has one process.
 """
 
-import json
 import logging
 import multiprocessing
 import os
 import signal
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -19,7 +20,9 @@ import torch
 from overopt.display import Display
 from overopt.errors import UserError
 from overopt.plan import Plan, plan
-from overopt.store import Runtime, Stage, Store
+from overopt.progress import read_progress
+from overopt.record import read_record
+from overopt.store import Runtime, Stage, Store, held
 from overopt.study import ROOT, Study
 
 POLL_SECONDS = 0.5
@@ -64,68 +67,74 @@ def run(study: Study, runtime: Runtime | None = None, *, recompute: bool = True)
     runtime = runtime or make_runtime()
     graph, store = plan(study), Store(runtime.store)
     missing = unfinished(graph, store)
-    for stage in missing if not recompute else []:
+    for stage in missing:
         problem = store.problem(stage)
         if problem != "missing":
-            raise UserError(f"result {stage.title!r}: {problem}; without --no-recompute it is computed again")
+            if not recompute:
+                raise UserError(
+                    f"result {stage.title!r}: {problem}; without --no-recompute it is computed again"
+                )
+            logging.getLogger("overopt").warning("%s; it is computed again", problem)
     if missing:
         _run_stages(graph, missing, store, runtime)
     return store.path(graph.tables)
 
 
 def unfinished(graph: Plan, store: Store) -> list[Stage]:
-    """The stages without a result that verifies, in the order of the plan; damage is named in the log."""
-    found = []
-    for stage in graph.stages:
-        problem = store.problem(stage)
-        if problem:
-            found.append(stage)
-            if problem != "missing":
-                logging.getLogger("overopt").warning("%s; it is computed again", problem)
+    """The stages without a result that verifies, missing or damaged, in the order of the plan."""
+    return [stage for stage in graph.stages if store.problem(stage)]
+
+
+def heights(graph: Plan) -> dict[str, int]:
+    """For each key, the longest chain of stages that depend on it."""
+    found = {stage.key: 0 for stage in graph.stages}
+    for stage in reversed(graph.stages):
+        for parent in stage.parents.values():
+            found[parent.key] = max(found[parent.key], found[stage.key] + 1)
     return found
 
 
-def descendants(graph: Plan) -> dict[str, int]:
-    """For each key, how many stages depend on it, directly or not."""
-    below: dict[str, set[str]] = {stage.key: set() for stage in graph.stages}
-    for stage in reversed(graph.stages):
-        for parent in stage.parents.values():
-            below[parent.key] |= below[stage.key] | {stage.key}
-    return {key: len(found) for key, found in below.items()}
-
-
 def _run_stages(graph: Plan, missing: list[Stage], store: Store, runtime: Runtime) -> None:
-    weight = descendants(graph)
-    # what most other stages wait for comes first; equals keep the order of the plan
-    waiting = {stage.key: stage for stage in sorted(missing, key=lambda stage: -weight[stage.key])}
+    height = heights(graph)
+    # the longest chain first; equals keep the order of the plan
+    waiting = {stage.key: stage for stage in sorted(missing, key=lambda stage: -height[stage.key])}
     done = {stage.key for stage in graph.stages} - set(waiting)
-    running: dict[Future[float], Stage] = {}
+    running: dict[Future[float | None], Stage] = {}
     # Read by OpenMP when a worker imports torch: threads that spin steal the core from the other worker.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Compiled bfloat16 products are kept for every shape of a batch: over a thousand of them, a gigabyte, by default.
     os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    # glibc gives large buffers back to the kernel after every use, which then fills each new page with zeros: a sixth
+    # of the time of training goes into that.
+    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**30))
+    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**32))
     context = multiprocessing.get_context("spawn")
     with (
         Display(
             graph.study.name, total=len(graph.stages), done=len(done), workers=runtime.workers
         ) as display,
-        ProcessPoolExecutor(runtime.workers, context, initializer=_start_worker) as pool,
+        ProcessPoolExecutor(
+            runtime.workers, context, initializer=_start_worker, initargs=(os.getpid(),)
+        ) as pool,
     ):
         try:
             while waiting or running:
                 for key, stage in list(waiting.items()):
                     ready = all(parent.key in done for parent in stage.parents.values())
                     if ready and len(running) < runtime.workers:
-                        running[pool.submit(_compute, graph.study, key, runtime)] = waiting.pop(key)
+                        with _interrupts_for_this_process_alone():
+                            future = pool.submit(_compute, stage, runtime)
+                        running[future] = waiting.pop(key)
                 finished, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
                 for future in finished:
                     seconds = future.result()
                     stage = running.pop(future)
                     done.add(stage.key)
                     display.finished(stage.title, seconds)
-                display.update({s.title: progress(store.work_folder(s)) for s in running.values()})
+                seen = {stage.title: read_progress(store.work_folder(stage)) for stage in running.values()}
+                display.update(seen, elsewhere=_of_other_processes(running.values(), store))
         except BrokenProcessPool as error:
             titles = ", ".join(stage.title for stage in running.values())
             raise UserError(
@@ -139,10 +148,31 @@ def _run_stages(graph: Plan, missing: list[Stage], store: Store, runtime: Runtim
             raise
 
 
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the workers
+def _of_other_processes(stages: Iterable[Stage], store: Store) -> set[str]:
+    """Titles of the stages that a worker here waits for, because another process computes them."""
+    workers = {process.pid for process in multiprocessing.active_children()}
+    found = set()
+    for stage in stages:
+        seen = read_progress(store.work_folder(stage))
+        # a process that was killed may have left its progress, but holds no lock
+        if seen and seen.pid not in workers and held(store.lock_file(stage)):
+            found.add(stage.title)
+    return found
+
+
+@contextmanager
+def _interrupts_for_this_process_alone() -> Iterator[None]:
+    """A process that starts in this block never sees Ctrl-C, not even while it imports: its parent ends it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_worker(parent: int) -> None:
     torch.set_num_threads(1)
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     logging.getLogger("transformers").setLevel(logging.ERROR)
     from transformers.utils import logging as transformers_logging
 
@@ -156,18 +186,8 @@ def _end_with_parent(parent: int) -> None:
     os._exit(1)
 
 
-def _compute(study: Study, key: str, runtime: Runtime) -> float:
-    """In a worker: compute one stage of `study`; seconds taken."""
-    started = time.monotonic()
-    stage = next(stage for stage in plan(study).stages if stage.key == key)
-    Store(runtime.store).compute(stage, runtime)
-    return time.monotonic() - started
-
-
-def progress(work: Path) -> tuple[int, int] | None:
-    """Done and total of a running stage, if it has said anything."""
-    try:
-        seen = json.loads((work / "progress.json").read_text())
-        return seen["done"], seen["total"]
-    except (OSError, ValueError, KeyError):
-        return None
+def _compute(stage: Stage, runtime: Runtime) -> float | None:
+    """In a worker: compute one stage; seconds taken, None if another process computed it meanwhile."""
+    store = Store(runtime.store)
+    folder = store.compute(stage, runtime)
+    return read_record(folder)["seconds"] if stage.key in store.computed else None

@@ -1,34 +1,37 @@
 """Where a study stands, and whether a store can be trusted."""
 
-import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
-
+from overopt.checkpoint import damaged_checkpoints
 from overopt.plan import Plan
-from overopt.runner import progress
-from overopt.store import Stage, Store, canonical_json, identity_of, read_record, verify_folder
+from overopt.progress import read_progress
+from overopt.record import RECORD, identity_of, read_record, sha256_of_json, verify_folder
+from overopt.store import Stage, Store, held
 
 
 @dataclass(frozen=True)
 class StageStatus:
-    """One stage: seconds spent so far, and about how many are left (None where nobody can know)."""
+    """One stage: seconds spent so far, and about how many are left (None where nobody can know).
+
+    kept: a run of it was stopped, and the next goes on from what that one kept.
+    """
 
     title: str
     state: Literal["done", "running", "waiting", "damaged"]
     spent: float
     left: float | None
+    kept: bool = False
 
 
 def study_status(graph: Plan, store: Store) -> list[StageStatus]:
     """Every stage of a study in the order of its plan.
 
-    What is left of a running stage follows from its progress; of a waiting one, from what stages of its kind took
-    in this store.
+    What is left of a running stage follows from its progress; of one that has not said, and of a waiting one, from
+    what stages of its kind took in this store.
     """
     took = _typical_seconds(store)
     return [_status(stage, store, took.get(stage.name)) for stage in graph.stages]
@@ -38,22 +41,15 @@ def _status(stage: Stage, store: Store, typical: float | None) -> StageStatus:
     problem = store.problem(stage)
     if problem is None:
         return StageStatus(stage.title, "done", read_record(store.folder(stage))["seconds"], 0.0)
-    work = store.work_folder(stage)
-    if work.is_dir() and _held(store.lock_file(stage)):
-        spent = time.time() - work.stat().st_ctime
-        seen = progress(work)
-        left = spent / seen[0] * (seen[1] - seen[0]) if seen and seen[0] else None
+    if held(store.lock_file(stage)):
+        seen = read_progress(store.work_folder(stage))
+        spent = time.time() - seen.started if seen else 0.0
+        left = seen.left if seen else None
+        if left is None and typical is not None:
+            left = max(0.0, typical - spent)
         return StageStatus(stage.title, "running", spent, left)
-    return StageStatus(stage.title, "waiting" if problem == "missing" else "damaged", 0.0, typical)
-
-
-def _held(lock: Path) -> bool:
-    """Whether a living process holds the lock: that of a dead one is free, whatever files it left."""
-    try:
-        with FileLock(lock, timeout=0):
-            return False
-    except Timeout:
-        return True
+    kept = store.checkpoint_folder(stage).is_dir()
+    return StageStatus(stage.title, "waiting" if problem == "missing" else "damaged", 0.0, typical, kept)
 
 
 def _typical_seconds(store: Store) -> dict[str, float]:
@@ -71,10 +67,24 @@ def results(root: Path) -> list[Path]:
     return sorted(path for path in root.glob("*/*") if path.is_dir() and not path.suffix)
 
 
+def leftovers(root: Path) -> list[Path]:
+    """What runs that were stopped left in a store: unfinished results, and checkpoints to go on from."""
+    found = (path for path in root.glob("*/*") if path.suffix in (".work", ".checkpoint") and path.is_dir())
+    return sorted(path for path in found if not held(path.with_suffix(".work.lock")))
+
+
+def size(folder: Path) -> int:
+    """Bytes of the files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def damaged(root: Path) -> list[str]:
-    """One sentence for each result of a store that does not verify: what was found, and where."""
-    found = [_problem(folder) for folder in results(root)]
-    return [problem for problem in found if problem is not None]
+    """One sentence for each result and checkpoint of a store that does not verify: what was found, and where."""
+    problems = [_problem(folder) for folder in results(root)]
+    checkpoints = [path for folder in leftovers(root) for path in damaged_checkpoints(folder)]
+    return [problem for problem in problems if problem is not None] + [
+        f"{path}: found another SHA-256 than its name states" for path in checkpoints
+    ]
 
 
 def _problem(folder: Path) -> str | None:
@@ -82,10 +92,7 @@ def _problem(folder: Path) -> str | None:
     if problem is not None:
         return problem
     record: dict[str, Any] = read_record(folder)
-    try:
-        key = hashlib.sha256(canonical_json(identity_of(record)).encode()).hexdigest()
-    except (KeyError, ValueError):
-        key = ""
+    key = sha256_of_json(identity_of(record))
     if key != record.get("key") or not key.startswith(folder.name):
-        return f"{folder / 'record.json'}: found a record that does not belong to its folder"
+        return f"{folder / RECORD}: found a record that does not belong to its folder"
     return None

@@ -2,17 +2,15 @@
 
 A result's key is the SHA-256 of what it is (stage, version, spec, keys of its parents), so a change of any of
 them is another result. Work happens in `<key>.work`, locked against other processes; `record.json`, written
-last, names every file with its SHA-256; a rename publishes the folder. A folder that does not verify is never
-used: it is set aside and computed again.
+last, holds the SHA-256 of every file and its own; a rename publishes the folder. A folder that does not verify is never
+used: it is removed and computed again.
 """
 
-import hashlib
 import json
 import os
 import platform
 import resource
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,12 +19,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from overopt.checkpoint import Checkpoint
-from overopt.download import sha256_of
-from overopt.errors import UserError
-from overopt.study import ROOT
+from overopt.errors import UserError, system_error
+from overopt.progress import remove_progress, reporter
+from overopt.record import (
+    RECORD,
+    canonical_json,
+    git_state,
+    identity_of,
+    read_record,
+    sha256_of_json,
+    verify_folder,
+    write_record,
+)
 
 RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "polars")
 
@@ -50,7 +57,7 @@ class Stage:
     @cached_property
     def key(self) -> str:
         """SHA-256 (hex) of the canonical JSON of name, version, spec and parents' keys."""
-        return hashlib.sha256(canonical_json(self.identity).encode()).hexdigest()
+        return sha256_of_json(self.identity)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -86,20 +93,12 @@ class Job:
     checkpoint: Checkpoint
 
 
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no spaces: equal values, equal text.
-
-    Raises:
-        ValueError: on NaN or infinity, which JSON lacks.
-    """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
-
-
 class Store:
     """A folder of results, one sub-folder a kind of stage."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.computed: set[str] = set()  # keys of what `compute` computed, and did not find
         self._verified: set[str] = set()
 
     def folder(self, stage: Stage) -> Path:
@@ -114,6 +113,10 @@ class Store:
         """What the process that computes `stage` holds locked."""
         return self.folder(stage).with_suffix(".work.lock")
 
+    def checkpoint_folder(self, stage: Stage) -> Path:
+        """Where a run of `stage` that was stopped left its state, if it has any."""
+        return self.folder(stage).with_suffix(".checkpoint")
+
     def problem(self, stage: Stage) -> str | None:
         """Why the result of `stage` cannot be used: None if it verifies, "missing" if it was never published."""
         if stage.key in self._verified:
@@ -127,7 +130,7 @@ class Store:
             if identity_of(record) == json.loads(canonical_json(stage.identity)):
                 self._verified.add(stage.key)
                 return None
-            found = f"{folder / 'record.json'}: found the record of another result"
+            found = f"{folder / RECORD}: found the record of another result"
         return found
 
     def path(self, stage: Stage) -> Path:
@@ -147,42 +150,50 @@ class Store:
         Parents must be there. Two processes that ask for the same stage take turns: the second finds it done.
 
         Raises:
-            UserError: if the store cannot be written, or a parent is missing.
+            UserError: if the system refuses to read or write (no space, no permission), or a parent is missing.
         """
         folder, work = self.folder(stage), self.work_folder(stage)
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(self.lock_file(stage)):
+                shutil.rmtree(work, ignore_errors=True)  # of a process that was killed
                 problem = self.problem(stage)
                 if problem is None:
                     return folder
                 if problem != "missing":
                     shutil.rmtree(folder)
-                checkpoint = Checkpoint(folder.with_suffix(".checkpoint"))
-                shutil.rmtree(work, ignore_errors=True)
                 work.mkdir()
-                self._run(stage, work, runtime, checkpoint)
-                os.rename(work, folder)
-                shutil.rmtree(checkpoint.folder, ignore_errors=True)
-        except OSError as error:
+                try:
+                    self._run(stage, work, runtime)
+                    os.rename(work, folder)
+                finally:
+                    shutil.rmtree(work, ignore_errors=True)  # half a result only takes room
+                shutil.rmtree(self.checkpoint_folder(stage), ignore_errors=True)
+        except UserError:
+            raise
+        except Exception as error:
+            refusal = system_error(error)
+            if refusal is None:
+                raise
+            place = f" ({refusal.filename})" if refusal.filename else ""
             raise UserError(
-                f"store {self.root}: {error.strerror or error} while computing {stage.title!r}; "
-                "expected a folder that can be written, with room left"
+                f"store {self.root}: {refusal.strerror or refusal}{place} while computing {stage.title!r}; expected a "
+                "folder that can be written, with room left; what was finished is kept"
             ) from error
+        self.computed.add(stage.key)
         return folder
 
-    def _run(self, stage: Stage, work: Path, runtime: Runtime, checkpoint: Checkpoint) -> None:
+    def _run(self, stage: Stage, work: Path, runtime: Runtime) -> None:
         started, clock = time.time(), time.monotonic()
         parents = {role: self.path(parent) for role, parent in stage.parents.items()}
         keys = {"self": stage.key} | {role: parent.key for role, parent in stage.parents.items()}
-        stage.run(Job(stage.spec, parents, work, runtime, _progress_file(work), keys, checkpoint))
-        (work / "progress.json").unlink(missing_ok=True)
-        files = {str(p.relative_to(work)): sha256_of(p) for p in sorted(work.rglob("*")) if p.is_file()}
-        record = {
+        checkpoint = Checkpoint(self.checkpoint_folder(stage))
+        stage.run(Job(stage.spec, parents, work, runtime, reporter(work), keys, checkpoint))
+        remove_progress(work)
+        about = {
             **stage.identity,
             "key": stage.key,
             "title": stage.title,
-            "files": files,
             "started": round(started, 1),
             "seconds": round(time.monotonic() - clock, 2),
             "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
@@ -192,61 +203,17 @@ class Store:
             "packages": {name: version(name) for name in RECORDED_PACKAGES},
             "git": git_state(),
         }
-        (work / "record.json").write_text(json.dumps(record, indent=1, sort_keys=True))
+        write_record(work, about)
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """The record of a published result."""
-    return json.loads((folder / "record.json").read_text())
-
-
-def identity_of(record: dict[str, Any]) -> dict[str, Any]:
-    """What the key of a recorded result is made of: see `Stage.identity`."""
-    return {name: record.get(name) for name in ("stage", "version", "spec", "parents")}
-
-
-def verify_folder(folder: Path) -> str | None:
-    """None if every file that the record names is there, unchanged, and alone; else what was found."""
+def held(lock: Path) -> bool:
+    """Whether a living process holds the lock: that of a dead one is free, whatever files it left."""
+    if not lock.exists():
+        return False
     try:
-        files = read_record(folder)["files"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return f"{folder / 'record.json'}: found no readable record"
-    present = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} - {"record.json"}
-    for name in sorted(set(files) | present):
-        if name not in present:
-            return f"{folder / name}: missing"
-        if name not in files:
-            return f"{folder / name}: not in the record"
-        if sha256_of(folder / name) != files[name]:
-            return f"{folder / name}: found another SHA-256 than its record states"
-    return None
-
-
-def _progress_file(work: Path) -> Callable[[int, int], None]:
-    """Writes done and total to `progress.json` at most twice a second, for whoever displays them."""
-    last = 0.0
-
-    def report(done: int, total: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last > 0.5:
-            last = now
-            scratch = work / "progress.json.tmp"
-            scratch.write_text(json.dumps({"done": done, "total": total}))
-            os.replace(scratch, work / "progress.json")
-
-    return report
-
-
-def git_state() -> dict[str, Any]:
-    """Commit of the project and whether tracked files differ from it; `commit` is null outside git."""
-
-    def git(*words: str) -> str | None:
-        done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    try:
-        commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
-    except FileNotFoundError:
-        return {"commit": None, "changed": None}
-    return {"commit": commit, "changed": bool(changes) if changes is not None else None}
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False  # a store that cannot be written: nobody computes in it

@@ -1,5 +1,8 @@
 """Small things that several tests share. overopt is imported inside: jaxtyping's hook must be set first."""
 
+import contextlib
+import resource
+
 import pytest
 import torch
 from book_fixtures import smoke_book  # noqa: F401
@@ -14,6 +17,22 @@ TEXTS = [
     "She plays the part well; he does not.",
     "Was it good? It was, and then it was not.",
 ]
+
+
+@pytest.fixture
+def disk_full_at():
+    """In the block that this opens, the system refuses to write a file beyond so many bytes, as on a full disk."""
+
+    @contextlib.contextmanager
+    def limited(size):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limited
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ Tests that use it belong to the xdist group "smoke", so that one process has the
 """
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,3 +25,11 @@ def smoke_store(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Pat
     with filelock.FileLock(shared / "smoke_store.lock"):
         runner.run(load_study("smoke"), replace(runner.make_runtime("cpu"), store=store))
     return store
+
+
+def copied_without(store: Path, target: Path, names: list[str]) -> Path:
+    """A copy of the store that lacks every result of the stages in `names`."""
+    shutil.copytree(store, target)
+    for name in names:
+        shutil.rmtree(target / name)
+    return target

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
-from overopt.checkpoint import Checkpoint
+from overopt.checkpoint import Checkpoint, damaged_checkpoints
 
 STATE = {"weights": torch.arange(6.0).reshape(2, 3), "step": torch.tensor(7)}
 
@@ -48,3 +49,21 @@ def test_a_save_that_was_cut_off_leaves_the_one_before(tmp_path):
     checkpoint.save(STATE, 1)
     (tmp_path / "unfinished").write_bytes(b"half a file")
     assert checkpoint.load()[1] == 1
+
+
+def test_a_save_on_a_full_disk_keeps_the_one_before_and_leaves_no_half(tmp_path, disk_full_at):
+    checkpoint = Checkpoint(tmp_path)
+    checkpoint.save(STATE, 1)
+    with disk_full_at(10_000), pytest.raises(SafetensorError, match="os error"):
+        checkpoint.save({"weights": torch.zeros(10_000)}, 2)
+    assert len(kept(tmp_path)) == 1
+    assert checkpoint.load()[1] == 1
+
+
+def test_damaged_checkpoints_are_found_in_every_part(tmp_path):
+    for name in ("one", "two"):
+        Checkpoint(tmp_path / name).save(STATE, name)
+    assert damaged_checkpoints(tmp_path) == []
+    (path,) = kept(tmp_path / "two")
+    path.write_bytes(path.read_bytes() + b"\0")
+    assert damaged_checkpoints(tmp_path) == [path]

@@ -154,15 +154,61 @@ def test_the_status_of_a_study_nobody_has_run(overopt):
     assert lines[-1].startswith(f"0 of {len(lines) - 2} stages done, ")
 
 
-def test_an_empty_store_verifies_and_a_damaged_one_is_refused(overopt, tmp_path, monkeypatch):
-    monkeypatch.setenv("OVEROPT_STORE", str(tmp_path / "store"))
+@pytest.mark.parametrize("columns", [40, 60, 100])
+def test_the_status_fits_a_narrow_terminal(overopt, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("overopt.cli._on_terminal", lambda: True)
+    code, out, _ = overopt("status", "smoke")
+    lines = out.splitlines()
+    assert code == 0
+    assert max(map(len, lines)) <= columns
+    column = lines[0].index("stage")
+    table = lines[: next(k for k, line in enumerate(lines) if line.startswith("0 of "))]
+    assert all(
+        line[:column].split() in (["waiting", "?"], []) for line in table[1:]
+    )  # else it is a title's rest
+    assert "decoys against 1k, ratings and fluency" in " ".join(
+        " ".join(line[column:] for line in table).split()
+    )
+
+
+def test_the_status_in_a_pipe_is_a_line_a_stage(overopt, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    _, out, _ = overopt("status", "smoke")
+    assert any(line.endswith("  decoys against 1k, ratings and fluency") for line in out.splitlines())
+
+
+def test_an_empty_store_verifies_and_a_damaged_one_is_refused(overopt, tmp_path):
     code, out, _ = overopt("verify")
     assert (code, out) == (0, f"store {tmp_path / 'store'}: all 0 results verify\n")
     (tmp_path / "store" / "toy" / "abc").mkdir(parents=True)
     code, out, err = overopt("verify")
     assert code == 2
     assert out == f"{tmp_path / 'store' / 'toy' / 'abc' / 'record.json'}: found no readable record\n"
-    assert err.startswith(f"overopt: store {tmp_path / 'store'}: found 1 of 1 results damaged, expected none")
+    assert err.startswith(f"overopt: store {tmp_path / 'store'}: found 1 damaged among 1 results and ")
+    assert err.count("\n") == 1
+
+
+def test_what_a_stopped_run_left_is_no_damage(overopt, tmp_path):
+    left = tmp_path / "store" / "toy" / "abc.work"
+    left.mkdir(parents=True)
+    (left / "half").write_bytes(b"x" * 250_000)
+    code, out, err = overopt("verify")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        f"{left}: 0.2 MB of a run that was stopped, for the next one; may be deleted",
+        f"store {tmp_path / 'store'}: all 0 results verify",
+    ]
+
+
+@pytest.mark.parametrize("name", ["curves.csv", "curves.parquet"])
+def test_a_full_disk_is_one_sentence_and_leaves_no_file(refused, tmp_path, disk_full_at, name):
+    draw = random.Random(0)
+    rows = [f"{prompt},{draw.random()},{draw.random()}" for prompt in "abc" for _ in range(64)]
+    write(tmp_path, "scores.csv", "prompt,gold,proxy", *rows)
+    with disk_full_at(100):
+        said = refused("bon", "scores.csv", "--out", name)
+    assert said == f"{name}: could not be written (File too large), expected a writable place"
 
 
 def test_a_diverged_training_exits_with_1_and_says_so(overopt, monkeypatch):

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
+from smoke_fixtures import copied_without
 
 from overopt import results, runner
 from overopt.plan import plan
@@ -26,14 +26,6 @@ SMOKE = load_study("smoke")
 @pytest.fixture
 def tables(smoke_store):
     return results.read(Store(smoke_store).path(plan(SMOKE).tables), SMOKE)
-
-
-def copied_without(store, target, names):
-    """A copy of the store that lacks every result of the stages in `names`."""
-    shutil.copytree(store, target)
-    for name in names:
-        shutil.rmtree(target / name)
-    return target
 
 
 def test_every_result_verifies_and_nothing_is_missing(smoke_store):
@@ -73,12 +65,16 @@ def test_a_finished_study_computes_nothing_again(smoke_store, monkeypatch):
     assert runner.run(SMOKE, runtime).is_dir()
 
 
+EARLY = ["corpus", "tokenizer", "language_model", "word_vectors", "rating_model", "decoys"]
+LATE = ["samples", "gold", "pairs", "pool", "proxy", "best_of_n", "far_best_of_n", "ppo", "tables"]
+
+
 @pytest.mark.parametrize(
     "names",
     [
         ["best_of_n", "tables"],
         pytest.param(
-            ["language_model", "decoys", "gold", "pairs", "pool", "proxy", "best_of_n", "ppo", "tables"],
+            [*EARLY, *LATE],
             marks=pytest.mark.slow,
         ),
     ],
@@ -93,17 +89,15 @@ def test_the_same_spec_gives_the_same_bits(smoke_store, tmp_path, names):
 
 def test_batch_and_workers_do_not_change_the_curves(smoke_store, tmp_path, tables):
     other = copied_without(
-        smoke_store, tmp_path / "other", ["pairs", "pool", "proxy", "best_of_n", "ppo", "tables"]
+        smoke_store,
+        tmp_path / "other",
+        ["samples", "pairs", "pool", "proxy", "best_of_n", "far_best_of_n", "ppo", "tables"],
     )
     runtime = replace(runner.make_runtime("cpu", workers=1, batch=37), store=other)
     changed = results.read(runner.run(SMOKE, runtime), SMOKE).curves
     assert changed["record"].to_list() == tables.curves["record"].to_list()
     for name in ("kl", "gold", "proxy", "gold_se"):
         assert (changed[name] - tables.curves[name]).abs().max() < 1e-3, name
-
-
-EARLY = ["corpus", "tokenizer", "language_model", "word_vectors", "rating_model", "decoys"]
-LATE = ["gold", "pairs", "pool", "proxy", "best_of_n", "ppo", "tables"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from overopt.plan import plan
-from overopt.runner import descendants
+from overopt.runner import heights
 from overopt.store import canonical_json
 from overopt.study import Study, available, load_study
 
@@ -62,7 +62,9 @@ def test_a_field_leaves_the_rest_alone():
     before = keys(load_study("smoke"))
     after = keys(changed(load_study("smoke"), "proxies.learning_rates.1k", 1e-3))
     moved = {title for title in before if before[title] != after[title]}
-    assert moved == {f"{kind} 1k, 640 pairs, seed 0" for kind in ("proxy", "best-of-n", "PPO")} | {"tables"}
+    assert moved == {
+        f"{kind} 1k, 640 pairs, seed 0" for kind in ("proxy", "best-of-n", "far best-of-n", "PPO")
+    } | {"tables"}
 
 
 def test_a_larger_grid_keeps_the_results_of_the_smaller():
@@ -75,11 +77,11 @@ def test_a_larger_grid_keeps_the_results_of_the_smaller():
     assert "PPO 7k, 640 pairs, seed 0, penalty 0.1" in after
 
 
-def test_descendants_against_a_slow_count():
+def test_heights_against_a_slow_count():
     graph = plan(load_study("smoke"))
 
-    def below(key):
+    def chain(key):
         children = {s.key for s in graph.stages if key in {parent.key for parent in s.parents.values()}}
-        return children.union(*(below(child) for child in children))
+        return max((1 + chain(child) for child in children), default=0)
 
-    assert descendants(graph) == {stage.key: len(below(stage.key)) for stage in graph.stages}
+    assert heights(graph) == {stage.key: chain(stage.key) for stage in graph.stages}

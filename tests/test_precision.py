@@ -1,10 +1,18 @@
 """Mixed precision: on inside, off outside, and close to float32."""
 
+from dataclasses import replace
+
+import polars as pl
 import pytest
 import torch
+from smoke_fixtures import copied_without
 
-from overopt import precision
+from overopt import precision, runner
+from overopt.curves import read
+from overopt.plan import plan
 from overopt.precision import has_bfloat16, mixed_precision
+from overopt.store import Store
+from overopt.study import load_study
 
 IDS = torch.tensor([[1, 5, 6, 7], [1, 8, 9, 10]])
 
@@ -36,6 +44,34 @@ def test_does_nothing_where_the_processor_lacks_bfloat16(language_model, monkeyp
         loss, gradient = loss_and_gradient(language_model)
     assert torch.equal(loss, exact)
     assert torch.equal(gradient, slope)
+
+
+@pytest.mark.xdist_group("smoke")
+def test_a_proxy_trained_in_bfloat16_moves_its_curve_within_the_errors(smoke_store, monkeypatch, tmp_path):
+    """The same proxy stage with and without bfloat16, judged on the same pool: best-of-n and calibration."""
+    graph = plan(load_study("smoke"))
+    runtime = replace(runner.make_runtime("cpu"), store=smoke_store)
+    curves = []
+    for fast in (False, True):
+        monkeypatch.setattr(precision, "has_bfloat16", lambda device, fast=fast: fast)
+        store = Store(copied_without(smoke_store, tmp_path / str(fast), ["proxy", "best_of_n"]))
+        for stage in graph.stages:
+            if stage.name in ("proxy", "best_of_n"):
+                store.compute(stage, replace(runtime, store=store.root))
+        curves.append(
+            pl.concat(
+                [
+                    read(store.folder(stage) / "curve.parquet")
+                    for stage in graph.stages
+                    if stage.name == "best_of_n"
+                ]
+            )
+        )
+    exact, fast = curves
+    assert fast["rm_loss"].to_list() != exact["rm_loss"].to_list()  # bfloat16 was used
+    for name in ("gold", "proxy"):
+        gap = (fast[name] - exact[name]).abs()
+        assert (gap < exact[f"{name}_se"]).all(), name
 
 
 def test_asks_the_processor():

@@ -1,6 +1,8 @@
 """Running a plan in processes: order, failure, interruption. Toy stages; the real ones are in test_end_to_end."""
 
-import json
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -38,9 +40,24 @@ def test_a_failed_stage_ends_the_run_and_publishes_nothing(tmp_path, monkeypatch
     assert len(runner.unfinished(plan(SMOKE), Store(runtime.store))) == len(plan(SMOKE).stages)
 
 
-def test_progress_of_a_stage_is_read_or_none(tmp_path):
-    assert runner.progress(tmp_path) is None
-    (tmp_path / "progress.json").write_text(json.dumps({"done": 3, "total": 9}))
-    assert runner.progress(tmp_path) == (3, 9)
-    (tmp_path / "progress.json").write_text("{")
-    assert runner.progress(tmp_path) is None
+def test_a_worker_ends_if_its_parent_is_gone_before_it_looks(monkeypatch):
+    def end(code):
+        raise SystemExit(code)
+
+    monkeypatch.setattr(runner.os, "_exit", end)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    with pytest.raises(SystemExit):
+        runner._end_with_parent(gone.pid)
+
+
+def test_what_starts_in_the_block_never_sees_an_interrupt():
+    with runner._interrupts_for_this_process_alone():
+        child = subprocess.Popen(
+            [sys.executable, "-c", "import time; print(flush=True); time.sleep(0.5); print('whole')"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        child.stdout.readline()
+    child.send_signal(signal.SIGINT)
+    assert child.communicate()[0] == "whole\n"

@@ -2,15 +2,20 @@
 
 import json
 import shutil
-from dataclasses import replace
+import time
+from dataclasses import asdict, replace
 
 import pytest
+import torch
 from filelock import FileLock
 
 from overopt import runner
+from overopt.checkpoint import Checkpoint
 from overopt.errors import UserError
 from overopt.plan import Plan, plan
-from overopt.status import damaged, results, study_status
+from overopt.progress import Progress
+from overopt.record import read_record, write_record
+from overopt.status import damaged, leftovers, results, size, study_status
 from overopt.store import Runtime, Stage, Store
 from overopt.study import load_study
 
@@ -45,17 +50,46 @@ def graph(store):
 def test_stages_are_done_running_waiting_or_damaged(graph, store):
     work = store.work_folder(graph.stages[2])
     work.mkdir()
-    (work / "progress.json").write_text(json.dumps({"done": 1, "total": 4}))
+    now = time.time()
+    said = Progress(pid=1, started=now - 100, done=4, total=10, seen=now, first=1, since=now - 30)
+    (work / "progress.json").write_text(json.dumps(asdict(said)))
     states = [row.state for row in study_status(graph, store)]
     assert states == ["done", "done", "waiting", "waiting"]  # what a dead process left is not running
     with FileLock(store.lock_file(graph.stages[2])):
+        (work / "another file").write_text("what a stage writes does not change when it began")
         rows = study_status(graph, store)
     assert [row.state for row in rows] == ["done", "done", "running", "waiting"]
-    assert rows[2].left == pytest.approx(3 * rows[2].spent)
+    assert rows[2].spent == pytest.approx(100, abs=5)
+    assert rows[2].left == pytest.approx(60)  # three steps took 30 seconds, six are left
     assert rows[3].left is not None  # from what stages of its kind took
     assert [row.left for row in rows[:2]] == [0, 0]
     (store.folder(graph.stages[1]) / "number.txt").write_text("7")
     assert study_status(graph, Store(store.root))[1].state == "damaged"
+
+
+def test_a_running_stage_that_has_not_said_takes_what_its_kind_took(graph, store):
+    for made in graph.stages[:2]:
+        record = read_record(store.folder(made))
+        (store.folder(made) / "record.json").write_text(json.dumps(record | {"seconds": 200.0}))
+    work = store.work_folder(graph.stages[2])
+    work.mkdir()
+    (work / "progress.json").write_text(json.dumps(asdict(Progress(pid=1, started=time.time() - 50))))
+    with FileLock(store.lock_file(graph.stages[2])):
+        assert study_status(graph, store)[2].left == pytest.approx(150, abs=5)
+
+
+def test_a_stopped_stage_shows_what_is_kept(graph, store):
+    assert not any(row.kept for row in study_status(graph, store))
+    Checkpoint(store.checkpoint_folder(graph.stages[2])).save({"half": torch.zeros(1)}, None)
+    rows = study_status(graph, store)
+    assert [row.kept for row in rows] == [False, False, True, False]
+    assert rows[2].state == "waiting"
+
+
+def test_status_writes_nothing(graph, store):
+    before = sorted(store.root.rglob("*"))
+    study_status(graph, store)
+    assert sorted(store.root.rglob("*")) == before
 
 
 def test_without_experience_nobody_knows_how_long(store):
@@ -68,9 +102,10 @@ def break_record(folder):
 
 
 def change_spec(folder):
-    record = json.loads((folder / "record.json").read_text())
+    record = read_record(folder)
     record["spec"]["number"] = 5
-    (folder / "record.json").write_text(json.dumps(record))
+    (folder / "record.json").unlink()
+    write_record(folder, {name: value for name, value in record.items() if name not in ("files", "sha256")})
 
 
 @pytest.mark.parametrize(
@@ -92,7 +127,23 @@ def test_every_damage_in_a_store_is_named(graph, store, damage, named):
     assert named in found
 
 
-def test_a_run_refuses_damage_if_told_to(tmp_path, graph, store, monkeypatch):
+def test_damage_of_what_a_stopped_run_kept_is_named(graph, store):
+    left = store.checkpoint_folder(graph.stages[2])
+    Checkpoint(left / "a part").save({"half": torch.zeros(1)}, None)
+    work = store.work_folder(graph.stages[3])
+    work.mkdir()
+    assert leftovers(store.root) == sorted([left, work])
+    assert damaged(store.root) == []
+    (path,) = (left / "a part").iterdir()
+    assert size(left) == path.stat().st_size
+    path.write_bytes(path.read_bytes()[:-1])
+    assert damaged(store.root) == [f"{path}: found another SHA-256 than its name states"]
+    with FileLock(store.lock_file(graph.stages[2])):  # a running stage replaces its checkpoint at any moment
+        assert leftovers(store.root) == [work]
+        assert damaged(store.root) == []
+
+
+def test_a_run_refuses_damage_if_told_to(graph, store, monkeypatch, caplog):
     monkeypatch.setattr(runner, "plan", lambda study: Plan(study, graph.stages[:2]))
     runtime = replace(runner.make_runtime("cpu", workers=1), store=store.root)
     assert runner.run(SMOKE, runtime, recompute=False) == store.folder(graph.stages[1])
@@ -100,6 +151,21 @@ def test_a_run_refuses_damage_if_told_to(tmp_path, graph, store, monkeypatch):
     with pytest.raises(UserError, match=r"result 'toy 0': .*number.txt: found another SHA-256"):
         runner.run(SMOKE, runtime, recompute=False)
     assert (store.folder(graph.stages[0]) / "number.txt").read_text() == "7"
+    assert caplog.text == ""  # nothing says that it is computed again
+
+
+def test_a_run_names_the_damage_that_it_mends(graph, store, monkeypatch, caplog):
+    monkeypatch.setattr(runner, "plan", lambda study: Plan(study, graph.stages[:2]))
+    monkeypatch.setattr(
+        runner,
+        "_run_stages",
+        lambda graph, missing, store, runtime: [store.compute(s, runtime) for s in missing],
+    )
+    spoilt = store.folder(graph.stages[0]) / "number.txt"
+    spoilt.write_text("7")
+    runner.run(SMOKE, replace(runner.make_runtime("cpu", workers=1), store=store.root))
+    assert f"{spoilt}: found another SHA-256 than its record states; it is computed again" in caplog.text
+    assert spoilt.read_text() == "0"
 
 
 def test_the_plan_of_a_study_has_a_status(tmp_path):

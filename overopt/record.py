@@ -1,0 +1,83 @@
+"""The record of a result: what it is, how it came to be, the SHA-256 of each of its files and of itself."""
+
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from overopt.download import sha256_of
+from overopt.study import ROOT
+
+RECORD = "record.json"
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values, equal text.
+
+    Raises:
+        ValueError: on NaN or infinity, which JSON lacks.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+
+
+def sha256_of_json(value: Any) -> str:
+    """Hex SHA-256 of a value's canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def write_record(folder: Path, values: dict[str, Any]) -> None:
+    """Record `values` and the SHA-256 of every file in `folder`, where there is no record yet."""
+    files = {str(p.relative_to(folder)): sha256_of(p) for p in sorted(folder.rglob("*")) if p.is_file()}
+    record = values | {"files": files}
+    record["sha256"] = sha256_of_json(record)
+    (folder / RECORD).write_text(json.dumps(record, indent=1, sort_keys=True))
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The record of a published result."""
+    return json.loads((folder / RECORD).read_text())
+
+
+def identity_of(record: dict[str, Any]) -> dict[str, Any]:
+    """What the key of a recorded result is made of: see `Stage.identity`."""
+    return {name: record.get(name) for name in ("stage", "version", "spec", "parents")}
+
+
+def verify_folder(folder: Path) -> str | None:
+    """None if the record is whole and every file that it names is there, unchanged, and alone; else what was found."""
+    try:
+        record = read_record(folder)
+        stated, files = record.pop("sha256", None), dict(record["files"])
+        found = sha256_of_json(record)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return f"{folder / RECORD}: found no readable record"
+    if found != stated:
+        return f"{folder / RECORD}: found another SHA-256 than the record states of itself"
+    present = {str(p.relative_to(folder)) for p in folder.rglob("*") if not p.is_dir()} - {RECORD}
+    for name in sorted(set(files) | present):
+        path = folder / name
+        if name not in files:
+            return f"{path}: not in the record"
+        if not path.is_file():
+            return f"{path}: missing"
+        try:
+            if sha256_of(path) != files[name]:
+                return f"{path}: found another SHA-256 than its record states"
+        except OSError as error:
+            return f"{path}: could not be read ({error.strerror or error})"
+    return None
+
+
+def git_state() -> dict[str, Any]:
+    """Commit of the project and whether tracked files differ from it; `commit` is null outside git."""
+
+    def git(*words: str) -> str | None:
+        done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    try:
+        commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
+    except FileNotFoundError:
+        return {"commit": None, "changed": None}
+    return {"commit": commit, "changed": bool(changes) if changes is not None else None}
