@@ -1,9 +1,11 @@
 # make report [STUDY=laptop]: from nothing to a report in the browser.   make test: lint, types and every test.
-# make bench: how fast, against what others do the same with.
+# make bench [CASES="ppo scoring"]: how fast, against what others do the same with.
 STUDY ?= laptop
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export OMP_WAIT_POLICY := PASSIVE
+# as in a worker of a study, and for both sides alike
+BENCH := OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=4294967296 $(BIN)/python
 
 .PHONY: report test setup check clean bench
 
@@ -13,8 +15,9 @@ report: setup
 test: setup check
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-bench: setup
-	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
+bench: setup .venv-bench/ready
+	@$(BENCH) -m benchmarks $(CASES)
+	@$(if $(CASES),,$(BENCH) -m benchmarks.cost)
 
 setup: .venv/ready
 
@@ -25,6 +28,12 @@ setup: .venv/ready
 	@echo "installing the pinned packages into .venv (a few minutes the first time)"
 	@$(BIN)/python -m pip install -qq --requirement requirements.txt
 	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-bench/ready: requirements.txt benchmarks/requirements.txt
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	@echo "installing TRL, to measure against, into .venv-bench (a few minutes the first time)"
+	@.venv-bench/bin/python -m pip install -qq --requirement benchmarks/requirements.txt
 	@touch $@
 
 check: setup

@@ -1,5 +1,6 @@
-"""`python -m benchmarks`: measure every case, print a table, write latest.json beside this file."""
+"""`python -m benchmarks [CASE ...]`: measure, print a table, renew the rows in latest.json beside this file."""
 
+import argparse
 import json
 import os
 import resource
@@ -9,19 +10,33 @@ from pathlib import Path
 import torch
 from transformers.utils import logging
 
-from benchmarks import cases
+from benchmarks import cases, training
+
+CASES = {
+    "sampling": cases.sampling,
+    "scoring": cases.scoring,
+    "best-of-n": cases.best_of_n,
+    "ppo": training.ppo,
+    "proxies": training.proxies,
+}
+LATEST = Path(__file__).with_name("latest.json")
 
 
 def main() -> None:
     """One thread, as in a worker of a study; the load says whether something else was running."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"{', '.join(CASES)}; all if none is named")
+    chosen = parser.parse_args().cases or list(CASES)
+    if unknown := sorted(set(chosen) - set(CASES)):
+        parser.error(f"found {', '.join(unknown)}, expected some of {', '.join(CASES)}")
     torch.set_num_threads(1)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     print(f"threads {torch.get_num_threads()}, load {os.getloadavg()[0]:.2f}, cores {os.cpu_count()}")
     print(f"{'ratio':>6} {'least':>6} {'most':>6} {'target':>6} {'roof':>5} {'load':>5}  what")
-    found = []
-    for case in (cases.sampling, cases.scoring, cases.best_of_n):
-        for row in case():
+    for name in chosen:
+        found = []
+        for row in CASES[name]():
             found.append(asdict(row))
             roof = "" if row.roofline_share is None else f"{row.roofline_share:.2f}"
             print(
@@ -29,10 +44,16 @@ def main() -> None:
                 f"{os.getloadavg()[0]:5.2f}  {row.name}, against {row.against} ({row.seconds:.3g} s)",
                 flush=True,
             )
-    path = Path(__file__).with_name("latest.json")
-    path.write_text(json.dumps(found, indent=1) + "\n")
+        keep(name, found)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"peak memory {peak:.2f} GiB; written to {path}")
+    print(f"peak memory {peak:.2f} GiB; written to {LATEST}")
+
+
+def keep(case: str, rows: list[dict[str, object]]) -> None:
+    """Put the rows of a case into latest.json, where those of other cases stay."""
+    known = json.loads(LATEST.read_text()) if LATEST.exists() else []
+    others = [row for row in known if row["case"] != case]
+    LATEST.write_text(json.dumps([*others, *({"case": case, **row} for row in rows)], indent=1) + "\n")
 
 
 if __name__ == "__main__":
