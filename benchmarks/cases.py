@@ -125,7 +125,7 @@ def best_of_n() -> Iterator[Ratio]:
     """Curves of 20 proxies over 64 prompts of 65,536 samples, against Monte-Carlo at an equal standard error.
 
     The Monte-Carlo estimator takes the best of n random samples, again and again. It is timed for one proxy and a
-    few repeats; the number of repeats it needs follows from its spread and from the standard error, over halves of
+    few repeats; the number of repeats it needs follows from its spread and from the standard error, over eighths of
     the samples, of the estimator that it is compared with.
     """
     rng = np.random.default_rng(0)
@@ -135,7 +135,7 @@ def best_of_n() -> Iterator[Ratio]:
     ns = [2**k for k in range(17)]
     ours = seconds(lambda: [best_of_n_curve(proxy, gold, ns) for proxy in scores]) / len(scores) * proxies
     n, repeats = 4096, 200
-    parts = [best_of_n_curve(scores[0][:, half], gold[:, half], [n])[0] for half in _halves(samples, 8)]
+    parts = [best_of_n_curve(scores[0][:, half], gold[:, half], [n])[0] for half in _parts(samples, 8)]
     error = np.std([part.gold for part in parts], ddof=1) / len(parts) ** 0.5
     bests = np.empty((repeats, n_prompts))
 
@@ -161,6 +161,6 @@ def best_of_n() -> Iterator[Ratio]:
     )
 
 
-def _halves(samples: int, parts: int) -> list[slice]:
+def _parts(samples: int, parts: int) -> list[slice]:
     size = samples // parts
     return [slice(k * size, (k + 1) * size) for k in range(parts)]

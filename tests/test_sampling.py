@@ -311,3 +311,25 @@ def test_prompts_are_bos_and_the_text_padded_on_the_left(tokenizer):
         assert prompts.mask[i].tolist() == sorted(prompts.mask[i].tolist())
         assert (prompts.ids[i][~prompts.mask[i]] == tokenizer.pad_token_id).all()
     assert [text.strip() for text in decode(prompts.ids, tokenizer)] == TEXTS
+
+
+def test_saved_samples_come_back_the_same_with_large_tokens_and_shared_prompts(tmp_path):
+    heads = torch.tensor([[0, 1, 5], [1, 40_000, 6], [0, 1, 5]])
+    ids = torch.tensor([[65_535, 2], [7, 8], [2, 0]])
+    mask = torch.tensor([[True, True], [True, True], [True, False]])
+    samples = Samples(
+        Prompts(heads, torch.tensor([[False, True, True], [True] * 3, [False, True, True]])), ids, mask
+    )
+    samples.save(tmp_path / "x.safetensors")
+    again = Samples.load(tmp_path / "x.safetensors")
+    for kept, now in ((samples, again), (samples.prompts, again.prompts)):
+        assert torch.equal(kept.ids, now.ids)
+        assert torch.equal(kept.mask, now.mask)
+
+
+def test_a_token_that_does_not_fit_is_refused(tmp_path):
+    heads, ids = torch.tensor([[1]]), torch.tensor([[65_536]])
+    samples = Samples(Prompts(heads, heads > 0), ids, ids > 0)
+    with pytest.raises(ValueError, match="found token 65536, expected less than 65536"):
+        samples.save(tmp_path / "x.safetensors")
+    assert not (tmp_path / "x.safetensors").exists()
