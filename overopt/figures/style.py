@@ -63,7 +63,9 @@ def kl_axis(largest: float, *, title: str = "KL from the initial policy (nats)")
     """x = KL in nats on a square-root scale from 0 to `largest`, as in the paper."""
     few = [tick for tick in TICKS if tick <= largest and (largest < 12 or tick not in (0.1, 0.5, 3, 15, 80))]
     scale = alt.Scale(type="sqrt", domain=[0, largest], nice=False)
-    return alt.X("kl:Q", title=title, scale=scale, axis=alt.Axis(values=few, format="~g", grid=False))
+    return alt.X(
+        "kl:Q", title=title, scale=scale, axis=alt.Axis(values=few, labelExpr="datum.value", grid=False)
+    )
 
 
 def log_size_axis(sizes: list[int], *, field: str = "params", title: str = "Parameters") -> alt.X:
