@@ -8,14 +8,13 @@ import fake_results
 import numpy as np
 import polars as pl
 import pytest
-import vl_convert
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from overopt import altair_page, figures, findings, pages
 from overopt.figures.optimisation import MOST_POINTS, thinned
-from overopt.figures.style import kl_axis, ordered_colours, short_number
+from overopt.figures.style import ordered_colours, short_number
 
 
 @pytest.fixture(scope="module", params=[(4, 2), (1, 1)], ids=["4 sizes, 2 seeds", "1 size, 1 seed"])
@@ -234,12 +233,3 @@ def test_numbers_and_intervals():
     assert pages.number(None) == "—"
     assert pages.interval(1.0, 0.5, float("inf")) == "1.00\u00a0[0.50,\u00a0∞]"
     assert [pages.duration(s) for s in (5, 600, 7200)] == ["5 seconds", "10.0 minutes", "2.0 hours"]
-
-
-@pytest.mark.parametrize("largest", [6.0, 70.0])
-def test_ticks_of_kl_are_plain_numbers(largest):
-    chart = alt.Chart(pl.DataFrame({"kl": [0.0, largest]})).mark_point().encode(x=kl_axis(largest))
-    labels = re.findall(r"<text[^>]*>([^<]*)</text>", vl_convert.vegalite_to_svg(chart.to_dict()))
-    numbers = [label for label in labels if label[:1].isdigit()]
-    assert len(numbers) >= 4
-    assert not [label for label in numbers if "e" in label]
