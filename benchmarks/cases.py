@@ -34,6 +34,14 @@ def prompts(rows: int) -> Prompts:
     return Prompts(ids, torch.ones_like(ids, dtype=torch.bool))
 
 
+def completions(start: Prompts, draw: torch.Generator) -> Samples:
+    """Random completions of 1 to 24 tokens."""
+    lengths = torch.randint(1, COMPLETION + 1, (len(start), 1), generator=draw)
+    mask = torch.arange(COMPLETION) < lengths
+    ids = torch.randint(3, VOCABULARY, mask.shape, generator=draw).masked_fill(~mask, PAD)
+    return Samples(start, ids, mask)
+
+
 def products(shape: Shape, tokens: int, predicted: int) -> Work:
     """The matrix products of a forward pass over `tokens` tokens, of which `predicted` get logits."""
     width = shape.width
@@ -98,11 +106,7 @@ def scoring() -> Iterator[Ratio]:
 
 @torch.inference_mode()
 def _scoring(name: str, rows: int = 2048) -> Ratio:
-    draw = torch.Generator().manual_seed(0)
-    lengths = torch.randint(1, COMPLETION + 1, (rows,), generator=draw)
-    mask = torch.arange(COMPLETION) < lengths[:, None]
-    ids = torch.randint(3, VOCABULARY, (rows, COMPLETION), generator=draw).masked_fill(~mask, PAD)
-    samples = Samples(prompts(rows), ids, mask)
+    samples = completions(prompts(rows), torch.Generator().manual_seed(0))
     model = new_reward_model(language_model(SIZES[name]), 0).eval()
 
     def theirs() -> None:
@@ -116,7 +120,7 @@ def _scoring(name: str, rows: int = 2048) -> Ratio:
         lambda: score(model, samples),
         theirs,
         target=1.5,
-        roofline=products(SIZES[name], int(lengths.sum()) + rows * PROMPT, 0),
+        roofline=products(SIZES[name], int(samples.mask.sum()) + rows * PROMPT, 0),
         rounds=3,
     )
 

@@ -10,12 +10,11 @@ import torch
 from transformers import GPT2LMHeadModel
 
 from benchmarks.cases import (
-    COMPLETION,
     EOS,
-    PAD,
     PROMPT,
     SIZES,
     VOCABULARY,
+    completions,
     language_model,
     products,
     prompts,
@@ -148,12 +147,8 @@ def proxies() -> Iterator[Ratio]:
 
 def _proxies(name: str, shape: Shape, target: float, rounds: int) -> Ratio:
     draw = torch.Generator().manual_seed(0)
-    start, sides = prompts(PAIRS), []
-    for _ in range(2):
-        lengths = torch.randint(1, COMPLETION + 1, (PAIRS, 1), generator=draw)
-        mask = torch.arange(COMPLETION) < lengths
-        ids = torch.randint(3, VOCABULARY, mask.shape, generator=draw).masked_fill(~mask, PAD)
-        sides.append(Samples(start, ids, mask))
+    start = prompts(PAIRS)
+    sides = [completions(start, draw) for _ in range(2)]
     won = torch.ones(PAIRS, dtype=torch.bool)  # which one wins makes no difference to speed
     model = new_reward_model(language_model(shape), 0)
 

@@ -22,7 +22,7 @@ from overopt.store import Job
 def best_of_n(job: Job) -> None:
     """Best-of-n of one proxy over the pool: curve, curve by prompt, and texts for the prompts for show."""
     spec, pool = job.spec, job.parents["pool"]
-    scale = Scale(**read_json(pool / "scale.json"))
+    scale = Scale.load(pool)
     model = load_reward_model(job.parents["proxy"] / "model", job.runtime.device)
     metrics = read_json(job.parents["proxy"] / "metrics.json")
     raw = {
@@ -32,15 +32,13 @@ def best_of_n(job: Job) -> None:
     margins = load_file(job.parents["proxy"] / "margins.safetensors")
     gain = proxy_gain(margins["proxy"].numpy(), scale.gain * margins["gold"].numpy())
     proxy_scale = Scale.centred(gain, raw["evaluation"].double().mean().item())
-    write_json(job.out / "scale.json", {"gain": proxy_scale.gain, "bias": proxy_scale.bias})
-    shape = (-1, spec["samples"])
+    proxy_scale.save(job.out)
+    shape, ns = (-1, spec["samples"]), powers_of_two(spec["max_n"])
     gold = scale(load_file(pool / "evaluation_gold.safetensors")["gold"]).reshape(shape)
-    points = best_of_n_curve(
-        proxy_scale(raw["evaluation"]).reshape(shape), gold, powers_of_two(spec["max_n"])
-    )
+    points = best_of_n_curve(proxy_scale(raw["evaluation"]).reshape(shape), gold, ns)
     write_points(job, metrics, points, spec["samples"])
     show_gold = scale(load_file(pool / "show_gold.safetensors")["gold"]).reshape(shape)
-    best_texts(job, powers_of_two(spec["max_n"]), show_gold, proxy_scale(raw["show"]).reshape(shape))
+    best_texts(job, ns, show_gold, proxy_scale(raw["show"]).reshape(shape))
 
 
 def best_texts(job: Job, ns: list[int], gold: torch.Tensor, proxy: torch.Tensor) -> None:
@@ -66,9 +64,7 @@ def far_best_of_n(job: Job) -> None:
     Samples come a part at a time; what is known of the parts before is kept for a run that is stopped.
     """
     spec, device, batch = job.spec, job.runtime.device, job.runtime.batch
-    gold_scale, proxy_scale = (
-        Scale(**read_json(job.parents[role] / "scale.json")) for role in ("pool", "best_of_n")
-    )
+    gold_scale, proxy_scale = (Scale.load(job.parents[role]) for role in ("pool", "best_of_n"))
     gold = GoldModel.load(job.parents["gold"], load_tokenizer(job.parents["tokenizer"]), device)
     proxy = load_reward_model(job.parents["proxy"] / "model", device)
     ns = powers_of_two(spec["max_n"])

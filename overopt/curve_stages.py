@@ -31,8 +31,8 @@ def ppo(job: Job) -> None:
     gold = GoldModel.load(job.parents["gold"], tokenizer, device)
     proxy = load_reward_model(job.parents["proxy"] / "model", device)
     scales = {
-        "gold": Scale(**read_json(job.parents["pool"] / "scale.json")),
-        "proxy": Scale(**read_json(job.parents["best_of_n"] / "scale.json")),
+        "gold": Scale.load(job.parents["pool"]),
+        "proxy": Scale.load(job.parents["best_of_n"]),
     }
 
     # batches of the study, not of the machine: the policy learns from the last bits of a reward

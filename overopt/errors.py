@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class UserError(ValueError):
@@ -22,3 +24,21 @@ def system_error(error: BaseException) -> OSError | None:
     if number:
         return OSError(int(number[1]), os.strerror(int(number[1])))
     return error if isinstance(error, OSError) else None
+
+
+@contextmanager
+def refusals(say: Callable[[OSError, str], str]) -> Iterator[None]:
+    """In this block, what the system refuses becomes the sentence that `say` makes of it and of its reason.
+
+    Raises:
+        UserError: that sentence; other errors pass.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        refusal = system_error(error)
+        if refusal is None:
+            raise
+        raise UserError(say(refusal, refusal.strerror or str(refusal))) from error

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from overopt.errors import UserError, system_error
+from overopt.errors import UserError, refusals
 
 
 @contextmanager
@@ -21,16 +21,11 @@ def replacing(path: Path) -> Iterator[Path]:
         raise UserError(f"{path}: found no folder {path.parent}, expected one to write to")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        os.replace(temporary, path)
-    except UserError:
-        raise
-    except Exception as error:
-        refusal = system_error(error)
-        if refusal is None:
-            raise
-        reason = refusal.strerror or str(refusal)
-        raise UserError(f"{path}: could not be written ({reason}), expected a writable place") from error
+        with refusals(
+            lambda _, reason: f"{path}: could not be written ({reason}), expected a writable place"
+        ):
+            yield temporary
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 

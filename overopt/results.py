@@ -99,9 +99,7 @@ def chain(job: Job) -> dict[str, Any]:
         described = {"name": name, "params": metrics["parameters"], "loss": metrics["validation_loss"]}
         models.append(described | {"tokens": model.tokens})
     pool = Samples.load(parents["pool"] / "evaluation.safetensors")
-    scores = Scale(**read_json(parents["pool"] / "scale.json"))(
-        load_file(parents["pool"] / "evaluation_gold.safetensors")["gold"]
-    )
+    scores = Scale.load(parents["pool"])(load_file(parents["pool"] / "evaluation_gold.safetensors")["gold"])
     # evenly over the pool: every prompt is among the ones kept
     kept = slice(None, None, max(1, len(scores) // SHOWN_SCORES))
     texts = decode(pool[kept].ids, load_tokenizer(parents["tokenizer"]))

@@ -1,6 +1,7 @@
 """Reward models in use: score completions, put scores on the paper's scale, calibrate proxies."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from scipy.special import expit
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from overopt.files import read_json, write_json
 from overopt.packing import Layout, hidden_states, rows_at_once
 from overopt.sampling import Samples, pad_rows
 
@@ -72,6 +74,15 @@ class Scale:
         """
         gain = float(f"{gain:.7g}")
         return Scale(gain, round(-gain * mean, 6))
+
+    @staticmethod
+    def load(folder: Path) -> "Scale":
+        """What `save` wrote."""
+        return Scale(**read_json(folder / "scale.json"))
+
+    def save(self, folder: Path) -> None:
+        """`folder/scale.json`."""
+        write_json(folder / "scale.json", {"gain": self.gain, "bias": self.bias})
 
     def __call__(self, raw: Tensor) -> Tensor:
         """Raw scores on the scale."""

@@ -148,8 +148,7 @@ def pool(job: Job) -> None:
         found.save(job.out / f"{use}.safetensors")
         save_file({"gold": scores}, job.out / f"{use}_gold.safetensors")
         if use == "evaluation":
-            scale = gold_scale(scores)
-            write_json(job.out / "scale.json", {"gain": scale.gain, "bias": scale.bias})
+            gold_scale(scores).save(job.out)
 
 
 def proxy(job: Job) -> None:

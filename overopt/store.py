@@ -22,7 +22,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from overopt.checkpoint import Checkpoint
-from overopt.errors import UserError, system_error
+from overopt.errors import UserError, refusals
 from overopt.progress import remove_progress, reporter
 from overopt.record import (
     RECORD,
@@ -153,7 +153,15 @@ class Store:
             UserError: if the system refuses to read or write (no space, no permission), or a parent is missing.
         """
         folder, work = self.folder(stage), self.work_folder(stage)
-        try:
+
+        def say(refusal: OSError, reason: str) -> str:
+            place = f" ({refusal.filename})" if refusal.filename else ""
+            return (
+                f"store {self.root}: {reason}{place} while computing {stage.title!r}; expected a "
+                "folder that can be written, with room left; what was finished is kept"
+            )
+
+        with refusals(say):
             folder.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(self.lock_file(stage)):
                 shutil.rmtree(work, ignore_errors=True)  # of a process that was killed
@@ -169,17 +177,6 @@ class Store:
                 finally:
                     shutil.rmtree(work, ignore_errors=True)  # half a result only takes room
                 shutil.rmtree(self.checkpoint_folder(stage), ignore_errors=True)
-        except UserError:
-            raise
-        except Exception as error:
-            refusal = system_error(error)
-            if refusal is None:
-                raise
-            place = f" ({refusal.filename})" if refusal.filename else ""
-            raise UserError(
-                f"store {self.root}: {refusal.strerror or refusal}{place} while computing {stage.title!r}; expected a "
-                "folder that can be written, with room left; what was finished is kept"
-            ) from error
         self.computed.add(stage.key)
         return folder
 
