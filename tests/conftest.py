@@ -111,3 +111,19 @@ def all_completions():
         return Samples(Prompts(heads, torch.ones_like(heads, dtype=torch.bool)), ids, mask)
 
     return make
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    """How toy stages are run: one worker, in a store of the test's own."""
+    from overopt.store import Runtime
+
+    return Runtime(device="cpu", batch=8, workers=1, store=tmp_path / "store")
+
+
+@pytest.fixture
+def store(runtime):
+    """The store of `runtime`."""
+    from overopt.store import Store
+
+    return Store(runtime.store)

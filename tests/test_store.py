@@ -11,7 +11,7 @@ import torch
 from overopt.download import sha256_of
 from overopt.errors import UserError
 from overopt.record import canonical_json, git_state, verify_folder, write_record
-from overopt.store import Runtime, Stage, Store
+from overopt.store import Stage, Store
 
 
 def write_number(job):
@@ -28,16 +28,6 @@ def write_number(job):
 def raise_halfway(job):
     (job.out / "number.txt").write_text("1")
     raise RuntimeError("halfway")
-
-
-@pytest.fixture
-def runtime(tmp_path):
-    return Runtime(device="cpu", batch=8, workers=1, store=tmp_path / "store")
-
-
-@pytest.fixture
-def store(runtime):
-    return Store(runtime.store)
 
 
 @pytest.fixture

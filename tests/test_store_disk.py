@@ -14,20 +14,10 @@ from toy_stages import toy_stage
 from overopt import store as store_module
 from overopt.errors import UserError, system_error
 from overopt.models import Shape, new_language_model, train_tokenizer
-from overopt.store import Runtime, Store, held
+from overopt.store import Store, held
 
 ROOM = 20_000  # bytes a file, in tests of a full disk; each stage writes more into one
 FULL = r"^store \S+: (No space left on device|File too large)( \(\S+\))? while computing 'toy 1'; expected .* room left"
-
-
-@pytest.fixture
-def runtime(tmp_path):
-    return Runtime(device="cpu", batch=8, workers=1, store=tmp_path / "store")
-
-
-@pytest.fixture
-def store(runtime):
-    return Store(runtime.store)
 
 
 def words():

@@ -7,12 +7,7 @@ import pytest
 from toy_stages import compute_all, toy_stage, wait_until
 
 from overopt.status import leftovers
-from overopt.store import Runtime, Store, held, verify_folder
-
-
-@pytest.fixture
-def runtime(tmp_path):
-    return Runtime(device="cpu", batch=8, workers=1, store=tmp_path / "store")
+from overopt.store import Store, held, verify_folder
 
 
 @pytest.fixture
