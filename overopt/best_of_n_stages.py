@@ -1,14 +1,16 @@
-"""The stages that measure best-of-n against one proxy, judged by gold on held-out prompts."""
+"""The stages that measure best-of-n and tilting against one proxy, judged by gold on held-out prompts."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float64
 from safetensors.torch import load_file
+from torch import Tensor
 
 from overopt.best_of_n import BestOfN, best_of_n_curve, best_of_n_kl, summaries
-from overopt.curve_stages import curve_identity, write_curve, write_texts
+from overopt.curve_stages import curve_identity, write_curve, write_rows, write_texts
 from overopt.files import read_json, write_json
 from overopt.gold_inclusion import inclusion_chance, spread_gold
 from overopt.gold_model import GoldModel
@@ -17,12 +19,16 @@ from overopt.reward import Scale, proxy_gain, score
 from overopt.sampling import Samples, decode
 from overopt.seeding import derive
 from overopt.store import Job
+from overopt.tilting import tilts_at
 
 
 def best_of_n(job: Job) -> None:
-    """Best-of-n of one proxy over the pool: curve, curve by prompt, and texts for the prompts for show."""
-    spec, pool = job.spec, job.parents["pool"]
-    scale = Scale.load(pool)
+    """Best-of-n of one proxy over the pool, and the tilted policies of the same KL.
+
+    curve.parquet, by_prompt.parquet, tilt.parquet; texts for the prompts for show; the proxy's scale; proxy.json.
+    """
+    pool = job.parents["pool"]
+    gold_scale = Scale.load(pool, "gold")
     model = load_reward_model(job.parents["proxy"] / "model", job.runtime.device)
     metrics = read_json(job.parents["proxy"] / "metrics.json")
     raw = {
@@ -30,18 +36,73 @@ def best_of_n(job: Job) -> None:
         for use in ("evaluation", "show")
     }
     margins = load_file(job.parents["proxy"] / "margins.safetensors")
-    gain = proxy_gain(margins["proxy"].numpy(), scale.gain * margins["gold"].numpy())
-    proxy_scale = Scale.centred(gain, raw["evaluation"].double().mean().item())
-    proxy_scale.save(job.out)
-    shape, ns = (-1, spec["samples"]), powers_of_two(spec["max_n"])
-    gold = scale(load_file(pool / "evaluation_gold.safetensors")["gold"]).reshape(shape)
-    points = best_of_n_curve(proxy_scale(raw["evaluation"]).reshape(shape), gold, ns)
-    write_points(job, metrics, points, spec["samples"])
-    show_gold = scale(load_file(pool / "show_gold.safetensors")["gold"]).reshape(shape)
-    best_texts(job, ns, show_gold, proxy_scale(raw["show"]).reshape(shape))
+    gain = proxy_gain(margins["proxy"].numpy(), gold_scale.gain * margins["gold"].numpy())
+    scale = Scale.centred(gain, raw["evaluation"].double().mean().item())
+    scale.save(job.out, "proxy")
+    proxy = scale(raw["evaluation"]).reshape(-1, job.spec["samples"])
+    described = write_over_pool(job, metrics, proxy)
+    write_json(job.out / "proxy.json", metrics | described | {"gain": gain})
+    show_gold = load_file(pool / "gold.safetensors")["show"].reshape(-1, job.spec["samples"])
+    best_texts(job, powers_of_two(job.spec["max_n"]), show_gold, scale(raw["show"]).reshape(show_gold.shape))
 
 
-def best_texts(job: Job, ns: list[int], gold: torch.Tensor, proxy: torch.Tensor) -> None:
+def gold_frontier(job: Job) -> None:
+    """Best-of-n and tilted policies of gold itself: what a perfect proxy would do."""
+    nothing = {"parameters": 0, "pairs": 0, "epochs": 0, "validation_loss": 0.0, "validation_accuracy": 1.0}
+    gold = load_file(job.parents["pool"] / "gold.safetensors")["evaluation"]
+    write_over_pool(job, nothing, gold.reshape(-1, job.spec["samples"]))
+
+
+def other_best_of_n(job: Job) -> None:
+    """Best-of-n of one proxy over the pool of another policy, on the scale it has for the study's policy."""
+    model = load_reward_model(job.parents["proxy"] / "model", job.runtime.device)
+    samples = Samples.load(job.parents["pool"] / "evaluation.safetensors")
+    proxy = Scale.load(job.parents["best_of_n"], "proxy")(score(model, samples, batch=job.runtime.batch))
+    metrics = read_json(job.parents["proxy"] / "metrics.json")
+    write_over_pool(job, metrics, proxy.reshape(-1, job.spec["samples"]))
+
+
+def write_over_pool(
+    job: Job, metrics: dict[str, Any], proxy: Float[Tensor, "prompts samples"]
+) -> dict[str, float]:
+    """The curves of best-of-n and of tilting by `proxy`; how gold follows the proxy within prompts."""
+    golds = {
+        name: load_file(job.parents["pool"] / f"{name}.safetensors")["evaluation"].reshape(proxy.shape)
+        for name in ("gold", "second_gold")
+        if (job.parents["pool"] / f"{name}.safetensors").is_file()
+    }
+    ns, scores = powers_of_two(job.spec["max_n"]), proxy.double().numpy()
+    points = best_of_n_curve(scores, golds["gold"], ns)
+    second = best_of_n_curve(scores, golds["second_gold"], ns) if "second_gold" in golds else None
+    write_points(job, metrics, points, scores.shape[1], second)
+    common = curve_identity(job, metrics) | {"method": "tilt", "kl_penalty": 0.0, "kl_kind": "k1"}
+    rows = []
+    for tilted in tilts_at(scores, [point.kl for point in points]):
+        row = {"temperature": tilted.temperature, "kl": tilted.kl, "ess": tilted.ess}
+        row["kl_se"] = float(tilted.kl_by_prompt.std(ddof=1) / len(scores) ** 0.5)
+        for name, values in {"proxy": scores, "gold": golds["gold"].double().numpy()}.items():
+            row[name], row[f"{name}_se"] = tilted.mean(values)
+        rows.append(common | row | {"prompts": len(scores), "samples": scores.shape[1]})
+    write_rows(rows, job.out / "tilt.parquet")
+    return follow(scores, golds["gold"].double().numpy())
+
+
+def follow(
+    proxy: Float64[np.ndarray, "prompts samples"], gold: Float64[np.ndarray, "prompts samples"]
+) -> dict[str, float]:
+    """Spread, correlation and slope of gold on the proxy within prompts, over the base policy's samples."""
+    proxy, gold = (values - values.mean(1, keepdims=True) for values in (proxy, gold))
+    both, own, other = float((proxy * gold).mean()), float((proxy**2).mean()), float((gold**2).mean())
+    alive = own > 0
+    return {
+        "slope": both / own if alive else 0.0,
+        "correlation": both / (own * other) ** 0.5 if alive else 0.0,
+        "proxy_sd": own**0.5,
+        "gold_sd": other**0.5,
+    }
+
+
+def best_texts(job: Job, ns: list[int], gold: Tensor, proxy: Tensor) -> None:
     """For each prompt for show and n, the text that the proxy likes best among the first n samples."""
     tokenizer = load_tokenizer(job.parents["tokenizer"])
     completions = decode(Samples.load(job.parents["pool"] / "show.safetensors").ids, tokenizer)
@@ -64,7 +125,8 @@ def far_best_of_n(job: Job) -> None:
     Samples come a part at a time; what is known of the parts before is kept for a run that is stopped.
     """
     spec, device, batch = job.spec, job.runtime.device, job.runtime.batch
-    gold_scale, proxy_scale = (Scale.load(job.parents[role]) for role in ("pool", "best_of_n"))
+    gold_scale = Scale.load(job.parents["pool"], "gold")
+    proxy_scale = Scale.load(job.parents["best_of_n"], "proxy")
     gold = GoldModel.load(job.parents["gold"], load_tokenizer(job.parents["tokenizer"]), device)
     proxy = load_reward_model(job.parents["proxy"] / "model", device)
     ns = powers_of_two(spec["max_n"])
@@ -103,8 +165,14 @@ def powers_of_two(largest: int) -> list[int]:
     return [2**k for k in range(largest.bit_length()) if 2**k <= largest]
 
 
-def write_points(job: Job, metrics: dict[str, Any], points: Sequence[BestOfN], samples: int) -> None:
-    """A best-of-n curve as curve.parquet and by_prompt.parquet."""
+def write_points(
+    job: Job,
+    metrics: dict[str, Any],
+    points: Sequence[BestOfN],
+    samples: int,
+    second: Sequence[BestOfN] | None = None,
+) -> None:
+    """A best-of-n curve as curve.parquet and by_prompt.parquet; `second`: the same by the second gold."""
     common = curve_identity(job, metrics) | {
         "method": "bon",
         "kl_penalty": 0.0,
@@ -114,9 +182,12 @@ def write_points(job: Job, metrics: dict[str, Any], points: Sequence[BestOfN], s
         "samples": samples,
     }
     rows, by_prompt = [], []
-    for point in points:
+    for k, point in enumerate(points):
         fields = ("n", "kl", "gold", "gold_se", "proxy", "proxy_se")
-        rows.append(common | {name: getattr(point, name) for name in fields})
+        row = {name: getattr(point, name) for name in fields}
+        if second:
+            row |= {"gold_second": second[k].gold, "gold_second_se": second[k].gold_se}
+        rows.append(common | row)
         for prompt, (g, p) in enumerate(zip(point.gold_by_prompt, point.proxy_by_prompt, strict=True)):
             by_prompt.append({"n": point.n, "prompt": prompt, "kl": point.kl, "gold": g, "proxy": p})
     write_curve(job, rows, by_prompt)

@@ -1,9 +1,12 @@
 """The stage that measures PPO against one proxy, judged by gold on held-out prompts; what every curve is made of."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import polars as pl
-import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from overopt import curves
 from overopt.files import read_json
@@ -11,13 +14,14 @@ from overopt.gold_model import GoldModel
 from overopt.models import load_language_model, load_reward_model, load_tokenizer, new_reward_model
 from overopt.optimise import Evaluation, optimise
 from overopt.reward import Scale, score
-from overopt.sampling import decode, encode_prompts, sample_many
+from overopt.sampling import Samples, decode, encode_prompts, sample_kl, sample_many
 from overopt.seeding import derive, generator
-from overopt.stages import encoded_prompts, save_model
+from overopt.stages import encoded_prompts, gold_judges, save_model
 from overopt.store import Job
 from overopt.study import PPO
 
 Row = dict[str, Any]
+Judge = Callable[[Samples], Tensor]
 
 
 def ppo(job: Job) -> None:
@@ -28,18 +32,14 @@ def ppo(job: Job) -> None:
     policy, reference = (load_language_model(job.parents["policy"] / "model", device) for _ in range(2))
     value_base = load_language_model(job.parents["value_model"] / "model")
     value_model = new_reward_model(value_base, derive(spec["seed"], "value")).to(device)
-    gold = GoldModel.load(job.parents["gold"], tokenizer, device)
     proxy = load_reward_model(job.parents["proxy"] / "model", device)
-    scales = {
-        "gold": Scale.load(job.parents["pool"]),
-        "proxy": Scale.load(job.parents["best_of_n"]),
-    }
-
+    scale = Scale.load(job.parents["scale"], "proxy")
     # batches of the study, not of the machine: the policy learns from the last bits of a reward
-    judges = {
-        "gold": lambda samples: scales["gold"](gold.score(samples, batch=config.minibatch)),
-        "proxy": lambda samples: scales["proxy"](score(proxy, samples, batch=config.minibatch)),
-    }
+    judges: dict[str, Judge] = {"proxy": lambda samples: scale(score(proxy, samples, batch=config.minibatch))}
+    for name, gold in gold_judges(job).items():
+        judges[name] = scaled(gold, Scale.load(job.parents["pool"], name), config.minibatch)
+    # where a round of RLHF starts from an optimised policy, KL is from the policy that all rounds began with
+    initial = load_language_model(job.parents["initial"] / "model", device) if "initial" in job.parents else None
 
     evaluation = encoded_prompts(job, "evaluation", spec["evaluation_prompts"])
     show = encode_prompts(spec["show_prompts"], tokenizer)
@@ -71,7 +71,8 @@ def ppo(job: Job) -> None:
         kept=lambda: kept,
     ):
         scores = {name: judge(look.samples) for name, judge in judges.items()}
-        point, of_prompts = ppo_point(look, scores, len(evaluation))
+        whole = sample_kl(policy, initial, look.samples) if initial else None
+        point, of_prompts = ppo_point(look, scores, len(evaluation), whole)
         kept["rows"].append(common | point)
         kept["by_prompt"] += of_prompts
         shown = sample_many(
@@ -87,17 +88,33 @@ def ppo(job: Job) -> None:
     save_model(policy, job.out)
 
 
-def ppo_point(look: Evaluation, scores: dict[str, torch.Tensor], prompts: int) -> tuple[Row, list[Row]]:
-    """One evaluation as a row of the curves table and one row a prompt; samples of a prompt stand in a row."""
-    values = scores | {
-        "kl": look.kl[:, 0].clamp_min(0),  # a sum of non-negative terms, up to rounding
-        "kl_k1": look.kl[:, 1],
-        "kl_k3": look.kl[:, 2].clamp_min(0),
+def scaled(gold: GoldModel, scale: Scale, batch: int) -> Judge:
+    """Gold's score of samples in base-policy SDs."""
+    return lambda samples: scale(gold.score(samples, batch=batch))
+
+
+def ppo_point(
+    look: Evaluation,
+    scores: dict[str, Tensor],
+    prompts: int,
+    whole: Float[Tensor, "samples three"] | None = None,
+) -> tuple[Row, list[Row]]:
+    """One evaluation as a row of the curves table and one row a prompt; samples of a prompt stand in a row.
+
+    `whole` is the KL from the base policy where the run started from another one.
+    """
+    kl = look.kl if whole is None else whole
+    values = {"gold_second" if name == "second_gold" else name: value for name, value in scores.items()} | {
+        "kl": kl[:, 0].clamp_min(0),  # a sum of non-negative terms, up to rounding
+        "kl_k1": kl[:, 1],
+        "kl_k3": kl[:, 2].clamp_min(0),
         "length": look.samples.lengths,
     }
+    if whole is not None:
+        values["kl_round"] = look.kl[:, 0].clamp_min(0)
     means = {name: value.double().reshape(prompts, -1).mean(-1) for name, value in values.items()}
     point: Row = {name: mean.mean().item() for name, mean in means.items()}
-    for name in ("gold", "proxy", "kl"):
+    for name in {"gold", "proxy", "kl", "gold_second"} & set(means):
         point[f"{name}_se"] = (means[name].std() / prompts**0.5).item()
     seen = look.iteration
     point |= {
@@ -118,6 +135,7 @@ def curve_identity(job: Job, metrics: dict[str, Any]) -> dict[str, Any]:
         **job.spec["curve"],
         "rm_params": metrics["parameters"],
         "pairs": metrics["pairs"],
+        "epochs": metrics["epochs"],
         "rm_loss": metrics["validation_loss"],
         "rm_accuracy": metrics["validation_accuracy"],
         "record": job.keys["self"],
@@ -126,12 +144,16 @@ def curve_identity(job: Job, metrics: dict[str, Any]) -> dict[str, Any]:
 
 def write_curve(job: Job, rows: list[dict[str, Any]], by_prompt: list[dict[str, Any]]) -> None:
     """curve.parquet and by_prompt.parquet, checked against their schemas."""
-    blank = dict.fromkeys(("n", "step", "kl_k1", "kl_k3", "clip_fraction", "entropy", "length"))
-    table = pl.DataFrame([blank | row for row in rows], infer_schema_length=None)
-    curves.write(table, job.out / "curve.parquet")
+    write_rows(rows, job.out / "curve.parquet")
     blank = {"record": job.keys["self"], "n": None, "step": None}
     table = pl.DataFrame([blank | row for row in by_prompt], infer_schema_length=None)
     curves.write_by_prompt(table, job.out / "by_prompt.parquet")
+
+
+def write_rows(rows: list[dict[str, Any]], path: Path) -> None:
+    """Rows of the curves table, with nothing in the columns that a method knows nothing of."""
+    blank = {name: None for name in curves.columns()} | {"rounds": 1, "round": 1}
+    curves.write(pl.DataFrame([blank | row for row in rows], infer_schema_length=None), path)
 
 
 def write_texts(job: Job, method: str, rows: list[dict[str, Any]]) -> None:

@@ -1,6 +1,7 @@
 """The one table that every figure, fit and verdict is drawn from: its schema, and how it is kept.
 
-One row is one point of a curve: one policy (best-of-n at one n, or one PPO checkpoint) judged by gold and
+One row is one point of a curve: one policy (best-of-n at one n, the tilted policy at one temperature, or one PPO
+checkpoint) judged by gold and
 by the proxy it was optimised against, on prompts that no training stage has seen. The rows of one curve
 share `record`. Scores are in standard deviations of the gold score over the base policy's samples, and the
 base policy is at 0; KL is in nats, of completion tokens only, summed over a sample, averaged over samples.
@@ -21,7 +22,8 @@ from pandera.errors import SchemaErrors
 from overopt.errors import UserError
 from overopt.files import replacing
 
-METHODS = ("bon", "ppo")
+METHODS = ("bon", "tilt", "ppo")
+PLACES = ("n", "step", "temperature")  # where on its curve a point is: exactly one is known
 KL_KINDS = ("analytic", "exact", "k1", "k3")
 ENSEMBLES = ("single",)
 
@@ -36,13 +38,14 @@ class _Table(pa.DataFrameModel):
     class Config:
         strict = True
 
-    @pa.check("^(kl(?!_kind)|gold|proxy|rm_[la]|clip|label|entropy|length)", regex=True, name="finite")
+    @pa.check("^(kl(?!_kind)|gold|proxy|rm_[la]|clip|label|entropy|length|temp|ess)", regex=True, name="finite")
     def _finite(cls, data: PolarsData) -> pl.LazyFrame:
         return data.lazyframe.select(pl.col(data.key).is_finite())
 
-    @pa.dataframe_check(name="n or step")
-    def _n_or_step(cls, data: PolarsData) -> pl.LazyFrame:
-        return data.lazyframe.select(pl.col("n").is_null() != pl.col("step").is_null())
+    @pa.dataframe_check(name="one place")
+    def _one_place(cls, data: PolarsData) -> pl.LazyFrame:
+        columns = [name for name in PLACES if name in data.lazyframe.collect_schema()]
+        return data.lazyframe.select(pl.sum_horizontal(pl.col(columns).is_not_null()) == 1)
 
 
 class Curves(_Table):
@@ -53,22 +56,35 @@ class Curves(_Table):
     method: str = _column("-", "how the policy was optimised against the proxy", isin=list(METHODS))
     policy_params: int = _column("parameters", "non-embedding parameters of the policy", ge=0)
     rm_params: int = _column("parameters", "non-embedding parameters of the proxy", ge=0)
-    pairs: int = _column("pairs", "labelled pairs, held-out ones included, behind the proxy", ge=0)
+    pairs: int = _column("pairs", "labelled pairs the proxy was trained on; 0 if gold is its own proxy", ge=0)
+    epochs: int = _column("passes", "how often the proxy was trained on each pair", ge=0)
     label_noise: float = _column("fraction", "share of the pairs' labels that were flipped", ge=0, le=1)
     kl_penalty: float = _column("score SDs per nat", "weight of the KL penalty in PPO", ge=0)
     ensemble: str = _column("-", "how several proxies were joined into one score", isin=list(ENSEMBLES))
+    rounds: int = _column("rounds", "rounds of RLHF, each with a new proxy, of the whole run", ge=1)
+    round: int = _column("-", "which of the rounds, from 1", ge=1)
     seed: int = _column("-", "seed of the proxy and of what is optimised against it", ge=0)
     n: int = _column("samples", "best of how many; null for trained policies", ge=1, nullable=True)
     step: int = _column(
         "optimiser steps", "checkpoint of a trained policy; null for best-of-n", ge=0, nullable=True
     )
+    temperature: float = _column(
+        "base-policy SDs", "of the tilted policy; null for all others", gt=0, nullable=True
+    )
     kl: float = _column("nats", "KL(policy || base policy)", ge=0)
+    kl_round: float = _column(
+        "nats", "KL from the policy this round started from; null in a first round", ge=0, nullable=True
+    )
     kl_se: float = _column("nats", "standard error of kl over prompts; 0 where kl is analytic", ge=0)
     kl_kind: str = _column("-", "how kl was found", isin=list(KL_KINDS))
     gold: float = _column("base-policy SDs", "mean gold score")
     gold_se: float = _column("base-policy SDs", "standard error of gold over prompts", ge=0)
     proxy: float = _column("base-policy SDs", "mean score of the proxy optimised against")
     proxy_se: float = _column("base-policy SDs", "standard error of proxy over prompts", ge=0)
+    gold_second: float = _column("base-policy SDs", "mean score by the second gold", nullable=True)
+    gold_second_se: float = _column(
+        "base-policy SDs", "standard error of gold_second over prompts", ge=0, nullable=True
+    )
     prompts: int = _column("prompts", "evaluation prompts behind the point", ge=1)
     samples: int = _column("samples", "samples per prompt behind the point", ge=1)
     rm_loss: float = _column("nats per pair", "validation loss of the proxy, log-sigmoid", ge=0)
@@ -82,6 +98,7 @@ class Curves(_Table):
     clip_fraction: float = _column("fraction", "updates that PPO clipped", ge=0, le=1, nullable=True)
     entropy: float = _column("nats per token", "entropy of the policy's next token", ge=0, nullable=True)
     length: float = _column("tokens", "mean length of a completion", ge=0, nullable=True)
+    ess: float = _column("samples", "effective samples a prompt behind a tilted policy", ge=1, nullable=True)
     record: str = _column("-", "key of the stored result that holds this curve")
 
 
@@ -147,6 +164,11 @@ def prompt_curve(by_prompt: pl.DataFrame, record: str) -> dict[str, Float64[np.n
     return {name: rows[name].to_numpy().reshape(points, prompts) for name in ("kl", "gold", "proxy")}
 
 
+def columns() -> list[str]:
+    """The columns of a curves table, in their order."""
+    return list(_types(Curves))
+
+
 def _write(model: type[_Table], df: pl.DataFrame, path: Path) -> None:
     # A column without a single value, as `step` in a table of best-of-n alone, has no type yet.
     types = _types(model)
@@ -186,7 +208,7 @@ def _severity(failure: Mapping[str, Any]) -> tuple[bool, bool]:
     return not check.startswith("column_in"), not check.startswith("dtype")
 
 
-_RULES = {"greater_than_or_equal_to": "at least", "less_than_or_equal_to": "at most", "isin": "one of"}
+_RULES = {"greater_than": "more than", "greater_than_or_equal_to": "at least", "less_than_or_equal_to": "at most", "isin": "one of"}
 
 
 def _sentence(model: type[_Table], df: pl.DataFrame, failure: Mapping[str, Any]) -> str:
@@ -199,8 +221,9 @@ def _sentence(model: type[_Table], df: pl.DataFrame, failure: Mapping[str, Any])
         return f"column {column!r}: found type {value}, expected {_types(model)[column]}"
     row = failure["index"]
     where = "" if row is None else f", row {row} (counted from 0)"
-    if check == "n or step":
-        return f"columns 'n' and 'step'{where}: found both or neither, expected exactly one of them"
+    if check == "one place":
+        places = " and ".join(repr(name) for name in PLACES if name in df.columns)
+        return f"columns {places}{where}: found several or none, expected exactly one of them"
     if check == "not_nullable":
         return f"column {column!r}{where}: found no value or nan, expected a number or text"
     found = value if row is None else df[column][row]

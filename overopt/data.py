@@ -47,7 +47,8 @@ _SENTENCE_END = re.compile(r"""(?:(?<=[.!?])|(?<=[.!?]["')\]]))\s+(?=["'(]?[A-Z0
 @dataclass(frozen=True)
 class World:
     """sentences: text, split, label (1 if its review is positive, else 0), review; ratings: text, source, split,
-    rating (mean of the individual ratings), rating_sd, raters."""
+    raters, and mean and standard deviation of the individual ratings: of all (`rating`, `rating_sd`), of every other
+    one (`rating_half_0`, `rating_sd_half_0`), and of those between (`rating_half_1`, `rating_sd_half_1`)."""
 
     sentences: pl.DataFrame
     ratings: pl.DataFrame
@@ -172,7 +173,8 @@ def _split_ratings(rated: list[tuple[str, str, list[int]]], seed: int) -> pl.Dat
     rows = []
     for key, split in assigned + [(word, "train") for word in words]:
         text, source, votes = unique[key]
-        rows.append((text, source, split, float(np.mean(votes)), float(np.std(votes)), len(votes)))
-    return pl.DataFrame(
-        rows, schema=["text", "source", "split", "rating", "rating_sd", "raters"], orient="row"
-    )
+        row = {"text": text, "source": source, "split": split, "raters": len(votes)}
+        for some, of in {"": votes, "_half_0": votes[0::2], "_half_1": votes[1::2]}.items():
+            row |= {f"rating{some}": float(np.mean(of)), f"rating_sd{some}": float(np.std(of))}
+        rows.append(row)
+    return pl.DataFrame(rows)

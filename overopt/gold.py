@@ -204,10 +204,13 @@ def sample_tokens(job: Job) -> int:
 def rated_texts(
     job: Job, tokenizer: PreTrainedTokenizerFast, split: str, *, limit: int | None = None
 ) -> Rated:
-    """The rated texts of one split as token rows, cut at `limit` tokens (default: the spec's `sentence_tokens`)."""
+    """The rated texts of one split as token rows, cut at `limit` tokens (default: the spec's `sentence_tokens`).
+
+    Ratings are means over the spec's `raters`: see `overopt.data.World`.
+    """
     table = pl.read_parquet(job.parents["corpus"] / "ratings.parquet").filter(pl.col("split") == split)
     return Rated(
         encode_sentences(table["text"].to_list(), tokenizer, limit or job.spec["sentence_tokens"]),
-        torch.tensor(table["rating"].to_list()),
-        torch.tensor(table["rating_sd"].to_list()),
+        torch.tensor(table["rating" + job.spec["raters"]].to_list()),
+        torch.tensor(table["rating_sd" + job.spec["raters"]].to_list()),
     )

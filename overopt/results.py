@@ -1,17 +1,18 @@
 """The tables that every page is drawn from: gathered from a study's stages once, loaded by one call."""
 
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import torch
 from safetensors.torch import load_file
 
 from overopt import curves
 from overopt.files import read_json, write_json
 from overopt.models import load_tokenizer
-from overopt.reward import Scale
 from overopt.sampling import Samples, decode
 from overopt.store import Job, read_record
 from overopt.study import Study, load_study
@@ -24,8 +25,9 @@ SHOWN_SCORES = 4000  # base samples whose gold scores are kept for a histogram
 class Results:
     """What a finished study measured.
 
-    curves, by_prompt: see `overopt.curves`; far: best-of-n far beyond those curves, if the study has any; texts:
-    completions of the prompts for show; chain: how the models of the study came out; record: key, git commit, time of
+    curves, by_prompt: see `overopt.curves`; far, far_by_prompt: best-of-n far beyond those curves, if the study has any;
+    proxies: one row a proxy, how it was trained and how gold follows it; sweep: learning rates that were tried, if any;
+    texts: completions of the prompts for show; chain: how the models of the study came out; record: key, git commit, time of
     the run, compute seconds, device, versions, seeds; folder: where the tables are, with a `record.json` that names
     each file's SHA-256.
     """
@@ -35,6 +37,9 @@ class Results:
     curves: pl.DataFrame
     by_prompt: pl.DataFrame
     far: pl.DataFrame | None
+    far_by_prompt: pl.DataFrame | None
+    proxies: pl.DataFrame
+    sweep: pl.DataFrame | None
     texts: pl.DataFrame
     chain: dict[str, Any]
     folder: Path
@@ -59,7 +64,10 @@ def read(folder: Path, study: Study) -> Results:
         record=read_json(folder / "summary.json") | {"key": read_record(folder)["key"]},
         curves=curves.read(folder / "curves.parquet"),
         by_prompt=curves.read_by_prompt(folder / "by_prompt.parquet"),
-        far=curves.read(folder / "far.parquet") if (folder / "far.parquet").is_file() else None,
+        far=curves.read(folder / "far.parquet") if study.far_best_of_n else None,
+        far_by_prompt=curves.read_by_prompt(folder / "far_by_prompt.parquet") if study.far_best_of_n else None,
+        proxies=pl.read_parquet(folder / "proxies.parquet"),
+        sweep=pl.read_parquet(folder / "sweep.parquet") if (folder / "sweep.parquet").is_file() else None,
         texts=pl.read_parquet(folder / "texts.parquet"),
         chain=read_json(folder / "chain.json"),
         folder=folder,
@@ -72,19 +80,28 @@ def gather(job: Job) -> None:
     far = [path for title, path in found.items() if title.startswith("far best-of-n")]
     if far:
         # apart: laws are fitted to the others, and these are what the laws predict
-        curves.write(_joined(far), job.out / "far.parquet")
+        curves.write(_joined(far, "curve"), job.out / "far.parquet")
+        by_prompt = pl.concat([curves.read_by_prompt(run / "by_prompt.parquet") for run in far])
+        curves.write_by_prompt(by_prompt, job.out / "far_by_prompt.parquet")
     runs = [path for path in found.values() if path not in far]
-    curves.write(_joined(runs), job.out / "curves.parquet")
+    tilts = [path for path in runs if (path / "tilt.parquet").is_file()]
+    curves.write(pl.concat([_joined(runs, "curve"), _joined(tilts, "tilt")]), job.out / "curves.parquet")
     by_prompt = pl.concat([curves.read_by_prompt(run / "by_prompt.parquet") for run in runs])
     curves.write_by_prompt(by_prompt, job.out / "by_prompt.parquet")
-    texts = pl.concat([pl.read_parquet(run / "texts.parquet") for run in runs])
-    texts.write_parquet(job.out / "texts.parquet")
+    texts = [run / "texts.parquet" for run in runs if (run / "texts.parquet").is_file()]
+    pl.concat([pl.read_parquet(path) for path in texts]).write_parquet(job.out / "texts.parquet")
+    measured = [path / "proxy.json" for path in runs if (path / "proxy.json").is_file()]
+    pl.DataFrame([read_json(path) | {"record": read_record(path.parent)["key"]} for path in measured]).write_parquet(
+        job.out / "proxies.parquet"
+    )
+    if "learning rates" in job.parents:
+        shutil.copyfile(job.parents["learning rates"] / "sweep.parquet", job.out / "sweep.parquet")
     write_json(job.out / "chain.json", chain(job))
     write_json(job.out / "summary.json", summary(job))
 
 
-def _joined(runs: list[Path]) -> pl.DataFrame:
-    return pl.concat([curves.read(run / "curve.parquet") for run in runs])
+def _joined(runs: list[Path], name: str) -> pl.DataFrame:
+    return pl.concat([curves.read(run / f"{name}.parquet") for run in runs])
 
 
 def chain(job: Job) -> dict[str, Any]:
@@ -99,11 +116,20 @@ def chain(job: Job) -> dict[str, Any]:
         described = {"name": name, "params": metrics["parameters"], "loss": metrics["validation_loss"]}
         models.append(described | {"tokens": model.tokens})
     pool = Samples.load(parents["pool"] / "evaluation.safetensors")
-    scores = Scale.load(parents["pool"])(load_file(parents["pool"] / "evaluation_gold.safetensors")["gold"])
+    scores = load_file(parents["pool"] / "gold.safetensors")["evaluation"]
     # evenly over the pool: every prompt is among the ones kept
     kept = slice(None, None, max(1, len(scores) // SHOWN_SCORES))
     texts = decode(pool[kept].ids, load_tokenizer(parents["tokenizer"]))
     held_out = round(study.pairs.count * study.pairs.validation)
+    second = {}
+    if study.gold.second:
+        other = load_file(parents["pool"] / "second_gold.safetensors")["evaluation"]
+        within = [part.reshape(study.best_of_n.prompts, -1) for part in (scores, other)]
+        within = [(part - part.mean(1, keepdim=True)).flatten() for part in within]
+        second["second_gold"] = read_json(parents["second gold reward model"] / "validity.json") | {
+            "correlation": float(torch.corrcoef(torch.stack([scores, other]))[0, 1]),
+            "correlation_within_prompts": float(torch.corrcoef(torch.stack(within))[0, 1]),
+        }
     return {
         "data": {
             "reviews": sentences["review"].n_unique(),
@@ -120,6 +146,7 @@ def chain(job: Job) -> dict[str, Any]:
         | {"bag_of_words_r2": bag_of_words_r2(texts, scores[kept].double().numpy())},
         "pairs": {"train": study.pairs.count - held_out, "held_out": held_out},
         "gold_base_scores": [round(s, 4) for s in scores[kept].tolist()],
+        **second,
     }
 
 

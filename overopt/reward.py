@@ -76,13 +76,13 @@ class Scale:
         return Scale(gain, round(-gain * mean, 6))
 
     @staticmethod
-    def load(folder: Path) -> "Scale":
-        """What `save` wrote."""
-        return Scale(**read_json(folder / "scale.json"))
+    def load(folder: Path, of: str) -> "Scale":
+        """What `save` wrote for the scores of `of`."""
+        return Scale(**read_json(folder / f"{of}_scale.json"))
 
-    def save(self, folder: Path) -> None:
-        """`folder/scale.json`."""
-        write_json(folder / "scale.json", {"gain": self.gain, "bias": self.bias})
+    def save(self, folder: Path, of: str) -> None:
+        """`folder/<of>_scale.json`."""
+        write_json(folder / f"{of}_scale.json", {"gain": self.gain, "bias": self.bias})
 
     def __call__(self, raw: Tensor) -> Tensor:
         """Raw scores on the scale."""

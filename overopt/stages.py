@@ -21,16 +21,14 @@ from overopt.models import (
     load_language_model,
     load_tokenizer,
     new_language_model,
-    new_reward_model,
     train_tokenizer,
 )
-from overopt.preferences import Pairs, draw, pair_up, split
-from overopt.reward import gold_scale
+from overopt.preferences import Pairs, pair_up
+from overopt.reward import Scale, gold_scale
 from overopt.sampling import Prompts, Samples, concatenate, encode_prompts, sample_many
 from overopt.seeding import derive, generator
 from overopt.store import Job
 from overopt.training.language_model import train_language_model, validation_loss
-from overopt.training.reward_model import pair_margins, train_reward_model
 
 ENCODED_AT_ONCE = 8192  # a tokenizer keeps two kilobytes a text while it encodes
 VALIDATION_SENTENCES = 1000  # of the language-model split, for its validation loss
@@ -91,15 +89,16 @@ def language_model(job: Job) -> None:
 
 
 def pairs(job: Job) -> None:
-    """Two base-policy samples for each prompt, scored by gold."""
-    spec, prompts = job.spec, encoded_prompts(job, "pairs", job.spec["count"])
+    """Samples of a policy in pairs that share a prompt, scored by gold; pairs of one prompt stand in a row."""
+    spec = job.spec
+    prompts = encoded_prompts(job, "pairs", spec["skip"] + spec["prompts"])[spec["skip"] :]
     policy = load_language_model(job.parents["policy"] / "model", job.runtime.device)
     samples = sample_many(
         policy,
         prompts,
-        2,
+        2 * spec["per_prompt"],
         spec["completion_tokens"],
-        generator=generator(spec["seed"], "pairs"),
+        generator=generator(spec["seed"], "pairs", spec["skip"]),
         batch=job.runtime.batch,
         progress=job.progress,
     )
@@ -138,51 +137,35 @@ def samples(job: Job) -> None:
 def pool(job: Job) -> None:
     """All samples of the evaluation prompts, and those of the prompts for show, scored by gold.
 
-    The evaluation samples fix gold's scale: base policy at 0, standard deviation 1.
+    The evaluation samples of the study's policy fix gold's scale: base policy at 0, standard deviation 1. A pool of
+    another policy has the study's pool as a parent and stays on that scale.
     """
-    gold = GoldModel.load(job.parents["gold"], load_tokenizer(job.parents["tokenizer"]), job.runtime.device)
     parts = [Samples.load(job.parents[f"part_{k}"] / "samples.safetensors") for k in range(job.spec["parts"])]
-    show = Samples.load(job.parents["show"] / "samples.safetensors")
-    for use, found in {"evaluation": concatenate(parts), "show": show}.items():
-        scores = gold.score(found, batch=job.runtime.batch)
-        found.save(job.out / f"{use}.safetensors")
-        save_file({"gold": scores}, job.out / f"{use}_gold.safetensors")
-        if use == "evaluation":
-            gold_scale(scores).save(job.out)
+    found = {"evaluation": concatenate(parts)}
+    if "show" in job.parents:
+        found["show"] = Samples.load(job.parents["show"] / "samples.safetensors")
+    for use, samples in found.items():
+        samples.save(job.out / f"{use}.safetensors")
+    judges = gold_judges(job)
+    for k, (name, judge) in enumerate(judges.items()):
+        raw = {use: judge.score(samples, batch=job.runtime.batch) for use, samples in found.items()}
+        if "pool" in job.parents:
+            scale = Scale.load(job.parents["pool"], name)
+        else:
+            scale = gold_scale(raw["evaluation"])
+        scale.save(job.out, name)
+        save_file({use: scale(scores) for use, scores in raw.items()}, job.out / f"{name}.safetensors")
+        job.progress(k + 1, len(judges))
 
 
-def proxy(job: Job) -> None:
-    """A reward model trained on gold-labelled pairs, and its margins on held-out ones."""
-    spec = job.spec
-    training, validation = split(load_pairs(job.parents["pairs"]), spec["validation"])
-    training = draw(training, spec["pairs"], spec["seed"])
-    base = load_language_model(job.parents["language_model"] / "model")
-    model = new_reward_model(base, spec["seed"]).to(job.runtime.device)
-    train_reward_model(
-        model,
-        training.first,
-        training.second,
-        training.first_wins,
-        batch=spec["batch"],
-        learning_rate=spec["learning_rate"],
-        embedding_gain=spec["embedding_gain"],
-        generator=generator(spec["seed"], "proxy batches"),
-        progress=job.progress,
-        checkpoint=job.checkpoint,
-    )
-    margins = pair_margins(model, validation.first, validation.second).double()
-    # what calibrates the proxy, once the unit of gold is known
-    save_file({"proxy": margins, "gold": validation.margin.double()}, job.out / "margins.safetensors")
-    signed = np.where(validation.first_wins.numpy(), 1.0, -1.0) * margins.numpy()
-    metrics = {
-        "parameters": count_parameters(model),
-        "pairs": spec["pairs"],
-        "validation_pairs": len(validation),
-        "validation_loss": float(np.logaddexp(0, -signed).mean()),
-        "validation_accuracy": float((signed > 0).mean() + 0.5 * (signed == 0).mean()),
+def gold_judges(job: Job) -> dict[str, GoldModel]:
+    """Gold, and the second gold where the study has one, by the name of its parent."""
+    tokenizer = load_tokenizer(job.parents["tokenizer"])
+    return {
+        role: GoldModel.load(job.parents[role], tokenizer, job.runtime.device)
+        for role in ("gold", "second_gold")
+        if role in job.parents
     }
-    save_model(model, job.out)
-    write_json(job.out / "metrics.json", metrics)
 
 
 def split_texts(corpus: Path, split: str) -> list[str]:

@@ -3,8 +3,9 @@
 How it is run (device, workers, micro-batch, paths) is not here: it must not change a result.
 """
 
+from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import yaml
 from pydantic import (
@@ -94,10 +95,15 @@ class FluencyModel(Training):
 
 
 class Gold(Spec):
-    """The gold reward: what people would rate a text, if it is text at all."""
+    """The gold reward: what people would rate a text, if it is text at all.
+
+    With `second`, gold learns from every other rating of a text, and a second gold, made in the same way from the
+    ratings between and from other seeds, judges everything as well: where the two differ, gold is not to be trusted.
+    """
 
     rating: RatingModel
     fluency: FluencyModel
+    second: bool = False
 
 
 class Judge(Spec):
@@ -127,17 +133,79 @@ class Pairs(Spec):
     """Pairs of base-policy samples that share a prompt, labelled by gold; `validation` is the held-out share."""
 
     count: PositiveInt
+    per_prompt: PositiveInt = 1
     validation: Share
 
+    @model_validator(mode="after")
+    def _prompts_divide(self) -> "Pairs":
+        if self.count % self.per_prompt:
+            raise ValueError(f"count: found {self.count}, expected a multiple of per_prompt = {self.per_prompt}")
+        return self
 
-class Proxies(Spec):
-    """Proxy reward models: every model x number of training pairs x seed; one epoch, `batch` pairs a step."""
+
+class Grid(Spec):
+    """Proxies: every model x number of training pairs x passes over them x seed."""
 
     models: tuple[str, ...]
     pairs: tuple[PositiveInt, ...]
+    epochs: tuple[PositiveInt, ...] = (1,)
     seeds: PositiveInt
+
+    @property
+    def cells(self) -> list["Cell"]:
+        """Every proxy of the grid, the first seed of all before the second, the largest model first."""
+        rest = product(range(self.seeds), reversed(self.models), self.pairs, self.epochs)
+        return [Cell(model, pairs, epochs, seed) for seed, model, pairs, epochs in rest]
+
+
+class Cell(NamedTuple):
+    """One proxy of a grid."""
+
+    model: str
+    pairs: int
+    epochs: int
+    seed: int
+
+
+class Sweep(Spec):
+    """Learning rates to choose from for each proxy size: the one with the lowest validation loss.
+
+    Trained on `pairs` pairs of prompts that serve nothing else, with a seed that serves nothing else.
+    """
+
+    pairs: PositiveInt
+    rates: tuple[PositiveFloat, ...]
+
+
+class Proxies(Spec):
+    """Proxy reward models: the cells of all grids; `batch` pairs a step.
+
+    learning_rates: one for each size, or the sweep that chooses them.
+    """
+
+    grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
     batch: PositiveInt = 64
-    learning_rates: dict[str, PositiveFloat]
+    learning_rates: dict[str, PositiveFloat] | Sweep
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Every model of the grids, in their order."""
+        return tuple(dict.fromkeys(model for grid in self.grids for model in grid.models))
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The proxies of all grids, each once; the first seed of all before the second."""
+        return sorted(dict.fromkeys(cell for grid in self.grids for cell in grid.cells), key=lambda c: c.seed)
+
+    @property
+    def pairs(self) -> int:
+        """The largest number of training pairs."""
+        return max(cell.pairs for cell in self.cells)
+
+    @property
+    def seeds(self) -> int:
+        """The largest number of seeds."""
+        return max(grid.seeds for grid in self.grids)
 
 
 class BestOfN(Spec):
@@ -149,7 +217,7 @@ class BestOfN(Spec):
 
 
 class FarBestOfN(Spec):
-    """Best-of-n far beyond the curves that laws are fitted to, for some proxies (of `pairs` pairs) and seeds.
+    """Best-of-n far beyond the curves that laws are fitted to, for the proxies of `grid`.
 
     Only the `exact` best samples of a prompt by proxy are sure to be judged by gold: see `overopt.gold_inclusion`.
     """
@@ -158,9 +226,7 @@ class FarBestOfN(Spec):
     samples: PositiveInt
     max_n: PositiveInt
     exact: PositiveInt
-    proxies: tuple[str, ...]
-    pairs: PositiveInt
-    seeds: PositiveInt
+    grid: Grid
 
 
 class PPO(Spec):
@@ -190,15 +256,40 @@ class PPO(Spec):
         return self
 
 
-class PPORuns(Spec):
-    """Which PPO runs: proxies (of `pairs` pairs) x seeds x KL penalties, in base-policy SDs a nat."""
+class PPOGrid(Spec):
+    """PPO runs: every proxy of `grid` x policy x KL penalty, in base-policy SDs a nat. No policy is the study's."""
 
-    proxies: tuple[str, ...]
-    pairs: PositiveInt
-    seeds: PositiveInt
+    grid: Grid
+    policies: tuple[str, ...] = ()
     kl_penalties: tuple[Annotated[float, Field(ge=0)], ...] = (0.0,)
+
+
+class PPORuns(Spec):
+    """Which PPO runs, with which value model, and how."""
+
+    grids: tuple[PPOGrid, ...]
     value_model: str
     run: PPO
+
+
+class OtherPolicies(Spec):
+    """Best-of-n of other policies by the proxies of `grid`, which were trained on the study's policy."""
+
+    models: tuple[str, ...]
+    grid: Grid
+    best_of_n: BestOfN
+
+
+class Iterated(Spec):
+    """Rounds of RLHF: new pairs from the policy of the round before, a new proxy, PPO from there.
+
+    For each k of `rounds`, k rounds that cover `distance` / k each, in sqrt(nats) from the policy they start from
+    (paper, section 4.4). The first round takes the proxies of `grid`; each later one trains its own, on as many pairs.
+    """
+
+    grid: Grid
+    rounds: tuple[Annotated[int, Field(ge=2)], ...]
+    distance: PositiveFloat
 
 
 class Study(Spec):
@@ -222,19 +313,23 @@ class Study(Spec):
     proxies: Proxies
     best_of_n: BestOfN
     far_best_of_n: FarBestOfN | None = None
+    other_policies: OtherPolicies | None = None
     ppo: PPORuns
+    iterated: Iterated | None = None
     show_prompts: tuple[str, ...]
 
     @model_validator(mode="after")
     def _consistent(self) -> "Study":
+        rates = self.proxies.learning_rates
         named = {
             "policy": [self.policy],
             "gold.fluency.model": [self.gold.fluency.model],
             "decoys.judges": [judge.model for judge in self.decoys.judges],
-            "proxies.models": self.proxies.models,
-            "proxies.learning_rates": self.proxies.learning_rates,
-            "ppo.proxies": self.ppo.proxies,
+            "proxies.grids.models": self.proxies.models,
+            "proxies.learning_rates": () if isinstance(rates, Sweep) else rates,
             "ppo.value_model": [self.ppo.value_model],
+            "ppo.grids.policies": [name for grid in self.ppo.grids for name in grid.policies],
+            "other_policies.models": self.other_policies.models if self.other_policies else (),
         }
         for field, names in named.items():
             for name in names:
@@ -248,22 +343,29 @@ class Study(Spec):
             f"gold.rating: found {self.gold.rating.parameters:,} parameters, expected more than the {largest:,} "
             "of the largest proxy",
         )
-        _require(
-            set(self.proxies.models) == set(self.proxies.learning_rates),
-            "proxies.learning_rates: expected one for each of proxies.models",
-        )
-        for field, runs in {"ppo": self.ppo, "far_best_of_n": self.far_best_of_n}.items():
-            if runs:
-                known = set(runs.proxies) <= set(self.proxies.models)
-                _require(known, f"{field}.proxies: expected some of proxies.models")
-                _require(runs.pairs in self.proxies.pairs, f"{field}.pairs: expected one of proxies.pairs")
-                _require(runs.seeds <= self.proxies.seeds, f"{field}.seeds: expected at most proxies.seeds")
+        if not isinstance(rates, Sweep):
+            _require(
+                set(self.proxies.models) == set(rates),
+                "proxies.learning_rates: expected one for each model of proxies.grids",
+            )
+        parts = {"far_best_of_n": self.far_best_of_n, "other_policies": self.other_policies}
+        grids = [(f"{field}.grid", part.grid) for field, part in (parts | {"iterated": self.iterated}).items() if part]
+        grids += [("ppo.grids", part.grid) for part in self.ppo.grids]
+        for field, grid in grids:
+            for cell in grid.cells:
+                found = f"{cell.model}, {cell.pairs} pairs, {cell.epochs} epochs, seed {cell.seed}"
+                _require(
+                    cell in self.proxies.cells, f"{field}: found {found}, expected proxies of proxies.grids"
+                )
         available = round(self.pairs.count * (1 - self.pairs.validation))
         _require(
-            max(self.proxies.pairs) <= available,
-            f"proxies.pairs: found {max(self.proxies.pairs)}, expected at most the {available} training pairs",
+            self.proxies.pairs <= available,
+            f"proxies.grids.pairs: found {self.proxies.pairs}, expected at most the {available} training pairs",
         )
-        for field, curve in {"best_of_n": self.best_of_n, "far_best_of_n": self.far_best_of_n}.items():
+        curves = {"best_of_n": self.best_of_n, "far_best_of_n": self.far_best_of_n}
+        if self.other_policies:
+            curves["other_policies.best_of_n"] = self.other_policies.best_of_n
+        for field, curve in curves.items():
             if curve:
                 _require(
                     curve.max_n <= curve.samples,

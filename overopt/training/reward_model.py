@@ -22,13 +22,14 @@ def train_reward_model(
     first_wins: Bool[Tensor, " pairs"],
     *,
     batch: int,
+    epochs: int,
     learning_rate: float,
     embedding_gain: float,
     generator: torch.Generator,
     progress: Callable[[int, int], None] = lambda done, total: None,
     checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Train `model` in place for one epoch with the loss -log sigmoid(score of winner - score of loser).
+    """Train `model` in place for `epochs` passes over the pairs with the loss -log sigmoid(score of winner - score of loser).
 
     `first[i]` and `second[i]` share a prompt; pairs of about equal length share a batch.
 
@@ -36,7 +37,7 @@ def train_reward_model(
         Diverged: if the loss is no longer finite.
         ValueError: if there are fewer pairs than one batch.
     """
-    steps = len(first) // batch
+    steps = epochs * (len(first) // batch)
     lengths = torch.maximum(first.lengths, second.lengths).tolist()
     sign = first_wins.float() * 2 - 1
 

@@ -1,0 +1,45 @@
+"""Stages as they are added, each once, and the finished plan of a study."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from overopt.store import Job, Stage
+from overopt.study import Study
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All stages of a study in topological order; the last one gathers the tables that pages are drawn from."""
+
+    study: Study
+    stages: tuple[Stage, ...]
+
+    @property
+    def tables(self) -> Stage:
+        """The stage that gathers every table."""
+        return self.stages[-1]
+
+
+@dataclass
+class Graph:
+    """The stages added so far, parents before children."""
+
+    stages: list[Stage] = field(default_factory=list)
+    _by_key: dict[str, Stage] = field(default_factory=dict)
+
+    def add(
+        self,
+        name: str,
+        title: str,
+        version: int,
+        run: Callable[[Job], None],
+        spec: dict[str, Any],
+        **parents: Stage,
+    ) -> Stage:
+        """Add a stage, or find the one that has the same key."""
+        made = Stage(name, title, version, spec, parents, run)
+        if made.key not in self._by_key:
+            self._by_key[made.key] = made
+            self.stages.append(made)
+        return self._by_key[made.key]

@@ -1,0 +1,213 @@
+"""The part of a plan that measures: best-of-n, PPO and rounds of RLHF against the proxies."""
+
+from typing import Any
+
+from overopt import best_of_n_stages, curve_stages, proxy_stages, stages
+from overopt.graph import Graph
+from overopt.plan_proxies import Proxies, label
+from overopt.plan_world import World
+from overopt.store import Stage
+from overopt.study import BestOfN, Cell, FarBestOfN, Iterated, OtherPolicies, Study
+
+SAMPLES_A_STAGE = (
+    50_000  # a minute or so of a small policy on one core: what a killed run may lose, and memory holds
+)
+
+
+def add_curves(graph: Graph, study: Study, world: World, proxies: Proxies) -> None:
+    """Every curve of `study`."""
+    Curves(graph, study, world, proxies).add_all()
+
+
+class Curves:
+    """Adds the stages that measure, in the order in which a stopped study should have them."""
+
+    def __init__(self, graph: Graph, study: Study, world: World, proxies: Proxies) -> None:
+        self.graph, self.study, self.world, self.proxies = graph, study, world, proxies
+        self.best_of_n: dict[Cell, Stage] = {}
+        self.pool = self._add_pool()
+
+    def add_all(self) -> None:
+        """Everything that needs the first seed, then the second: what a stopped study has is whole curves of few seeds."""
+        study = self.study
+        spec = {"curve": self._identity(0), "samples": study.best_of_n.samples, "max_n": study.best_of_n.max_n}
+        title, run = "best-of-n by gold itself", best_of_n_stages.gold_frontier
+        self.graph.add("gold_frontier", title, 1, run, spec, pool=self.pool)
+        for seed in range(study.proxies.seeds):
+            for cell in study.proxies.cells:
+                if cell.seed == seed:
+                    self._add_best_of_n(cell)
+            for cell, policy, penalty in self._ppo_runs():
+                if cell.seed == seed:
+                    self._add_ppo(cell, policy, penalty)
+            for part, add in (
+                (study.other_policies, self._add_other_policies),
+                (study.iterated, self._add_iterated),
+                (study.far_best_of_n, self._add_far),
+            ):
+                for cell in part.grid.cells if part else ():
+                    if cell.seed == seed:
+                        add(part, cell)
+
+    def _identity(self, seed: int, policy: str = "", **changes: int) -> dict[str, Any]:
+        """The columns of the curves table that a stage's spec decides."""
+        return {
+            "study": self.study.name,
+            "world": self.study.world,
+            "policy_params": self.study.models[policy or self.study.policy].shape.parameters,
+            "label_noise": 0.0,
+            "ensemble": "single",
+            "seed": seed,
+            "rounds": 1,
+            "round": 1,
+        } | changes
+
+    def _add_samples(self, use: str, of: BestOfN | FarBestOfN, policy: str = "") -> dict[str, Stage]:
+        """Samples of the evaluation prompts by a policy that was not optimised, in parts, as parents by role."""
+        prompts, parts = max(1, SAMPLES_A_STAGE // of.samples), {}
+        for k, first in enumerate(range(0, of.prompts, prompts)):
+            spec = self.world.prompting | {
+                "seed": self.study.seed,
+                "use": use,
+                "prompts": of.prompts,
+                "first": first,
+                "last": min(first + prompts, of.prompts),
+                "samples": of.samples,
+            }
+            title = f"{use} samples{f' of {policy}' if policy else ''}, part {k}"
+            parents = self.world.text | {"policy": self.world.models[policy or self.study.policy]}
+            parts[f"part_{k}"] = self.graph.add("samples", title, 1, stages.samples, spec, **parents)
+        return parts
+
+    def _add_pool(self) -> Stage:
+        study, world = self.study, self.world
+        parts = self._add_samples("evaluation", study.best_of_n)
+        spec = {
+            "seed": study.seed,
+            "use": "show",
+            "show_prompts": list(study.show_prompts),
+            "samples": study.best_of_n.samples,
+            "completion_tokens": study.text.completion_tokens,
+        }
+        parents = {"tokenizer": world.tokenizer, "policy": world.models[study.policy]}
+        show = self.graph.add("samples", "samples for show", 1, stages.samples, spec, **parents)
+        return self.graph.add(
+            "pool", "pool", 3, stages.pool, {"parts": len(parts)}, **world.judged, **parts, show=show
+        )
+
+    def _add_best_of_n(self, cell: Cell) -> None:
+        study = self.study
+        spec = {
+            "curve": self._identity(cell.seed),
+            "samples": study.best_of_n.samples,
+            "max_n": study.best_of_n.max_n,
+            "show_prompts": list(study.show_prompts),
+        }
+        parents = {"tokenizer": self.world.tokenizer, "pool": self.pool, "proxy": self.proxies.add(cell)}
+        title = f"best-of-n {label(cell)}"
+        run = best_of_n_stages.best_of_n
+        self.best_of_n[cell] = self.graph.add("best_of_n", title, 2, run, spec, **parents)
+
+    def _ppo_runs(self) -> list[tuple[Cell, str, float]]:
+        """Proxy, policy and penalty of every PPO run, each once."""
+        runs = [
+            (cell, policy, penalty)
+            for part in self.study.ppo.grids
+            for cell in part.grid.cells
+            for policy in part.policies or (self.study.policy,)
+            for penalty in part.kl_penalties
+        ]
+        return list(dict.fromkeys(runs))
+
+    def _add_ppo(self, cell: Cell, policy: str, penalty: float) -> None:
+        title = f"PPO {label(cell)}"
+        title += f", policy {policy}" if policy != self.study.policy else ""
+        title += f", penalty {penalty:g}" if penalty else ""
+        parents = {
+            "policy": self.world.models[policy],
+            "proxy": self.proxies.add(cell),
+            "scale": self.best_of_n[cell],
+        }
+        spec = {"curve": self._identity(cell.seed, policy), "kl_penalty": penalty}
+        self._ppo_stage(title, cell.seed, spec, parents)
+
+    def _ppo_stage(
+        self, title: str, seed: int, spec: dict[str, Any], parents: dict[str, Stage], **changes: float
+    ) -> Stage:
+        study, world = self.study, self.world
+        spec = (
+            world.prompting
+            | {
+                "seed": study.seed + seed,
+                "evaluation_prompts": study.best_of_n.prompts,
+                "show_prompts": list(study.show_prompts),
+                "ppo": study.ppo.run.model_dump(mode="json") | changes,
+            }
+            | spec
+        )
+        shared = {
+            "value_model": world.models[study.ppo.value_model],
+            "pool": self.pool,
+            "corpus": world.corpus,
+        }
+        return self.graph.add("ppo", title, 2, curve_stages.ppo, spec, **world.judged, **shared, **parents)
+
+    def _add_iterated(self, iterated: Iterated, cell: Cell) -> None:
+        for rounds in iterated.rounds:
+            self._add_rounds(cell, rounds, iterated.distance)
+
+    def _add_rounds(self, cell: Cell, rounds: int, distance: float) -> None:
+        """`rounds` rounds of RLHF: each but the first starts from the policy before, with pairs and proxy of its own."""
+        study, initial = self.study, self.world.models[self.study.policy]
+        policy, proxy, scale = initial, self.proxies.add(cell), self.best_of_n[cell]
+        count = round(cell.pairs / (1 - study.pairs.validation)) + 1
+        for k in range(1, rounds + 1):
+            which = f"{label(cell)}, round {k} of {rounds}"
+            spec = {"curve": self._identity(cell.seed, rounds=rounds, round=k), "kl_penalty": 0.0}
+            parents = {"policy": policy, "proxy": proxy, "scale": scale}
+            if k > 1:
+                parents["initial"] = initial
+            step = (distance / rounds) ** 2
+            policy = self._ppo_stage(f"PPO {which}", cell.seed, spec, parents, max_kl=step)
+            if k < rounds:
+                seed = 1 + cell.seed  # the study's own pairs have its seed
+                pairs = self.proxies.add_pairs(f"pairs after {which}", policy, count, seed=seed)
+                proxy = self.proxies.add(cell, pairs, f"proxy after {which}")
+                scale = self.graph.add(
+                    "proxy_scale",
+                    f"scale after {which}",
+                    1,
+                    proxy_stages.proxy_scale,
+                    {},
+                    proxy=proxy,
+                    pairs=pairs,
+                    pool=self.pool,
+                )
+
+    def _add_other_policies(self, others: OtherPolicies, cell: Cell) -> None:
+        """Best-of-n of other policies by the same proxy, on the same scales."""
+        world, of = self.world, others.best_of_n
+        for policy in others.models:
+            parts = self._add_samples("evaluation", of, policy)
+            parents = world.judged | parts | {"pool": self.pool}
+            size = {"parts": len(parts)}
+            pool = self.graph.add("pool", f"pool of {policy}", 3, stages.pool, size, **parents)
+            spec = {"curve": self._identity(cell.seed, policy), "samples": of.samples, "max_n": of.max_n}
+            parents = {"pool": pool, "proxy": self.proxies.add(cell), "best_of_n": self.best_of_n[cell]}
+            title, run = f"best-of-n {label(cell)}, policy {policy}", best_of_n_stages.other_best_of_n
+            self.graph.add("other_best_of_n", title, 1, run, spec, **parents)
+
+    def _add_far(self, far: FarBestOfN, cell: Cell) -> None:
+        parts = self._add_samples("far", far)
+        spec = {
+            "curve": self._identity(cell.seed),
+            "seed": self.study.seed,
+            "samples": far.samples,
+            "max_n": far.max_n,
+            "exact": far.exact,
+            "parts": len(parts),
+        }
+        parents = {"tokenizer": self.world.tokenizer, "gold": self.world.golds["gold"], "pool": self.pool}
+        parents |= {"proxy": self.proxies.add(cell), "best_of_n": self.best_of_n[cell]} | parts
+        title, run = f"far best-of-n {label(cell)}", best_of_n_stages.far_best_of_n
+        self.graph.add("far_best_of_n", title, 2, run, spec, **parents)

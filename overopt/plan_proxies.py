@@ -1,0 +1,89 @@
+"""The part of a plan that makes proxies: labelled pairs, learning rates, reward models."""
+
+from typing import Any
+
+from overopt import proxy_stages, stages
+from overopt.graph import Graph
+from overopt.plan_world import World
+from overopt.store import Stage
+from overopt.study import Cell, Study, Sweep
+
+SWEEP_SEED = 1000  # of the proxies of a sweep
+
+
+class Proxies:
+    """Adds the stages of proxies as they are asked for.
+
+    pairs: the labelled pairs of the study's policy; recipe: the sweep's outcome, where the study has a sweep.
+    """
+
+    def __init__(self, graph: Graph, study: Study, world: World) -> None:
+        self.graph, self.study, self.world = graph, study, world
+        self.pairs = self.add_pairs("labelled pairs", world.models[study.policy], study.pairs.count)
+        rates = study.proxies.learning_rates
+        self.recipe = self._add_sweep(rates) if isinstance(rates, Sweep) else None
+
+    def add_pairs(self, title: str, policy: Stage, count: int, *, skip: int = 0, seed: int = 0) -> Stage:
+        """About `count` pairs of samples of `policy`, labelled by gold, of the pair prompts after the first `skip`."""
+        per_prompt = self.study.pairs.per_prompt
+        spec = self.world.prompting | {
+            "seed": self.study.seed + seed,
+            "prompts": -(-count // per_prompt),
+            "skip": skip,
+            "per_prompt": per_prompt,
+        }
+        parents = self.world.text | {"gold": self.world.golds["gold"], "policy": policy}
+        return self.graph.add("pairs", title, 3, stages.pairs, spec, **parents)
+
+    def add(self, cell: Cell, pairs: Stage | None = None, title: str = "") -> Stage:
+        """The proxy of one cell, trained on the study's pairs or on `pairs`."""
+        rates = self.study.proxies.learning_rates
+        if isinstance(rates, Sweep):
+            assert self.recipe is not None  # made with the sweep
+            return self._add_proxy(cell, pairs or self.pairs, title, recipe=self.recipe)
+        return self._add_proxy(cell, pairs or self.pairs, title, learning_rate=rates[cell.model])
+
+    def _add_proxy(
+        self,
+        cell: Cell,
+        pairs: Stage,
+        title: str,
+        learning_rate: float | None = None,
+        recipe: Stage | None = None,
+    ) -> Stage:
+        spec: dict[str, Any] = {
+            "seed": cell.seed,
+            "model": cell.model,
+            "pairs": cell.pairs,
+            "epochs": cell.epochs,
+            "validation": self.study.pairs.validation,
+            "batch": self.study.proxies.batch,
+            "learning_rate": learning_rate,
+            "embedding_gain": self.study.embedding_gain,
+        }
+        parents = {"language_model": self.world.models[cell.model], "pairs": pairs}
+        if recipe:
+            parents["recipe"] = recipe
+        return self.graph.add(
+            "proxy", title or f"proxy {label(cell)}", 3, proxy_stages.proxy, spec, **parents
+        )
+
+    def _add_sweep(self, sweep: Sweep) -> Stage:
+        """Proxies of every size at every rate, on pairs of prompts that nothing else uses; the best rate of each."""
+        study = self.study
+        count = round(sweep.pairs / (1 - study.pairs.validation)) + 1
+        used = study.pairs.count // study.pairs.per_prompt
+        pairs = self.add_pairs("pairs of the sweep", self.world.models[study.policy], count, skip=used)
+        tried = {}
+        for model in study.proxies.models:
+            for rate in sweep.rates:
+                cell = Cell(model, sweep.pairs, 1, SWEEP_SEED)
+                title = f"proxy {model} of the sweep, learning rate {rate:g}"
+                tried[f"{model} {rate:g}"] = self._add_proxy(cell, pairs, title, learning_rate=rate)
+        return self.graph.add("recipe", "learning rates", 1, proxy_stages.recipe, {}, **tried)
+
+
+def label(cell: Cell) -> str:
+    """A cell in words: what tells its stages apart."""
+    again = f", {cell.epochs} epochs" if cell.epochs > 1 else ""
+    return f"{cell.model}, {cell.pairs} pairs{again}, seed {cell.seed}"

@@ -1,0 +1,144 @@
+"""The part of a plan that every study starts with: data, language models, decoys and gold."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from overopt import gold, stages
+from overopt.graph import Graph
+from overopt.store import Stage
+from overopt.study import Study
+
+SECOND_SEED = 1000  # added to a study's seed for its second gold
+
+
+@dataclass(frozen=True)
+class World:
+    """Stages that others build on. `prompting` is what a stage needs to know to draw prompts and complete them."""
+
+    corpus: Stage
+    tokenizer: Stage
+    models: dict[str, Stage]
+    golds: dict[str, Stage]
+    prompting: dict[str, Any]
+
+    @property
+    def text(self) -> dict[str, Stage]:
+        """Parents of a stage that reads sentences or prompts."""
+        return {"corpus": self.corpus, "tokenizer": self.tokenizer}
+
+    @property
+    def judged(self) -> dict[str, Stage]:
+        """Parents of a stage that asks gold."""
+        return {"tokenizer": self.tokenizer, **self.golds}
+
+
+def add_world(graph: Graph, study: Study) -> World:
+    """Corpus, tokenizer, language models and gold, with a second gold where the study has one."""
+    text, seed = study.text, study.seed
+    corpus = graph.add("corpus", "corpus", 2, stages.corpus, {"world": study.world, "seed": seed})
+    encoding = {
+        "vocabulary": text.vocabulary,
+        "sentence_tokens": text.sentence_tokens,
+        "seed": seed,
+        "tokens": max(model.tokens for model in study.models.values()),
+    }
+    tokenizer = graph.add("tokenizer", "tokenizer", 2, stages.tokenizer, encoding, corpus=corpus)
+    prompting = {
+        "corpus_seed": seed,
+        "prompt_words": text.prompt_words,
+        "prompt_tokens": text.prompt_tokens,
+        "completion_tokens": text.completion_tokens,
+    }
+    models = {}
+    for name, model in study.models.items():
+        spec = model.model_dump(mode="json") | {
+            "embedding_gain": study.embedding_gain,
+            "positions": text.positions,
+            "seed": seed,
+        }
+        title = f"language model {name}"
+        models[name] = graph.add("language_model", title, 2, stages.language_model, spec, tokenizer=tokenizer)
+    counting = {
+        "vocabulary": study.gold.rating.vocabulary,
+        "sentences": study.gold.rating.sentences,
+        "width": study.gold.rating.shape.width,
+    }
+    vectors = graph.add("word_vectors", "word vectors", 1, gold.word_vectors, counting, corpus=corpus)
+    world = World(corpus, tokenizer, models, {}, prompting)
+    world.golds["gold"] = _add_gold(graph, study, world, vectors, seed, "_half_0" if study.gold.second else "")
+    if study.gold.second:
+        world.golds["second_gold"] = _add_gold(
+            graph, study, world, vectors, seed + SECOND_SEED, "_half_1", "second "
+        )
+    return world
+
+
+def _add_gold(
+    graph: Graph, study: Study, world: World, vectors: Stage, seed: int, raters: str, which: str = ""
+) -> Stage:
+    """Rating models, decoys and the gold made of them; `raters` ends the names of the columns of ratings."""
+    rating, fluency, text = study.gold.rating, study.gold.fluency, study.text
+    training = {"steps", "batch", "learning_rate"}
+    rating_training = rating.model_dump(include=training)
+    fluency_training = fluency.model_dump(include=training) | {"embedding_gain": study.embedding_gain}
+    ratings = {}
+    for k in range(rating.members):
+        spec = {
+            "seed": seed + k,
+            "raters": raters,
+            "sentence_tokens": text.sentence_tokens,
+            "shape": rating.shape.model_dump(),
+            "training": rating_training | {"embedding_gain": rating.embedding_gain},
+        }
+        parents = {"corpus": world.corpus, "word_vectors": vectors}
+        title = f"rating model {k} of {which}gold"
+        ratings[f"rating_model_{k}"] = graph.add("rating_model", title, 2, gold.rating_model, spec, **parents)
+    base = world.prompting | {
+        "seed": seed,
+        "raters": raters,
+        "sentence_tokens": text.sentence_tokens,
+        "spoilt_texts": fluency.texts,
+    }
+    ppo = study.ppo.run.model_dump(mode="json") | {
+        "learning_rate": study.decoys.learning_rate,
+        "max_steps": study.decoys.max_steps,
+        "max_kl": study.decoys.max_kl,
+        "spacing": 1.0,
+        "evaluation_samples": 1,
+    }
+    # judges are made of language models
+    brief = {"steps": study.decoys.reward_steps, "embedding_gain": study.embedding_gain}
+    decoys = {}
+    for judge in study.decoys.judges:
+        knows = "ratings and fluency" if judge.fluency else "ratings alone"
+        title = f"decoys of {which}gold against {judge.model}, {knows}"
+        spec = base | {
+            "prompts": study.decoys.prompts,
+            "rating_training": rating_training | brief,
+            "fluency": judge.fluency,
+            "fluency_training": fluency_training | brief,
+            "min_kl": study.decoys.min_kl,
+            "ppo": ppo,
+        }
+        decoys[f"decoys against {judge.model}, {knows}"] = graph.add(
+            "decoys",
+            title,
+            4,
+            gold.decoys,
+            spec,
+            **world.text,
+            policy=world.models[study.policy],
+            judge=world.models[judge.model],
+            value_model=world.models[study.ppo.value_model],
+        )
+    return graph.add(
+        "gold",
+        f"{which}gold reward model",
+        4,
+        gold.gold,
+        base | {"training": fluency_training},
+        **world.text,
+        **ratings,
+        language_model=world.models[fluency.model],
+        **decoys,
+    )

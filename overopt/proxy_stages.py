@@ -1,0 +1,78 @@
+"""The stages that make proxies: reward models trained on labelled pairs, and the choice of their learning rates."""
+
+import numpy as np
+import polars as pl
+from safetensors.torch import load_file, save_file
+
+from overopt.files import read_json, write_json
+from overopt.models import count_parameters, load_language_model, load_reward_model, new_reward_model
+from overopt.preferences import draw, split
+from overopt.reward import Scale, proxy_gain, score
+from overopt.sampling import Samples
+from overopt.seeding import generator
+from overopt.stages import load_pairs, save_model
+from overopt.store import Job
+from overopt.training.reward_model import pair_margins, train_reward_model
+
+
+def proxy(job: Job) -> None:
+    """A reward model trained on gold-labelled pairs, and its margins on held-out ones."""
+    spec = job.spec
+    rate = spec["learning_rate"] or read_json(job.parents["recipe"] / "recipe.json")[spec["model"]]
+    training, validation = split(load_pairs(job.parents["pairs"]), spec["validation"])
+    training = draw(training, spec["pairs"], spec["seed"])
+    base = load_language_model(job.parents["language_model"] / "model")
+    model = new_reward_model(base, spec["seed"]).to(job.runtime.device)
+    train_reward_model(
+        model,
+        training.first,
+        training.second,
+        training.first_wins,
+        batch=spec["batch"],
+        epochs=spec["epochs"],
+        learning_rate=rate,
+        embedding_gain=spec["embedding_gain"],
+        generator=generator(spec["seed"], "proxy batches"),
+        progress=job.progress,
+        checkpoint=job.checkpoint,
+    )
+    margins = pair_margins(model, validation.first, validation.second).double()
+    # what calibrates the proxy, once the unit of gold is known
+    save_file({"proxy": margins, "gold": validation.margin.double()}, job.out / "margins.safetensors")
+    signed = np.where(validation.first_wins.numpy(), 1.0, -1.0) * margins.numpy()
+    metrics = {
+        "model": spec["model"],
+        "parameters": count_parameters(model),
+        "pairs": spec["pairs"],
+        "epochs": spec["epochs"],
+        "learning_rate": rate,
+        "validation_pairs": len(validation),
+        "validation_loss": float(np.logaddexp(0, -signed).mean()),
+        "validation_accuracy": float((signed > 0).mean() + 0.5 * (signed == 0).mean()),
+    }
+    save_model(model, job.out)
+    write_json(job.out / "metrics.json", metrics)
+
+
+def recipe(job: Job) -> None:
+    """For each size the learning rate with the lowest validation loss: recipe.json; every trial: sweep.parquet."""
+    tried = pl.DataFrame([read_json(folder / "metrics.json") for folder in job.parents.values()])
+    tried = tried.sort("parameters", "learning_rate")
+    best = tried.sort("validation_loss").group_by("model", maintain_order=True).first()
+    write_json(job.out / "recipe.json", dict(best.select("model", "learning_rate").iter_rows()))
+    chosen = best.select("model", "learning_rate", chosen=pl.lit(True))
+    tried.join(chosen, on=["model", "learning_rate"], how="left").with_columns(
+        pl.col("chosen").fill_null(False)
+    ).write_parquet(job.out / "sweep.parquet")
+
+
+
+def proxy_scale(job: Job) -> None:
+    """The scale of a proxy of a later round of RLHF, centred on the policy whose pairs it was trained on."""
+    gold_scale = Scale.load(job.parents["pool"], "gold")
+    margins = load_file(job.parents["proxy"] / "margins.safetensors")
+    gain = proxy_gain(margins["proxy"].numpy(), gold_scale.gain * margins["gold"].numpy())
+    samples = Samples.load(job.parents["pairs"] / "samples.safetensors")
+    model = load_reward_model(job.parents["proxy"] / "model", job.runtime.device)
+    raw = score(model, samples, batch=job.runtime.batch)
+    Scale.centred(gain, raw.double().mean().item()).save(job.out, "proxy")
