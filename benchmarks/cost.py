@@ -69,8 +69,8 @@ def best_of_n_samples(count: int) -> Callable[[], object]:
 def grid_cells(count: int) -> Callable[[], object]:
     """Plan a study of `count` proxies, and order its stages."""
     study = load_study("laptop")
-    proxies = study.proxies.model_copy(update={"seeds": count // len(study.proxies.models)})
-    grown = study.model_copy(update={"proxies": proxies})
+    grid = study.proxies.grids[0].model_copy(update={"seeds": count // len(study.proxies.models)})
+    grown = study.model_copy(update={"proxies": study.proxies.model_copy(update={"grids": (grid,)})})
     return lambda: heights(plan(grown))
 
 

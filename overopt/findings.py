@@ -15,37 +15,45 @@ import polars as pl
 
 from overopt.bootstrap import Bootstrap, bootstrap
 from overopt.curves import prompt_curve
-from overopt.figures.style import short_number
+from overopt.figures.style import SIZES, Group, short_number
 from overopt.laws import predict
+from overopt.seeding import derive
 
 FORMS = {"bon": "bon", "ppo": "rl"}
 NAMES = {"bon": "best-of-n", "ppo": "PPO"}
 SCORES = ("gold", "gold_se", "proxy", "proxy_se")
 
-Fits = dict[tuple[str, int], Bootstrap]
+Fits = dict[tuple[str, Any], Bootstrap]  # by method, and the value that the curves of a figure differ in
+
+
+def plain_curves(curves: pl.DataFrame) -> pl.DataFrame:
+    """The curves of the study's policy against single proxies trained once on clean pairs, without a KL penalty."""
+    policy = curves.filter(method="bon").group_by("policy_params").len().sort("len")["policy_params"][-1]
+    plain = curves.filter(kl_penalty=0.0, label_noise=0.0, ensemble="single", epochs=1, rounds=1)
+    return plain.filter(pl.col("method") != "tilt", policy_params=policy)
+
+
+def main_pairs(curves: pl.DataFrame) -> int:
+    """The number of pairs that the figures of proxy size have: the most that PPO was run with, or that there is."""
+    plain = plain_curves(curves)
+    ppo = plain.filter(method="ppo")
+    return int((ppo if ppo.height else plain)["pairs"].max())  # type: ignore[arg-type]
 
 
 def main_curves(curves: pl.DataFrame) -> pl.DataFrame:
-    """The curves that differ in proxy size and seed only.
-
-    No KL penalty, no label noise, single proxies, and the number of pairs that PPO was run with (the largest,
-    where it was not run).
-    """
-    plain = curves.filter(kl_penalty=0.0, label_noise=0.0, ensemble="single")
-    ppo = plain.filter(method="ppo")
-    pairs = (ppo if ppo.height else plain)["pairs"].max()
-    return plain.filter(pairs=pairs)
+    """The plain curves that differ in proxy size and seed only."""
+    return plain_curves(curves).filter(pairs=main_pairs(curves))
 
 
-def averaged(curves: pl.DataFrame) -> pl.DataFrame:
-    """Mean over seeds: columns `method, rm_params, kl, gold, gold_se, proxy, proxy_se`.
+def averaged(curves: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
+    """Mean over seeds: columns `method`, that of `by`, `kl, gold, gold_se, proxy, proxy_se`.
 
     Best-of-n is averaged at each n. PPO runs reach different KL at the same step, so their scores are
     interpolated in sqrt(KL) onto one grid that ends where the shortest run ends. The seeds judge the same
     prompts, whose error does not shrink with seeds: se^2 = mean(se^2) + variance over seeds / seeds.
     """
     rows = []
-    for (method, size), part in curves.group_by("method", "rm_params", maintain_order=True):
+    for (method, value), part in curves.group_by("method", by.column, maintain_order=True):
         runs = [run.sort("kl") for run in part.partition_by("record", maintain_order=True)]
         if method == "bon" or len(runs) == 1:
             grid = runs[0]["kl"].to_numpy()
@@ -60,53 +68,56 @@ def averaged(curves: pl.DataFrame) -> pl.DataFrame:
             within = (np.nan_to_num(values[2 * k + 1]) ** 2).mean(axis=0)
             spread = values[2 * k].var(axis=0, ddof=1) / len(runs) if len(runs) > 1 else 0.0
             means[name] = np.sqrt(within + spread)
-        rows.append(
-            pl.DataFrame({"kl": grid, **means}).select(
-                pl.lit(method).alias("method"), pl.lit(size, dtype=pl.Int64).alias("rm_params"), pl.all()
-            )
-        )
-    return pl.concat(rows).sort("method", "rm_params", "kl")
+        which = [pl.lit(method).alias("method"), pl.lit(value, dtype=curves.schema[by.column]).alias(by.column)]
+        rows.append(pl.DataFrame({"kl": grid, **means}).select(*which, pl.all()))
+    return pl.concat(rows).sort("method", by.column, "kl")
 
 
 def _interpolated(run: pl.DataFrame, name: str, grid: np.ndarray) -> np.ndarray:
     return np.interp(np.sqrt(grid), np.sqrt(run["kl"].to_numpy()), run[name].to_numpy())
 
 
-def fitted(curves: pl.DataFrame, by_prompt: pl.DataFrame, *, draws: int = 1000) -> Fits:
-    """The law of each (method, rm_params), fitted to all seeds; intervals are over prompts and seeds."""
+def fitted(curves: pl.DataFrame, by_prompt: pl.DataFrame, by: Group = SIZES, *, draws: int = 1000) -> Fits:
+    """The law of each method and group, fitted to all seeds; intervals are over prompts and seeds."""
     fits: Fits = {}
-    for (method, size), part in curves.group_by("method", "rm_params", maintain_order=True):
-        runs = []
-        for record in part["record"].unique(maintain_order=True):
-            points = prompt_curve(by_prompt, str(record))
-            # The KL of best-of-n is known, and the same for every prompt.
-            runs.append((points["kl"][:, 0] if method == "bon" else points["kl"], points["gold"]))
-        rng = np.random.default_rng([int(size), len(str(method))])
-        fits[str(method), int(size)] = bootstrap(runs, FORMS[str(method)], rng=rng, draws=draws)
+    for (method, value), part in curves.group_by("method", by.column, maintain_order=True):
+        runs = [prompt_points(by_prompt, record) for record in part["record"].unique(maintain_order=True)]
+        rng = np.random.default_rng(derive(0, "bootstrap", str(method), by.label(value)))
+        fits[str(method), value] = bootstrap(runs, FORMS[str(method)], rng=rng, draws=draws)
     return fits
 
 
-def law_lines(fits: Fits, method: str) -> pl.DataFrame:
-    """The fitted laws of one method on a grid over the measured KL: `rm_params, kl, gold`."""
+def prompt_points(by_prompt: pl.DataFrame, record: str) -> tuple[np.ndarray, np.ndarray]:
+    """KL and gold of one curve by prompt, as `bootstrap` takes them."""
+    points = prompt_curve(by_prompt, record)
+    # The KL of best-of-n is known, and the same for every prompt.
+    same = (points["kl"] == points["kl"][:, :1]).all()
+    return (points["kl"][:, 0] if same else points["kl"]), points["gold"]
+
+
+def law_lines(fits: Fits, method: str, by: Group = SIZES) -> pl.DataFrame:
+    """The fitted laws of one method on a grid over the measured KL: the column of `by`, `kl, gold`."""
     lines = []
-    for (name, size), found in fits.items():
+    for (name, value), found in fits.items():
         if name != method or math.isnan(found.fit.alpha):
             continue
-        lines.append(
-            pl.DataFrame({"kl": found.grid_kl, "gold": predict(found.fit, found.grid_kl)}).select(
-                pl.lit(size, dtype=pl.Int64).alias("rm_params"), pl.all()
-            )
-        )
-    empty = pl.DataFrame(schema={"rm_params": pl.Int64, "kl": pl.Float64, "gold": pl.Float64})
-    return pl.concat([empty, *lines])
+        line = pl.DataFrame({"kl": found.grid_kl, "gold": predict(found.fit, found.grid_kl)})
+        lines.append(line.select(pl.lit(value, dtype=_type(value)).alias(by.column), pl.all()))
+    if lines:
+        return pl.concat(lines)
+    return pl.DataFrame(schema={by.column: pl.Int64, "kl": pl.Float64, "gold": pl.Float64})
 
 
-def coefficient_table(fits: Fits, method: str) -> pl.DataFrame:
-    """One row a proxy size: alpha, beta, peak_kl, peak_gold with `_low` and `_high`, status, turns_down."""
+def _type(value: Any) -> Any:
+    return pl.Int64 if isinstance(value, int) else pl.Float64
+
+
+def coefficient_table(fits: Fits, method: str, by: Group = SIZES) -> pl.DataFrame:
+    """One row a group: alpha, beta, peak_kl, peak_gold with `_low` and `_high`, status, turns_down."""
     rows = []
-    for (name, size), found in sorted(fits.items()):
+    for (name, value), found in sorted(fits.items()):
         if name == method:
-            row: dict[str, object] = {"rm_params": size}
+            row: dict[str, object] = {by.column: value}
             for field in ("alpha", "beta", "peak_kl", "peak_gold"):
                 row[field] = getattr(found.fit, field)
                 row[f"{field}_low"], row[f"{field}_high"] = getattr(found, field)
@@ -114,20 +125,20 @@ def coefficient_table(fits: Fits, method: str) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-def measured_peaks(mean: pl.DataFrame, method: str) -> pl.DataFrame:
-    """The highest measured gold of each proxy size, and whether gold falls after it.
+def measured_peaks(mean: pl.DataFrame, method: str, by: Group = SIZES) -> pl.DataFrame:
+    """The highest measured gold of each group, and whether gold falls after it.
 
-    Columns: `rm_params, kl, gold, end_kl, end_gold, falls`. Gold falls if its last point lies below its
+    Columns: that of `by`, `kl, gold, gold_se, end_kl, end_gold, falls`. Gold falls if its last point lies below its
     highest by more than two standard errors of their difference (taken as independent: conservative).
     """
     rows = []
-    for (size,), curve in mean.filter(pl.col("method") == method).group_by("rm_params", maintain_order=True):
+    for (value,), curve in mean.filter(pl.col("method") == method).group_by(by.column, maintain_order=True):
         curve = curve.sort("kl")
         top, end = curve.row(int(curve["gold"].arg_max() or 0), named=True), curve.row(-1, named=True)
         falls = top["gold"] - end["gold"] > 2 * math.hypot(top["gold_se"], end["gold_se"])
-        rows.append((size, top["kl"], top["gold"], end["kl"], end["gold"], falls))
-    names = ["rm_params", "kl", "gold", "end_kl", "end_gold", "falls"]
-    return pl.DataFrame(rows, schema=names, orient="row").sort("rm_params")
+        rows.append((value, top["kl"], top["gold"], top["gold_se"], end["kl"], end["gold"], falls))
+    names = [by.column, "kl", "gold", "gold_se", "end_kl", "end_gold", "falls"]
+    return pl.DataFrame(rows, schema=names, orient="row").sort(by.column)
 
 
 def say_falls(peaks: pl.DataFrame) -> str:

@@ -59,7 +59,7 @@ class Proxies:
             "validation": self.study.pairs.validation,
             "batch": self.study.proxies.batch,
             "learning_rate": learning_rate,
-            "embedding_gain": self.study.embedding_gain,
+            "embedding_gain": self.study.proxies.embedding_gain,
         }
         parents = {"language_model": self.world.models[cell.model], "pairs": pairs}
         if recipe:

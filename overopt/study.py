@@ -180,11 +180,14 @@ class Sweep(Spec):
 class Proxies(Spec):
     """Proxy reward models: the cells of all grids; `batch` pairs a step.
 
-    learning_rates: one for each size, or the sweep that chooses them.
+    learning_rates: one for each size, or the sweep that chooses them; embedding_gain: see `Study`, at 0 the token
+    embeddings stay those of the language model. They outnumber all else in a small model, and learning them makes
+    every size much the same bag of words.
     """
 
     grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
     batch: PositiveInt = 64
+    embedding_gain: Annotated[float, Field(ge=0)]
     learning_rates: dict[str, PositiveFloat] | Sweep
 
     @property
@@ -295,7 +298,7 @@ class Iterated(Spec):
 class Study(Spec):
     """One study file. `models` names every language model; the other parts refer to them by name.
 
-    In language models and the reward models made of them, token embeddings learn at `embedding_gain` times the
+    In language models, and the parts of gold made of them, token embeddings learn at `embedding_gain` times the
     learning rate.
     """
 

@@ -17,6 +17,7 @@ SIZES = (1_024, 9_600, 98_304, 1_048_576)
 ALPHA_BON, BETA_BON = (0.55, 0.72, 0.85, 0.95), (0.20, 0.19, 0.175, 0.16)
 ALPHA_RL, BETA_RL = 0.55, (0.30, 0.265, 0.235, 0.21)
 PROMPTS = 16
+UNKNOWN = ("temperature", "kl_round", "gold_second", "gold_second_se", "ess")
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _curve(method: str, size: int, seed: int, rng: np.random.Generator) -> tuple
              "kl_k3": mean_kl * 0.99 if ppo else None, "clip_fraction": 0.08 * scale if ppo else None,
              "entropy": 4.2 - 0.06 * mean_kl if ppo else None,
              "length": 22.0 + 0.1 * mean_kl if ppo else None,
-             "record": record}
+             "epochs": 1, "rounds": 1, "round": 1, "record": record} | dict.fromkeys(UNKNOWN)
         )  # fmt: skip
     return curve, by_prompt
 
@@ -146,7 +147,7 @@ def load(study: str = "laptop", *, sizes: int = 4, seeds: int = 2) -> FakeResult
     record = {"key": "f" * 64, "git": "0123456789ab", "created": "2026-01-01T00:00:00+00:00",
               "seconds": 1_000.0,
               "device": "cpu", "versions": {"torch": "2.13.0"}, "seeds": list(range(seeds))}  # fmt: skip
-    floats = {name: pl.Float64 for name in ("kl_k1", "kl_k3", "clip_fraction", "entropy", "length")}
+    floats = {name: pl.Float64 for name in (*UNKNOWN, "kl_k1", "kl_k3", "clip_fraction", "entropy", "length")}
     return FakeResults(
         study=FakeStudy(name=study),
         record=record,

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 import torch
 
-from overopt import best_of_n_stages, plan, runner
+from overopt import best_of_n_stages, plan, plan_curves, runner
 from overopt.files import read_json
 from overopt.gold_model import GoldModel
 from overopt.store import Store
@@ -36,7 +36,7 @@ def compute(store, study, workers=1):
 
 @pytest.fixture
 def parts(monkeypatch):
-    monkeypatch.setattr(plan, "SAMPLES_A_STAGE", SAMPLES)  # a prompt each; the pool in one part, as it is
+    monkeypatch.setattr(plan_curves, "SAMPLES_A_STAGE", SAMPLES)  # a prompt each; the pool in one part, as it is
 
 
 def test_with_gold_on_every_sample_it_is_plain_best_of_n(smoke_store, parts, monkeypatch):
@@ -46,7 +46,7 @@ def test_with_gold_on_every_sample_it_is_plain_best_of_n(smoke_store, parts, mon
     )
     full = pl.read_parquet(compute(store, far_study(exact=63)) / "by_prompt.parquet")
     monkeypatch.undo()
-    monkeypatch.setattr(plan, "SAMPLES_A_STAGE", SAMPLES)
+    monkeypatch.setattr(plan_curves, "SAMPLES_A_STAGE", SAMPLES)
     folder = compute(store, far_study(exact=16))
     few, judged = pl.read_parquet(folder / "by_prompt.parquet"), read_json(folder / "judged.json")
     assert 3 * 16 < judged["judged"] < judged["samples"] == 3 * SAMPLES

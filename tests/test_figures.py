@@ -64,7 +64,7 @@ def test_a_legend_of_sizes_selects_by_click(charts):
     for name in ("bon", "ppo", "gold against proxy", "kl", "health"):
         params = charts[name].to_dict()["params"]
         assert [param["bind"] for param in params] == ["legend"], name
-        assert params[0]["select"]["fields"] == ["size"], name
+        assert params[0]["select"]["fields"] == ["group"], name
 
 
 def test_the_page_has_no_ink_that_only_one_theme_can_show(charts):

@@ -40,15 +40,22 @@ def test_titles_and_keys_are_unique(name):
     assert len({stage.title for stage in stages}) == len({stage.key for stage in stages}) == len(stages)
 
 
+DECOYS = "decoys of gold against 1k, ratings and fluency"
+
+
 @pytest.mark.parametrize(
     ("path", "value", "first"),
     [
         ("ppo.run.learning_rate", 5e-4, {"PPO 1k, 640 pairs, seed 0"}),
-        ("ppo.run.epochs", 2, {"decoys against 1k, ratings and fluency", "PPO 1k, 640 pairs, seed 0"}),
+        ("ppo.run.epochs", 2, {DECOYS, "PPO 1k, 640 pairs, seed 0"}),
         ("best_of_n.max_n", 32, {"best-of-n 1k, 640 pairs, seed 0"}),
         ("models.7k.learning_rate", 1e-3, {"language model 7k"}),
-        ("gold.rating.shape.heads", 3, {"rating model 0 of gold", "rating model 1 of gold"}),
-        ("gold.fluency.texts", 100, {"decoys against 1k, ratings and fluency", "gold reward model"}),
+        ("gold.rating.shape.heads", 4, {"rating model 0 of gold", "rating model 0 of second gold"}),
+        ("gold.fluency.texts", 100, {DECOYS, "gold reward model", "second gold reward model"}),
+        ("gold.second", False, {"rating model 0 of gold"}),
+        ("pairs.per_prompt", 1, {"labelled pairs", "pairs of the sweep"}),
+        ("proxies.learning_rates.pairs", 128, {"pairs of the sweep", "learning rates"}),
+        ("iterated.distance", 2.0, {"PPO 1k, 320 pairs, seed 0, round 1 of 2"}),
         ("seed", 1, {"corpus"}),
     ],
 )
@@ -56,25 +63,52 @@ def test_a_field_changes_what_depends_on_it(path, value, first):
     before, after = keys(load_study("smoke")), keys(changed(load_study("smoke"), path, value))
     for title in first | {"tables"}:
         assert before[title] != after[title], title
+    assert before["tokenizer"] == after["tokenizer"] or path == "seed"
 
 
 def test_a_field_leaves_the_rest_alone():
-    before = keys(load_study("smoke"))
-    after = keys(changed(load_study("smoke"), "proxies.learning_rates.1k", 1e-3))
+    smoke = load_study("smoke")
+    smoke = changed(smoke, "proxies.learning_rates", {"1k": 2e-3, "7k": 2e-3})
+    before, after = keys(smoke), keys(changed(smoke, "proxies.learning_rates.7k", 1e-3))
     moved = {title for title in before if before[title] != after[title]}
-    assert moved == {
-        f"{kind} 1k, 640 pairs, seed 0" for kind in ("proxy", "best-of-n", "far best-of-n", "PPO")
-    } | {"tables"}
+    kinds = [f"{kind} 7k, {pairs} pairs, seed 0" for kind in ("proxy", "best-of-n") for pairs in (320, 640)]
+    assert moved == {*kinds, "PPO 7k, 640 pairs, seed 0", "tables"}
+
+
+def test_a_swept_rate_comes_from_the_sweep():
+    stages = {stage.title: stage for stage in plan(load_study("smoke")).stages}
+    proxy, rates = stages["proxy 1k, 640 pairs, seed 0"], stages["learning rates"]
+    assert proxy.spec["learning_rate"] is None
+    assert proxy.parents["recipe"] is rates
+    tried = {(stage.spec["model"], stage.spec["learning_rate"]) for stage in rates.parents.values()}
+    assert tried == {(model, rate) for model in ("1k", "7k") for rate in (2e-3, 4e-3)}
+    # on prompts and a seed that nothing else uses
+    swept, own = (next(iter(s.parents["pairs"] for s in group)) for group in (rates.parents.values(), [proxy]))
+    assert swept.spec["skip"] == own.spec["skip"] + own.spec["prompts"]
+    assert {stage.spec["seed"] for stage in rates.parents.values()}.isdisjoint(range(100))
+
+
+def test_rounds_start_from_the_policy_before_and_know_the_first():
+    stages = {stage.title: stage for stage in plan(load_study("smoke")).stages}
+    first, second = (stages[f"PPO 1k, 320 pairs, seed 0, round {k} of 2"] for k in (1, 2))
+    assert second.parents["policy"] is first
+    assert second.parents["initial"] is first.parents["policy"] is stages["language model 7k"]
+    assert second.parents["proxy"].parents["pairs"].parents["policy"] is first
+    assert first.spec["ppo"]["max_kl"] == second.spec["ppo"]["max_kl"] == 0.25
+    assert (second.spec["curve"]["rounds"], second.spec["curve"]["round"]) == (2, 2)
 
 
 def test_a_larger_grid_keeps_the_results_of_the_smaller():
     smoke = load_study("smoke")
-    larger = changed(changed(smoke, "proxies.pairs", [320, 640]), "ppo.kl_penalties", [0.0, 0.1])
+    grid = {"models": ["7k"], "pairs": [480], "seeds": 2}
+    larger = changed(smoke, "proxies.grids", [*smoke.model_dump(mode="json")["proxies"]["grids"], grid])
+    runs = [{"grid": grid, "kl_penalties": [0.0, 0.1]}]
+    larger = changed(larger, "ppo.grids", [*smoke.model_dump(mode="json")["ppo"]["grids"], *runs])
     before, after = keys(smoke), keys(larger)
     assert {title: after[title] for title in before if title != "tables"} == {
         title: key for title, key in before.items() if title != "tables"
     }
-    assert "PPO 7k, 640 pairs, seed 0, penalty 0.1" in after
+    assert "PPO 7k, 480 pairs, seed 1, penalty 0.1" in after
 
 
 def test_heights_against_a_slow_count():

@@ -9,6 +9,9 @@ from overopt.models import Shape
 from overopt.study import STUDIES, available, load_study
 
 
+GRID = {"models": ["1k"], "pairs": [640], "seeds": 1}
+
+
 @pytest.fixture
 def fields():
     return yaml.safe_load((STUDIES / "smoke.yaml").read_text())
@@ -43,7 +46,7 @@ def test_every_study_of_the_project_loads(name):
     assert load_study(str(STUDIES / f"{name}.yaml")) == study
     # the paper's setting, where it states one
     assert (study.ppo.run.batch, study.ppo.run.clip, study.ppo.run.gae_lambda) == (256, 0.2, 0.95)
-    assert study.ppo.kl_penalties[0] == 0
+    assert study.ppo.grids[0].kl_penalties == (0,)
 
 
 def test_there_is_a_study_for_tests():
@@ -77,33 +80,40 @@ def test_a_study_cannot_be_changed():
         ("models.1k.shape.layers", 0, "models.1k.shape.layers: found 0"),
         ("models", None, "models: found None"),
         ("pairs.validation", 1.0, "pairs.validation: found 1.0"),
-        ("ppo.kl_penalties", [-0.1], "ppo.kl_penalties.0: found -0.1"),
+        ("ppo.grids", [{"grid": GRID, "kl_penalties": [-0.1]}], "ppo.grids.0.kl_penalties.0: found -0.1"),
+        ("ppo.grids", [{"grid": GRID, "policies": ["9k"]}], "ppo.grids.policies: found '9k'"),
         ("policy", "9k", "mine.yaml: policy: found '9k', expected one of models: 1k, 7k"),
         ("gold.fluency.model", "9k", "gold.fluency.model: found '9k'"),
         ("decoys.judges", [{"model": "9k", "fluency": True}], "decoys.judges: found '9k'"),
         ("ppo.value_model", "9k", "ppo.value_model: found '9k'"),
-        ("proxies.models", ["1k", "9k"], "proxies.models: found '9k'"),
+        ("proxies.grids", [GRID | {"models": ["1k", "9k"]}], "proxies.grids.models: found '9k'"),
         (
             "proxies.learning_rates",
             {"1k": 0.01},
-            "proxies.learning_rates: expected one for each of proxies.models",
+            "proxies.learning_rates: expected one for each model of proxies.grids",
+        ),
+        ("proxies.grids", [], "proxies.grids: found []"),
+        (
+            "ppo.grids",
+            [{"grid": GRID | {"seeds": 3}}],
+            "ppo.grids: found 1k, 640 pairs, 1 epochs, seed 1, expected proxies of proxies.grids",
         ),
         (
-            "proxies",
-            {"models": ["1k"], "pairs": [640], "seeds": 1, "learning_rates": {"1k": 0.01}},
-            "ppo.proxies: expected some of proxies.models",
+            "far_best_of_n.grid",
+            GRID | {"pairs": [128]},
+            "far_best_of_n.grid: found 1k, 128 pairs, 1 epochs, seed 0, expected proxies of proxies.grids",
         ),
+        ("iterated.rounds", [1], "iterated.rounds.0: found 1"),
+        ("pairs.per_prompt", 3, "pairs.count: found 800, expected a multiple of per_prompt = 3"),
         (
             "gold.rating.shape",
             {"layers": 1, "width": 16, "heads": 4},
-            "gold.rating: found 6,624 parameters, expected more than the 7,272 of the largest proxy",
+            "gold.rating: found 3,312 parameters, expected more than the 7,272 of the largest proxy",
         ),
-        ("ppo.pairs", 320, "ppo.pairs: expected one of proxies.pairs"),
-        ("ppo.seeds", 5, "ppo.seeds: expected at most proxies.seeds"),
         (
-            "proxies.pairs",
-            [640, 10_000],
-            "proxies.pairs: found 10000, expected at most the 720 training pairs",
+            "proxies.grids",
+            [GRID | {"pairs": [640, 10_000]}],
+            "proxies.grids.pairs: found 10000, expected at most the 720 training pairs",
         ),
         ("best_of_n.max_n", 81, "best_of_n.max_n: found 81, expected at most samples = 80"),
         (

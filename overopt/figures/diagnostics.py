@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from overopt.figures.style import HEIGHT, INK, Layered, faded, kl_axis, pick_size, short_number, size_colour
+from overopt.figures.style import HEIGHT, INK, SIZES, Group, Layered, faded, kl_axis, pick_group
 
 DIAGNOSTICS = {
     "clip_fraction": "fraction of updates clipped",
@@ -14,39 +14,35 @@ DIAGNOSTICS = {
 }
 
 
-def _labelled(ppo: pl.DataFrame) -> pl.DataFrame:
-    size = pl.col("rm_params").map_elements(short_number, return_dtype=pl.String).alias("size")
-    return ppo.with_columns(size, pl.col("seed").cast(pl.String), pl.selectors.float().round(4)).sort(
-        "rm_params", "seed", "step"
-    )
+def _labelled(ppo: pl.DataFrame, by: Group) -> pl.DataFrame:
+    rounded = pl.selectors.float().exclude("kl_penalty").round(4)
+    return ppo.with_columns(by.labels(), pl.col("seed").cast(pl.String), rounded).sort(by.column, "seed", "step")
 
 
-def kl_against_step(ppo: pl.DataFrame, *, description: str) -> alt.Chart:
+def kl_against_step(ppo: pl.DataFrame, *, by: Group = SIZES, description: str) -> alt.Chart:
     """KL against PPO step, a line a seed (paper: Fig. 16). `ppo`: the curves table's PPO rows."""
-    sizes = sorted(ppo["rm_params"].unique().to_list())
-    pick = pick_size()
-    data = _labelled(ppo).select("size", "seed", "step", "kl")
+    pick = pick_group()
+    data = _labelled(ppo, by).select("group", "seed", "step", "kl")
     return (
         alt.Chart(data)
         .mark_line(point=alt.OverlayMarkDef(size=16, filled=True), strokeWidth=1.6)
         .encode(
             x=alt.X("step:Q", title="PPO step", axis=alt.Axis(grid=False, tickMinStep=1)),
             y=alt.Y("kl:Q", title="KL (nats)"),
-            color=size_colour(sizes),
+            color=by.colour(by.values(ppo)),
             detail="seed:N",
             opacity=faded(pick),
-            tooltip=["size:N", "seed:N", "step:Q", alt.Tooltip("kl:Q", format=".3g")],
+            tooltip=[by.tooltip(), "seed:N", "step:Q", alt.Tooltip("kl:Q", format=".3g")],
         )
         .add_params(pick)
         .properties(width="container", height=HEIGHT, description=description)
     )
 
 
-def ppo_health(ppo: pl.DataFrame, *, description: str) -> alt.ConcatChart:
+def ppo_health(ppo: pl.DataFrame, *, by: Group = SIZES, description: str) -> alt.ConcatChart:
     """Clip fraction (paper: Fig. 25), entropy and length against KL; columns without a value are left out."""
-    sizes = sorted(ppo["rm_params"].unique().to_list())
-    pick = pick_size()
-    data = _labelled(ppo).select("size", "seed", "step", "kl", *DIAGNOSTICS)
+    pick = pick_group()
+    data = _labelled(ppo, by).select("group", "seed", "step", "kl", *DIAGNOSTICS)
     largest = float(ppo["kl"].max()) * 1.02  # type: ignore[arg-type]
     views: list[alt.Chart] = []
     for name, title in DIAGNOSTICS.items():
@@ -60,10 +56,10 @@ def ppo_health(ppo: pl.DataFrame, *, description: str) -> alt.ConcatChart:
                 x=kl_axis(largest, title="KL (nats)"),
                 y=alt.Y(f"{name}:Q", title=None, scale=alt.Scale(zero=name == "clip_fraction")),
                 order="step:Q",
-                color=size_colour(sizes),
+                color=by.colour(by.values(ppo)),
                 detail="seed:N",
                 opacity=faded(pick),
-                tooltip=["size:N", "seed:N", "step:Q", alt.Tooltip(f"{name}:Q", format=".3g")],
+                tooltip=[by.tooltip(), "seed:N", "step:Q", alt.Tooltip(f"{name}:Q", format=".3g")],
             )
             .properties(width=260, height=200, title=title)
         )
@@ -74,10 +70,10 @@ def ppo_health(ppo: pl.DataFrame, *, description: str) -> alt.ConcatChart:
 def kl_estimators(ppo: pl.DataFrame, *, description: str) -> Layered:
     """Sampled estimators k1 and k3 against the exact KL; on the diagonal they agree."""
     data = (
-        _labelled(ppo)
+        _labelled(ppo, SIZES)
         .filter(pl.col("kl") > 0)
-        .select("size", "kl", "kl_k1", "kl_k3")
-        .unpivot(["kl_k1", "kl_k3"], index=["size", "kl"], variable_name="estimator", value_name="estimate")
+        .select("group", "kl", "kl_k1", "kl_k3")
+        .unpivot(["kl_k1", "kl_k3"], index=["group", "kl"], variable_name="estimator", value_name="estimate")
         .with_columns(pl.col("estimator").str.strip_prefix("kl_"))
         .drop_nulls()
     )
@@ -104,7 +100,7 @@ def kl_estimators(ppo: pl.DataFrame, *, description: str) -> Layered:
             ),
             opacity=faded(pick, full=0.8),
             tooltip=[
-                "size:N",
+                SIZES.tooltip(),
                 "estimator:N",
                 alt.Tooltip("kl:Q", format=".3g"),
                 alt.Tooltip("estimate:Q", format=".3g"),

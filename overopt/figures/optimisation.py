@@ -8,12 +8,12 @@ import polars as pl
 from overopt.figures.style import (
     HEIGHT,
     INK,
+    SIZES,
+    Group,
     Layered,
     faded,
     kl_axis,
-    pick_size,
-    short_number,
-    size_colour,
+    pick_group,
 )
 
 SERIES = ("gold", "proxy", "law fitted to gold")
@@ -25,10 +25,10 @@ STAR = (
 )
 
 
-def thinned(points: pl.DataFrame, most: int = MOST_POINTS) -> pl.DataFrame:
-    """At most `most` rows of each curve (`rm_params`), about even in sqrt(KL), with both ends kept."""
+def thinned(points: pl.DataFrame, by: Group = SIZES, most: int = MOST_POINTS) -> pl.DataFrame:
+    """At most `most` rows of each curve, about even in sqrt(KL), with both ends kept."""
     kept = []
-    for _, curve in points.group_by("rm_params", maintain_order=True):
+    for _, curve in points.group_by(by.column, maintain_order=True):
         curve = curve.sort("kl")
         if curve.height > most:
             d = curve["kl"].sqrt()
@@ -39,11 +39,11 @@ def thinned(points: pl.DataFrame, most: int = MOST_POINTS) -> pl.DataFrame:
     return pl.concat(kept)
 
 
-def _long(mean: pl.DataFrame, law: pl.DataFrame) -> pl.DataFrame:
-    """One row a point and series: size, series, kl, score, low, high."""
+def _long(mean: pl.DataFrame, law: pl.DataFrame, by: Group) -> pl.DataFrame:
+    """One row a point and series: group, series, kl, score, low, high."""
     parts = [
         mean.select(
-            "rm_params",
+            by.column,
             "kl",
             pl.lit(name).alias("series"),
             pl.col(name).alias("score"),
@@ -53,37 +53,43 @@ def _long(mean: pl.DataFrame, law: pl.DataFrame) -> pl.DataFrame:
         for name in SERIES[:2]
     ]
     none = pl.lit(None, dtype=pl.Float64)
-    line = law.select(
-        "rm_params",
+    fit = law.select(
+        by.column,
         "kl",
         pl.lit(SERIES[2]).alias("series"),
         pl.col("gold").alias("score"),
         none.alias("low"),
         none.alias("high"),
     )
-    size = pl.col("rm_params").map_elements(short_number, return_dtype=pl.String).alias("size")
     rounded = [pl.col(name).round(4) for name in ("kl", "score", "low", "high")]
-    return pl.concat([*parts, line]).with_columns(size).with_columns(rounded).drop("rm_params")
+    return pl.concat([*parts, fit]).with_columns(by.labels()).with_columns(rounded).drop(by.column)
 
 
 def gold_and_proxy(
-    mean: pl.DataFrame, law: pl.DataFrame, peaks: pl.DataFrame | None = None, *, description: str
+    mean: pl.DataFrame,
+    law: pl.DataFrame,
+    peaks: pl.DataFrame | None = None,
+    *,
+    by: Group = SIZES,
+    line: float | None = None,
+    description: str,
 ) -> Layered:
-    """Figure 1: gold solid, proxy dashed and the law thin, against KL, one colour a proxy size.
+    """Gold solid, proxy dashed and the law thin, against KL, one colour a group (paper: Fig. 1 and its kin).
 
     Args:
-        mean: `rm_params, kl, gold, gold_se, proxy, proxy_se`: curves averaged over seeds (nats, SDs).
-        law: `rm_params, kl, gold`: the fitted law on a grid.
-        peaks: `rm_params, kl, gold`: the highest measured point of each curve, starred.
+        mean: the group's column, `kl, gold, gold_se, proxy, proxy_se`: curves averaged over seeds (nats, SDs).
+        law: the group's column, `kl, gold`: the fitted law on a grid.
+        peaks: the group's column, `kl, gold`: the highest measured point of each curve, starred.
+        by: what the curves differ in.
+        line: KL (nats) of a vertical line, where a fit ends and a prediction begins.
         description: what a reader who cannot see the chart is told.
     """
-    sizes = sorted(mean["rm_params"].unique().to_list())
-    data = _long(thinned(mean), law)
-    pick = pick_size()
+    data = _long(thinned(mean, by), law, by)
+    pick = pick_group()
     x = kl_axis(float(mean["kl"].max()) * 1.02)  # type: ignore[arg-type]
     y_title = "score (SDs of the initial policy's gold)"
     y = alt.Y("score:Q", title=y_title)
-    colour = size_colour(sizes)
+    colour = by.colour(by.values(mean))
     styles = alt.Scale(domain=list(SERIES), range=[[1, 0], [6, 4], [1, 0]])
     widths = alt.Scale(domain=list(SERIES), range=[2.6, 1.6, 0.9])
     base = alt.Chart(data).encode(x=x)
@@ -104,7 +110,7 @@ def gold_and_proxy(
         strokeWidth=alt.StrokeWidth("series:N", sort=list(SERIES), scale=widths, title=None),
         opacity=faded(pick),
     )
-    shown = ["size:N", "series:N", alt.Tooltip("kl:Q", format=".3g"), alt.Tooltip("score:Q", format=".3f")]
+    shown = [by.tooltip(), "series:N", alt.Tooltip("kl:Q", format=".3g"), alt.Tooltip("score:Q", format=".3f")]
     dots = (
         base.transform_filter("datum.low !== null")
         .mark_point(filled=True, size=16)
@@ -112,13 +118,15 @@ def gold_and_proxy(
     )
     layers: list[alt.Chart] = [band, lines.add_params(pick), dots]
     if peaks is not None:
-        size = pl.col("rm_params").map_elements(short_number, return_dtype=pl.String).alias("size")
-        starred = peaks.select(size, pl.col("kl").round(4), pl.col("gold").round(4).alias("score"))
+        starred = peaks.select(by.labels(), pl.col("kl").round(4), pl.col("gold").round(4).alias("score"))
         layers.append(
             alt.Chart(starred)
             .mark_point(shape=STAR, filled=True, size=160, stroke=INK, strokeWidth=0.8)
             .encode(x=x, y=y, color=colour, opacity=faded(pick), tooltip=[shown[0], *shown[2:]])
         )
+    if line is not None:
+        place = pl.DataFrame({"kl": [line]})
+        layers.append(alt.Chart(place).mark_rule(color=INK, strokeDash=[2, 3]).encode(x=x))
     return alt.layer(*layers).properties(width="container", height=HEIGHT, description=description)
 
 
@@ -129,26 +137,24 @@ def gold_against_proxy(mean: pl.DataFrame, *, description: str) -> Layered:
         mean: `method, rm_params, kl, gold, proxy`, averaged over seeds.
         description: what a reader who cannot see the chart is told.
     """
-    sizes = sorted(mean["rm_params"].unique().to_list())
-    size = pl.col("rm_params").map_elements(short_number, return_dtype=pl.String).alias("size")
     words = pl.col("method").replace({"bon": "best-of-n", "ppo": "PPO"}).alias("way")
     parts = [
-        thinned(part).sort("kl").with_columns(size, words)
+        thinned(part).sort("kl").with_columns(SIZES.labels(), words)
         for _, part in mean.group_by("method", maintain_order=True)
     ]
     data = pl.concat(parts).select(
-        "size", "way", pl.col("kl").round(3), pl.col("gold").round(4), pl.col("proxy").round(4)
+        "group", "way", pl.col("kl").round(3), pl.col("gold").round(4), pl.col("proxy").round(4)
     )
-    pick = pick_size()
+    pick = pick_group()
     ways = ["best-of-n", "PPO"]
     base = alt.Chart(data).encode(
         x=alt.X("proxy:Q", title="proxy score (SDs)", axis=alt.Axis(grid=False)),
         y=alt.Y("gold:Q", title="gold score (SDs)"),
         order="kl:Q",
-        color=size_colour(sizes),
+        color=SIZES.colour(SIZES.values(mean)),
         opacity=faded(pick),
         tooltip=[
-            "size:N",
+            SIZES.tooltip(),
             "way:N",
             *[alt.Tooltip(f"{name}:Q", format=".3f") for name in ("kl", "proxy", "gold")],
         ],

@@ -7,9 +7,12 @@ because lightness falls along it. Ink is `currentColor`: the page decides, in li
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
+import polars as pl
 
 ANCHORS = ("#e8903a", "#e0607e", "#a45fd0", "#4464dc")
 TICKS = (0, 0.1, 0.5, 1, 2, 3, 4, 6, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500)
@@ -42,20 +45,47 @@ def ordered_colours(count: int) -> list[str]:
     return colours
 
 
-def size_colour(sizes: list[int], *, title: str = "Proxy parameters") -> alt.Color:
-    """The colour encoding of the field `size`, a label made by `short_number`, in the order of `sizes`."""
-    labels = [short_number(size) for size in sizes]
-    scale = alt.Scale(domain=labels, range=ordered_colours(len(labels)))
-    return alt.Color("size:N", sort=labels, scale=scale, title=title)
+@dataclass(frozen=True)
+class Group:
+    """What the curves of a figure differ in: a column of the table, its title, and words for a value."""
+
+    column: str
+    title: str
+    label: Callable[[Any], str] = short_number
+
+    def values(self, table: pl.DataFrame) -> list[Any]:
+        """The values in `table`, in order."""
+        return sorted(table[self.column].unique().to_list())
+
+    def labels(self) -> pl.Expr:
+        """The column `group`: a word for each row's value."""
+        return pl.col(self.column).map_elements(self.label, return_dtype=pl.String).alias("group")
+
+    def colour(self, values: list[Any]) -> alt.Color:
+        """The colour encoding of `group`, in the order of `values`."""
+        labels = [self.label(value) for value in values]
+        scale = alt.Scale(domain=labels, range=ordered_colours(len(labels)))
+        return alt.Color("group:N", sort=labels, scale=scale, title=self.title)
+
+    def tooltip(self) -> alt.Tooltip:
+        """The group of a mark."""
+        return alt.Tooltip("group:N", title=self.title)
 
 
-def pick_size(name: str = "pick") -> alt.Parameter:
-    """Clicking a size in the legend fades the others; shift-click adds one, a click on the plot clears."""
-    return alt.selection_point(name=name, fields=["size"], bind="legend")
+SIZES = Group("rm_params", "Proxy parameters")
+PAIRS = Group("pairs", "Training pairs")
+POLICIES = Group("policy_params", "Policy parameters")
+PENALTIES = Group("kl_penalty", "KL penalty (SDs a nat)", "{:g}".format)
+ROUNDS = Group("rounds", "Rounds", "{:d}".format)
+
+
+def pick_group(name: str = "pick") -> alt.Parameter:
+    """Clicking a group in the legend fades the others; shift-click adds one, a click on the plot clears."""
+    return alt.selection_point(name=name, fields=["group"], bind="legend")
 
 
 def faded(pick: alt.Parameter, *, full: float = 1.0) -> Any:
-    """Opacity that follows `pick_size`."""
+    """Opacity that follows `pick_group`."""
     return alt.when(pick).then(alt.value(full)).otherwise(alt.value(full * 0.1))
 
 

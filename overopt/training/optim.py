@@ -47,11 +47,15 @@ def adamw(
     """AdamW in one fused kernel, betas 0.9 and 0.95.
 
     Token embeddings learn at `embedding_gain` times the rate of the rest: a rare word's row gets a gradient in a
-    few steps only.
+    few steps only. At 0 they are frozen: `requires_grad` is taken from them.
     """
     embedding = model.base_model.get_input_embeddings().weight
     rest = [weight for weight in model.parameters() if weight is not embedding]
-    groups = [{"params": rest, "gain": 1.0}, {"params": [embedding], "gain": embedding_gain}]
+    groups = [{"params": rest, "gain": 1.0}]
+    if embedding_gain:
+        groups.append({"params": [embedding], "gain": embedding_gain})
+    else:
+        embedding.requires_grad_(False)
     return torch.optim.AdamW(
         groups, lr=learning_rate, betas=(0.9, 0.95), weight_decay=weight_decay, fused=True
     )

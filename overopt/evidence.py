@@ -1,0 +1,154 @@
+"""What verdicts and pages look at: the curves of a study, sliced by what they differ in, averaged and fitted once."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from overopt import findings
+from overopt.figures.style import PAIRS, PENALTIES, POLICIES, SIZES, Group
+from overopt.findings import Fits
+from overopt.results import Results
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Curves that differ in one thing and in seeds: their rows, and where needed their means and fits."""
+
+    by: Group
+    curves: pl.DataFrame
+    by_prompt: pl.DataFrame
+
+    @cached_property
+    def mean(self) -> pl.DataFrame:
+        """Means over seeds: see `findings.averaged`."""
+        return findings.averaged(self.curves, self.by)
+
+    @cached_property
+    def fits(self) -> Fits:
+        """Fitted laws: see `findings.fitted`."""
+        return findings.fitted(self.curves, self.by_prompt, self.by)
+
+    def of(self, method: str) -> pl.DataFrame:
+        """Mean curves of one method."""
+        return self.mean.filter(method=method) if self.curves.height else self.curves
+
+    def has(self, method: str, groups: int = 2) -> bool:
+        """Whether one method was measured for so many groups."""
+        return self.curves.filter(method=method)[self.by.column].n_unique() >= groups
+
+    def peaks(self, method: str) -> pl.DataFrame:
+        """Highest measured points: see `findings.measured_peaks`."""
+        return findings.measured_peaks(self.mean, method, self.by)
+
+    def law_lines(self, method: str) -> pl.DataFrame:
+        """Fitted laws as lines: see `findings.law_lines`."""
+        return findings.law_lines(self.fits, method, self.by)
+
+    def coefficients(self, method: str) -> pl.DataFrame:
+        """Fitted coefficients: see `findings.coefficient_table`."""
+        return findings.coefficient_table(self.fits, method, self.by)
+
+
+class Evidence:
+    """The slices of one study's results."""
+
+    def __init__(self, results: Results) -> None:
+        self.results, self.curves = results, results.curves
+        self.plain = findings.plain_curves(results.curves)
+        self.pairs = findings.main_pairs(results.curves)
+
+    def slice(self, by: Group, curves: pl.DataFrame) -> Slice:
+        """`curves`, which differ in `by` and seeds."""
+        return Slice(by, curves, self.results.by_prompt)
+
+    @cached_property
+    def sizes(self) -> Slice:
+        """Proxy sizes, at the main number of pairs (Figs 1, 3, 8)."""
+        return self.slice(SIZES, self.plain.filter(pairs=self.pairs))
+
+    def data(self, rm_params: int) -> Slice:
+        """Numbers of training pairs, for one proxy size (Figs 4, 19)."""
+        return self.slice(PAIRS, self.plain.filter(rm_params=rm_params))
+
+    @cached_property
+    def data_sizes(self) -> list[int]:
+        """Proxy sizes that were measured over the full range of pairs, smallest first."""
+        counts = self.plain.filter(method="bon").group_by("rm_params").agg(pl.col("pairs").n_unique())
+        if counts["pairs"].max() < 3:  # type: ignore[operator]
+            return []
+        return counts.filter(pl.col("pairs") == counts["pairs"].max())["rm_params"].sort().to_list()
+
+    @cached_property
+    def grid(self) -> pl.DataFrame:
+        """One row a proxy size and number of pairs: means over seeds of what best-of-n reaches.
+
+        Columns: `rm_params, pairs, rm_loss, rm_accuracy, accuracy_se, gold_top, gold_top_se, gold_end, gold_end_se,
+        n_end`: the highest gold, and gold at the largest n, in SDs.
+        """
+        rows = []
+        bon = self.plain.filter(method="bon")
+        for (size, pairs), part in bon.group_by("rm_params", "pairs"):
+            mean = findings.averaged(part).sort("kl")
+            top, end = mean.row(int(mean["gold"].arg_max() or 0), named=True), mean.row(-1, named=True)
+            proxies = part.unique("record")
+            accuracy = proxies["rm_accuracy"]
+            row = {"rm_params": size, "pairs": pairs, "rm_loss": proxies["rm_loss"].mean()}
+            row |= {"rm_accuracy": accuracy.mean(), "accuracy_sd": accuracy.std() if len(accuracy) > 1 else 0.0}
+            for name, point in {"top": top, "end": end}.items():
+                row |= {f"gold_{name}": point["gold"], f"gold_{name}_se": point["gold_se"]}
+            rows.append(row | {"n_end": part["n"].max()})
+        return pl.DataFrame(rows).sort("rm_params", "pairs")
+
+    @cached_property
+    def all_policies(self) -> pl.DataFrame:
+        """Curves of every policy against the proxies that several policies share."""
+        found = self.curves.filter(
+            pl.col("method") != "tilt", kl_penalty=0.0, epochs=1, rounds=1, pairs=self.pairs
+        )
+        others = found.filter(pl.col("policy_params") != self.plain["policy_params"][0])
+        return found.filter(pl.col("rm_params").is_in(others["rm_params"].unique().to_list()))
+
+    def policies(self, rm_params: int) -> Slice:
+        """Policy sizes, against one proxy size (Figs 7, 22)."""
+        return self.slice(POLICIES, self.all_policies.filter(rm_params=rm_params))
+
+    @cached_property
+    def policy_proxies(self) -> list[int]:
+        """Proxy sizes that several policies were optimised against, smallest first."""
+        return self.all_policies["rm_params"].unique().sort().to_list()
+
+    def penalties(self, rm_params: int) -> Slice:
+        """KL penalties in PPO, against one proxy size (Fig. 9), of the seeds that have them all."""
+        return self.slice(PENALTIES, self._penalised.filter(rm_params=rm_params))
+
+    @cached_property
+    def _penalised(self) -> pl.DataFrame:
+        policy = self.plain["policy_params"][0]
+        ppo = self.curves.filter(method="ppo", rounds=1, epochs=1, pairs=self.pairs, policy_params=policy)
+        penalised = ppo.filter(pl.col("kl_penalty") > 0).select("rm_params", "seed").unique()
+        return ppo.join(penalised, on=["rm_params", "seed"], how="semi")
+
+    @cached_property
+    def penalty_proxies(self) -> list[int]:
+        """Proxy sizes that PPO was penalised with, smallest first."""
+        return self._penalised["rm_params"].unique().sort().to_list()
+
+    @cached_property
+    def epochs(self) -> pl.DataFrame:
+        """Best-of-n at the largest n by pairs and passes, means over seeds: `pairs, epochs, gold, gold_se, rm_loss`."""
+        repeated = self.curves.filter(pl.col("epochs") > 1, method="bon")
+        if repeated.is_empty():
+            return pl.DataFrame()
+        policy, sizes = self.plain["policy_params"][0], repeated["rm_params"].unique().to_list()
+        bon = self.curves.filter(pl.col("rm_params").is_in(sizes), method="bon", policy_params=policy)
+        last = bon.filter(n=bon["n"].max())
+        return (
+            last.group_by("pairs", "epochs")
+            .agg(
+                pl.col("gold").mean(),
+                pl.col("rm_loss").mean(),
+                gold_se=(pl.col("gold_se").mean() ** 2 + pl.col("gold").var().fill_null(0) / pl.len()).sqrt(),
+            )
+            .sort("pairs", "epochs")
+        )

@@ -1,0 +1,64 @@
+"""What a claim came to: a verdict, the number behind it with its interval, and that number in words."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from overopt.pages import interval as in_words
+
+Verdict = Literal["holds", "partly", "does not hold", "cannot tell"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`measured` says in words what `statistic` is, in its units; the interval holds 95% where it is one of draws."""
+
+    verdict: Verdict
+    statistic: float | None
+    interval: tuple[float, float] | None
+    measured: str
+
+
+def not_measured(what: str) -> Outcome:
+    """Nothing in the study bears on the claim."""
+    return Outcome("cannot tell", None, None, f"Not measured in this study: {what}.")
+
+
+def within(
+    value: float, found: tuple[float, float], measured: str, *, holds: bool, fails: bool, digits: int = 2
+) -> Outcome:
+    """The verdict where an interval decides: it holds, does not, or cannot be told."""
+    verdict: Verdict = "holds" if holds else "does not hold" if fails else "cannot tell"
+    return Outcome(verdict, value, found, f"{measured}: {in_words(value, *found, digits)}.")
+
+
+def by_share(surely: int, perhaps: int, count: int, measured: str) -> Outcome:
+    """The verdict on a claim about every curve: it holds for three quarters of them, partly for more than one."""
+    low, high, value = surely / count, perhaps / count, surely / count
+    verdict: Verdict
+    if low >= 0.75:
+        verdict = "holds"
+    elif high <= 0.25:
+        verdict = "does not hold"
+    elif low > 0.25:
+        verdict = "partly"
+    else:
+        verdict = "cannot tell"
+    words = f"{measured}: for {surely} of {count} the interval says so"
+    return Outcome(verdict, value, (low, high), words + (f", for {perhaps} it allows it." if perhaps > surely else "."))
+
+
+def jointly(parts: Sequence[Outcome]) -> Verdict:
+    """The verdict of a claim with several parts: all hold, some hold, none holds, or too little is known."""
+    verdicts = [part.verdict for part in parts]
+    if all(verdict == "holds" for verdict in verdicts):
+        return "holds"
+    if any(verdict in ("holds", "partly") for verdict in verdicts):
+        return "partly"
+    return "does not hold" if "does not hold" in verdicts else "cannot tell"
+
+
+def finite(value: float | None) -> float | None:
+    """The number, or None where JSON has no word for it."""
+    return None if value is None or not math.isfinite(value) else float(value)
