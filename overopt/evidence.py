@@ -1,12 +1,14 @@
 """What verdicts and pages look at: the curves of a study, sliced by what they differ in, averaged and fitted once."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import polars as pl
 
 from overopt import findings
-from overopt.figures.style import PAIRS, PENALTIES, POLICIES, SIZES, Group
+from overopt.figures.style import PAIRS, PENALTIES, POLICIES, ROUNDS, SIZES, Group
 from overopt.findings import Fits
 from overopt.results import Results
 
@@ -152,3 +154,35 @@ class Evidence:
             )
             .sort("pairs", "epochs")
         )
+
+    @cached_property
+    def rounds(self) -> pl.DataFrame:
+        """The end of each run of k rounds of RLHF, of one proxy size and number of pairs, and what the formula says.
+
+        Columns: `rounds, path, kl, gold, gold_se, proxy, predicted`: `path` is the sum over rounds of
+        sqrt(KL from where the round started), in sqrt(nats). The row of one round is the PPO run without rounds, at
+        the same distance; the formula has its alpha and beta (paper, section 4.4).
+        """
+        iterated = self.curves.filter(pl.col("rounds") > 1)
+        if iterated.is_empty():
+            return pl.DataFrame()
+        size, pairs = iterated["rm_params"][0], iterated.filter(round=1)["pairs"][0]
+        once = self.slice(ROUNDS, self.plain.filter(method="ppo", rm_params=size, pairs=pairs))
+        if once.curves.is_empty():
+            return pl.DataFrame()
+        law = once.fits["ppo", 1].fit
+        rows = []
+        for (rounds,), runs in iterated.group_by("rounds", maintain_order=True):
+            ends = runs.sort("step").group_by("seed", "round", maintain_order=True).last()
+            way = ends.with_columns(step_d=pl.coalesce("kl_round", "kl").sqrt())
+            path = float(way.group_by("seed").agg(pl.col("step_d").sum())["step_d"].mean())  # type: ignore[arg-type]
+            last = ends.filter(round=rounds)
+            row = {"rounds": rounds, "path": path}
+            row |= {name: float(last[name].mean()) for name in ("kl", "gold", "gold_se", "proxy")}  # type: ignore[arg-type]
+            rows.append(row | {"predicted": path * (law.alpha - law.beta * math.log(path / rounds))})
+        path = float(np.mean([row["path"] for row in rows]))
+        curve = once.of("ppo")
+        there = {n: float(np.interp(path, curve["kl"].sqrt(), curve[n])) for n in ("gold", "gold_se", "proxy")}
+        predicted = path * (law.alpha - law.beta * math.log(path))
+        rows.append({"rounds": 1, "path": path, "kl": path**2} | there | {"predicted": predicted})
+        return pl.DataFrame(rows).sort("rounds")

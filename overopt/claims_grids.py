@@ -1,0 +1,288 @@
+"""Claims about data, policies, penalties, methods and rounds: what moves gold's curves, and what does not."""
+
+import math
+
+import numpy as np
+import polars as pl
+
+from overopt.evidence import Evidence
+from overopt.figures.style import short_number
+from overopt.gaussian_null import best_of_n_of_noisy
+from overopt.outcomes import Outcome, jointly, not_measured, within
+from overopt.pages import interval as in_words
+from overopt.resampling import Resampled, interval, resampled, slopes
+
+CHANCE = 0.05  # accuracy above one half by which a proxy is better than chance
+SAME = 0.15  # SDs: a difference in gold that counts as none
+QUADRATIC = (1.5, 2.5)  # exponents of KL against steps that count as quadratic
+REPEATED = 0.5  # share of the gain of unique data that repeating must not reach
+EQUAL_LOSS = 0.8  # share of the variance of gold that validation loss must explain
+
+
+def more_data_helps(evidence: Evidence) -> Outcome:
+    """Claim 7: with more data gold at the largest n is higher."""
+    parts, words = [], []
+    for size in evidence.data_sizes:
+        part = evidence.data(size)
+        counts = part.by.values(part.curves.filter(method="bon"))
+        ends = [
+            resampled(part.curves.filter(method="bon", pairs=count), evidence.results.by_prompt)
+            for count in counts
+        ]
+        x = [math.log10(count) for count in counts]
+        value = float(slopes(x, np.array([end.mean[-1] for end in ends])))
+        low, high = interval(slopes(x, np.stack([end.draws[:, -1] for end in ends], 1)))
+        parts.append(within(value, (low, high), "", holds=low > 0, fails=high < 0))
+        words.append(f"proxies of {part_name(size)}: {in_words(value, low, high)}")
+    if not parts:
+        return not_measured("numbers of pairs")
+    said = "Gold at the largest n, SDs per factor of ten in pairs; " + "; ".join(words) + "."
+    return Outcome(jointly(parts), parts[0].statistic, parts[0].interval, said)
+
+
+def part_name(size: int) -> str:
+    """A number of parameters in words."""
+    return f"{short_number(size)} parameters"
+
+
+def few_pairs_are_chance(evidence: Evidence) -> Outcome:
+    """Claim 8: under a threshold of data every proxy is near chance, above it none of the larger ones."""
+    grid = evidence.grid
+    if grid["pairs"].n_unique() < 3:
+        return not_measured("numbers of pairs")
+    best = grid.group_by("pairs").agg(pl.col("rm_accuracy").max()).sort("pairs")
+    held_out = round(evidence.results.study.pairs.count * evidence.results.study.pairs.validation)
+    half = 1.96 * 0.5 / math.sqrt(held_out)
+    least = best.row(0, named=True)
+    value = least["rm_accuracy"] - 0.5
+    near = best.filter(pl.col("rm_accuracy") < 0.5 + CHANCE)
+    words = (
+        f"Accuracy above one half of the best proxy, of any size, at {least['pairs']:,} pairs: "
+        f"{in_words(value, value - half, value + half)}; "
+        + (f"all sizes are near chance up to {near['pairs'].max():,} pairs" if near.height else "no such threshold")
+        + f", the best reaches {best['rm_accuracy'].max():.2f} at {best['pairs'].max():,}."
+    )
+    above = float(best["rm_accuracy"].max()) > 0.5 + 2 * CHANCE  # type: ignore[arg-type]
+    verdict = "holds" if value + half < CHANCE and above else "does not hold" if value - half > CHANCE else "partly"
+    return Outcome(verdict, value, (value - half, value + half), words)
+
+
+def loss_tells_robustness(evidence: Evidence) -> Outcome:
+    """Claim 9: proxies of equal validation loss are equally robust, whatever their size and data."""
+    grid = evidence.grid
+    if grid.height < 10:
+        return not_measured("ten cells of sizes and pairs")
+    loss, gold = grid["rm_loss"].to_numpy(), grid["gold_end"].to_numpy()
+    rng = np.random.default_rng(0)
+    rows = rng.integers(len(loss), size=(2000, len(loss)))
+    value, (low, high) = explained(loss, gold), interval([explained(loss[r], gold[r]) for r in rows])
+    words = "share of the variance of gold at the largest n, over sizes and pairs, that validation loss explains"
+    return within(value, (low, high), words, holds=low > EQUAL_LOSS, fails=high < EQUAL_LOSS)
+
+
+def explained(loss: np.ndarray, gold: np.ndarray) -> float:
+    """R squared of a parabola in the loss."""
+    if len(np.unique(loss)) < 4 or np.ptp(gold) == 0:
+        return math.nan
+    residual = gold - np.polyval(np.polyfit(loss, gold, 2), loss)
+    return float(1 - residual.var() / gold.var())
+
+
+def unique_beats_epochs(evidence: Evidence) -> Outcome:
+    """Claim 10: repeating pairs gains little of what as many unique pairs gain."""
+    table = evidence.epochs
+    if table.is_empty():
+        return not_measured("several passes over the pairs")
+    found = {(row["pairs"], row["epochs"]): row for row in table.iter_rows(named=True)}
+    shares, weights = [], []
+    for (pairs, epochs), row in found.items():
+        unique = found.get((pairs * epochs, 1))
+        once = found.get((pairs, 1))
+        if epochs > 1 and unique and once:
+            gain = unique["gold"] - once["gold"]
+            error = math.hypot(row["gold_se"], once["gold_se"], unique["gold_se"])
+            if gain > 2 * error:  # else there is no gain to have a share of
+                shares.append((row["gold"] - once["gold"]) / gain)
+                weights.append((gain / error) ** 2)
+    if not shares:
+        return not_measured("a gain from unique pairs to compare with")
+    value = float(np.average(shares, weights=weights))
+    half = 1.96 / math.sqrt(sum(weights))
+    words = f"share of the gain of unique pairs that repeating reaches, over {len(shares)} comparisons"
+    return within(value, (value - half, value + half), words, holds=value + half < REPEATED, fails=value - half > REPEATED)
+
+
+def larger_policy(evidence: Evidence) -> Outcome:
+    """Claim 11: a larger policy gains less, and its gold peaks at about the same KL."""
+    gains, peaks, words = [], [], []
+    for proxy in evidence.policy_proxies:
+        part = evidence.policies(proxy)
+        if not part.has("ppo", 3):
+            continue
+        sizes = part.by.values(part.curves.filter(method="ppo"))
+        curves = [resampled(part.curves.filter(method="ppo", policy_params=s), evidence.results.by_prompt) for s in sizes]
+        tops = [int(curve.mean.argmax()) for curve in curves]
+        x = [math.log10(size) for size in sizes]
+        gain = [curve.mean[top] - curve.mean[0] for curve, top in zip(curves, tops, strict=True)]
+        draws = np.stack([c.draws[:, top] - c.draws[:, 0] for c, top in zip(curves, tops, strict=True)], 1)
+        value, (low, high) = float(slopes(x, np.array(gain))), interval(slopes(x, draws))
+        gains.append(within(value, (low, high), "", holds=high < 0, fails=low > 0))
+        kls = [curve.kl[curve.draws.argmax(1)] for curve in curves]
+        ratio = np.log(np.maximum(kls[-1], 0.1) / np.maximum(kls[0], 0.1))
+        least, most = interval(ratio)
+        here = math.log(max(curves[-1].kl[tops[-1]], 0.1) / max(curves[0].kl[tops[0]], 0.1))
+        wide = math.log(2)
+        peaks.append(within(here, (least, most), "", holds=max(-least, most) < wide, fails=least > wide or most < -wide))
+        words.append(
+            f"proxy of {part_name(proxy)}: gain {in_words(value, low, high)} SDs per factor of ten, "
+            f"peak KL of the largest over the smallest {in_words(math.exp(here), math.exp(least), math.exp(most))}"
+        )
+    if not gains:
+        return not_measured("PPO of three policies")
+    return Outcome(jointly(gains + peaks), gains[0].statistic, gains[0].interval, "; ".join(words).capitalize() + ".")
+
+
+def kl_for_gold(curve: Resampled, levels: np.ndarray) -> np.ndarray:
+    """For each draw, the KL at which gold first reaches the draw's level; nan where it never does."""
+    reached = curve.draws >= levels[:, None]
+    return np.where(reached.any(1), curve.kl[reached.argmax(1)], np.nan)
+
+
+def rl_spends_more(evidence: Evidence) -> Outcome:
+    """Claim 12: for the same gain, RL spends more KL than best-of-n."""
+    sizes, ratios = evidence.sizes, []
+    if not (sizes.has("bon", 1) and sizes.has("ppo", 1)):
+        return not_measured("both methods")
+    for size in sizes.by.values(sizes.curves.filter(method="ppo")):
+        bon, ppo = (
+            resampled(sizes.curves.filter(method=m, rm_params=size), evidence.results.by_prompt) for m in ("bon", "ppo")
+        )
+        level = 0.8 * np.minimum(bon.draws.max(1), ppo.draws.max(1))
+        ratios.append(kl_for_gold(ppo, level) / np.maximum(kl_for_gold(bon, level), 0.05))
+    middle = np.nanmedian(np.stack(ratios), 0)
+    value, (low, high) = float(np.nanmedian(middle)), interval(middle)
+    words = "KL that PPO needs over KL that best-of-n needs for four fifths of the lower peak, median over sizes"
+    return within(value, (low, high), words, holds=low > 1.5, fails=high < 1.5)
+
+
+def proxy_aligns_methods(evidence: Evidence) -> Outcome:
+    """Claim 13: at equal proxy score the methods differ less in gold than at equal KL."""
+    sizes, ratios = evidence.sizes, []
+    if not (sizes.has("bon", 3) and sizes.has("ppo", 3)):
+        return not_measured("both methods against three sizes")
+    for size in sizes.by.values(sizes.curves.filter(method="ppo")):
+        bon, ppo = (sizes.of(m).filter(rm_params=size).sort("kl") for m in ("bon", "ppo"))
+        rises = [part.filter(pl.col("proxy") >= pl.col("proxy").cum_max()) for part in (bon, ppo)]
+        gaps = [gap(bon, ppo, "kl"), gap(*rises, "proxy")]
+        if all(gaps):
+            ratios.append(math.log(gaps[1] / gaps[0]))
+    if len(ratios) < 3:
+        return not_measured("a range that both methods reach")
+    rng = np.random.default_rng(0)
+    draws = np.array(ratios)[rng.integers(len(ratios), size=(2000, len(ratios)))].mean(1)
+    value, (low, high) = math.exp(float(np.mean(ratios))), (math.exp(end) for end in interval(draws))
+    words = "difference in gold at equal proxy score over that at equal KL, geometric mean over sizes"
+    return within(value, (low, high), words, holds=high < 1, fails=low > 1)
+
+
+def gap(one: pl.DataFrame, other: pl.DataFrame, along: str) -> float:
+    """Root mean square difference in gold between two curves, over the range of `along` that both cover."""
+    start = max(float(one[along][0]), float(other[along][0]))
+    end = min(float(one[along][-1]), float(other[along][-1]))
+    if not end > start:
+        return 0.0
+    grid = np.linspace(start, end, 50)
+    golds = [np.interp(grid, part[along].to_numpy(), part["gold"].to_numpy()) for part in (one, other)]
+    return float(np.sqrt(((golds[0] - golds[1]) ** 2).mean()))
+
+
+def penalty_is_early_stopping(evidence: Evidence) -> Outcome:
+    """Claim 14: with a penalty, gold at the KL reached is that of the run without; the gap to the proxy is wider."""
+    same, wider, words = [], [], []
+    for proxy in evidence.penalty_proxies:
+        part, by_prompt = evidence.penalties(proxy), evidence.results.by_prompt
+        free = {v: resampled(part.curves.filter(kl_penalty=0.0), by_prompt, v) for v in ("gold", "proxy")}
+        golds, gaps = [], []
+        for penalty in part.by.values(part.curves)[1:]:
+            runs = part.curves.filter(kl_penalty=penalty)
+            held = {v: resampled(runs, by_prompt, v) for v in ("gold", "proxy")}
+            # the second half of the way: before it, the runs are hardly apart
+            kl = held["gold"].kl[held["gold"].kl <= free["gold"].kl[-1]]
+            kl = kl[len(kl) // 2 :]
+            if not len(kl):
+                continue
+            apart = {v: (held[v].at(kl)[1] - free[v].at(kl)[1]).mean(1) for v in held}
+            golds.append(apart["gold"])
+            gaps.append(apart["proxy"] - apart["gold"])
+        if not golds:
+            continue
+        gold, between = (np.mean(values, 0) for values in (golds, gaps))
+        low, high = interval(gold)
+        same.append(
+            within(float(gold.mean()), (low, high), "", holds=max(-low, high) < SAME, fails=low > SAME or high < -SAME)
+        )
+        least, most = interval(between)
+        wider.append(within(float(between.mean()), (least, most), "", holds=least > 0, fails=most < 0))
+        words.append(
+            f"proxy of {part_name(proxy)}: gold {in_words(float(gold.mean()), low, high)}, "
+            f"gap {in_words(float(between.mean()), least, most)}"
+        )
+    if not same:
+        return not_measured("KL penalties")
+    said = "Penalised less unpenalised PPO at equal KL, SDs; " + "; ".join(words) + "."
+    return Outcome(jointly(same + wider), same[0].statistic, same[0].interval, said)
+
+
+def kl_is_quadratic(evidence: Evidence) -> Outcome:
+    """Claim 15: without a penalty KL grows about with the square of steps, up to the highest gold."""
+    exponents = []
+    for (_,), run in evidence.sizes.curves.filter(method="ppo").group_by("record", maintain_order=True):
+        run = run.sort("step")
+        top = int(run["gold"].arg_max() or 0)
+        early = run[: max(top + 1, 4)].filter(pl.col("step") > 0, pl.col("kl") > 0.05)
+        if early.height >= 3:
+            exponents.append(float(np.polyfit(np.log(early["step"]), np.log(early["kl"]), 1)[0]))
+    if len(exponents) < 3:
+        return not_measured("three PPO runs")
+    rng = np.random.default_rng(0)
+    values = np.array(exponents)
+    low, high = interval(np.median(values[rng.integers(len(values), size=(2000, len(values)))], axis=1))
+    value, (least, most) = float(np.median(values)), QUADRATIC
+    words = "exponent of KL against steps, from 0.05 nats to the highest gold, median over runs"
+    return within(value, (low, high), words, holds=least < low and high < most, fails=high < least or low > most)
+
+
+def regressional(evidence: Evidence, *, prompts: int = 4000, samples: int = 1024) -> Outcome:
+    """Claim 19: with Gaussian gold and noise the slope shrinks by Var X / (Var X + Var Z), and gold never falls."""
+    ratios, turned = [], 0
+    for variance in (0.25, 1.0, 4.0):
+        null = best_of_n_of_noisy(variance, prompts=prompts, samples=samples, seed=0)
+        ratios.append((null.gold[-1] / null.proxy[-1]) * (1 + variance))
+        steps = np.diff(null.gold)
+        turned += int((steps < -2 * np.hypot(null.gold_se[1:], null.gold_se[:-1])).any())
+    value, spread = float(np.mean(ratios)), float(np.std(ratios, ddof=1) / math.sqrt(3)) + 1.96 * null.gold_se[-1]
+    ends = (value - spread, value + spread)
+    words = f"slope of gold on proxy over Var X / (Var X + Var Z), three variances; {turned} of 3 curves turn down"
+    return within(value, ends, words, holds=abs(value - 1) < 0.02 and not turned, fails=abs(value - 1) > 0.05, digits=3)
+
+
+def rounds_follow_the_formula(evidence: Evidence) -> Outcome:
+    """Claim 20: after k rounds of d/k each, gold is d (alpha - beta ln d + beta ln k)."""
+    table = evidence.rounds
+    if table.is_empty() or table["rounds"].n_unique() < 2:
+        return not_measured("rounds of RLHF")
+    many = table.filter(pl.col("rounds") > 1)
+    errors = (many["gold"] - many["predicted"]).to_numpy()
+    worst = int(np.abs(errors).argmax())
+    half = 1.96 * many["gold_se"].to_numpy()
+    best = float(table.filter(rounds=1)["gold"][0])
+    better = bool((many["gold"].to_numpy() - half > best).all())
+    verdict = "holds" if (np.abs(errors) < np.maximum(half, SAME)).all() else "partly" if better else "does not hold"
+    words = "; ".join(
+        f"{row['rounds']} rounds: gold {row['gold']:.2f}, by the formula {row['predicted']:.2f}"
+        for row in many.iter_rows(named=True)
+    )
+    ends = (float(errors[worst] - half[worst]), float(errors[worst] + half[worst]))
+    said = f"One round: gold {best:.2f}; {words} (SDs; the statistic is the larger error of the formula)."
+    return Outcome(verdict, float(errors[worst]), ends, said)
+

@@ -1,0 +1,236 @@
+"""Claims about the shape of gold's curves and the laws: rise and fall, fits, coefficients, forms, extrapolation."""
+
+import math
+
+import numpy as np
+import polars as pl
+
+from overopt.alternatives import OWN, TURNS, held_out_error
+from overopt.evidence import Evidence, Slice
+from overopt.findings import FORMS, prompt_points
+from overopt.laws import fit, predict
+from overopt.outcomes import Outcome, by_share, jointly, not_measured, within
+from overopt.pages import interval as in_words
+from overopt.resampling import interval, resampled, slopes
+
+FALL = 0.05  # SDs: a smaller fall counts as none
+GOOD, FAIR = 0.05, 0.10  # misfit as a share of the range of gold
+SMALL, LARGE = 0.10, 0.25  # SDs: errors of a prediction
+SPLIT = 0.6  # share of the measured distance sqrt(KL) that forms are fitted to, where the rest is held out
+FLAT = 0.25  # change of alpha over all sizes, as a share of its mean, that counts as none
+
+
+def falls(evidence: Evidence, method: str) -> Outcome:
+    """Claims 1 and 2: gold rises and then falls, for how many sizes."""
+    sizes = evidence.sizes
+    if not sizes.has(method, 1):
+        return not_measured(f"{method} against several sizes")
+    surely = perhaps = 0
+    drops = []
+    values = measured(sizes, method)
+    for value in values:
+        curve = resampled(sizes.curves.filter(method=method, rm_params=value), evidence.results.by_prompt)
+        top = int(curve.mean.argmax())
+        low, high = interval(curve.draws[:, top] - curve.draws[:, -1])
+        drops.append(float(curve.mean[top] - curve.mean[-1]))
+        surely += low > FALL and top > 0
+        perhaps += high > FALL and top > 0
+    words = f"falls of {min(drops):.2f} to {max(drops):.2f} SDs after the highest gold"
+    return by_share(surely, perhaps, len(values), words)
+
+
+def measured(part: Slice, method: str) -> list[int]:
+    """The values that one method was measured for."""
+    return part.by.values(part.curves.filter(method=method))
+
+
+def misfit(evidence: Evidence, method: str, value: str = "gold") -> dict[int, float]:
+    """For each proxy size, the root mean square misfit of the law to the mean curve, over the curve's range."""
+    found = {}
+    for size in measured(evidence.sizes, method):
+        curve = evidence.sizes.of(method).filter(rm_params=size)
+        kl, score, se = (curve[name].to_numpy() for name in ("kl", value, f"{value}_se"))
+        used = kl > 0
+        least = max(float(np.median(se[used])) / 10, 1e-9)
+        made = fit(kl[used], score[used], form=FORMS[method], gold_se=np.maximum(se[used], least))
+        spread = float(np.ptp(score))
+        if math.isfinite(made.alpha) and spread > 0:
+            error = predict(made, kl[used]) - score[used]
+            found[size] = float(np.sqrt((error**2).mean())) / spread
+    return found
+
+
+def fits_well(evidence: Evidence, method: str) -> Outcome:
+    """Claims 3 and 4: the law of a method fits its curves."""
+    found = misfit(evidence, method) if evidence.sizes.has(method, 1) else {}
+    if not found:
+        return not_measured(f"{method} against several sizes")
+    values = list(found.values())
+    middle, ends = float(np.median(values)), (min(values), max(values))
+    words = f"median misfit as a share of gold's range, and its extremes over sizes: {in_words(middle, *ends)}."
+    verdict = "holds" if middle <= GOOD else "partly" if middle <= FAIR else "does not hold"
+    return Outcome(verdict, middle, ends, words)
+
+
+def trend(evidence: Evidence, method: str, coefficient: str) -> tuple[float, tuple[float, float]] | None:
+    """Slope of a coefficient against log10 of the proxy's parameters, over the sizes whose law could be fitted."""
+    part = evidence.sizes
+    kept = {
+        size: found
+        for (name, size), found in part.fits.items()
+        if name == method and len(found.coefficients) > 100
+    }
+    if len(kept) < 3:
+        return None
+    column = ("alpha", "beta").index(coefficient)
+    count = min(len(found.coefficients) for found in kept.values())
+    x = [math.log10(size) for size in kept]
+    draws = np.stack([found.coefficients[:count, column] for found in kept.values()], 1)
+    here = np.array([getattr(found.fit, coefficient) for found in kept.values()])
+    return float(slopes(x, here)), interval(slopes(x, draws))
+
+
+def coefficients_follow_size(evidence: Evidence) -> Outcome:
+    """Claim 5: alpha of best-of-n rises with size, both betas fall."""
+    parts, words = [], []
+    for method, name, sign in (("bon", "alpha", 1), ("bon", "beta", -1), ("ppo", "beta", -1)):
+        found = trend(evidence, method, name)
+        if found is None:
+            return not_measured("laws of three sizes or more")
+        value, (low, high) = found
+        side = sign * np.array([low, high])
+        holds, fails = bool(side.min() > 0), bool(side.max() < 0)
+        parts.append(within(value, (low, high), "", holds=holds, fails=fails))
+        words.append(f"{name} of {'best-of-n' if method == 'bon' else 'PPO'} {in_words(value, low, high)}")
+    first = parts[0]
+    return Outcome(
+        jointly(parts), first.statistic, first.interval, "Change per factor of ten in size: " + "; ".join(words) + "."
+    )
+
+
+def alpha_is_shared(evidence: Evidence) -> Outcome:
+    """Claim 6: alpha of PPO does not depend on size."""
+    found = trend(evidence, "ppo", "alpha")
+    if found is None:
+        return not_measured("PPO laws of three sizes or more")
+    fits = [item for (name, _), item in evidence.sizes.fits.items() if name == "ppo"]
+    sizes = [size for name, size in evidence.sizes.fits if name == "ppo"]
+    mean = float(np.mean([item.fit.alpha for item in fits]))
+    scale = math.log10(max(sizes) / min(sizes)) / abs(mean)
+    value, (low, high) = found[0] * scale, sorted(end * scale for end in found[1])
+    words = "change of alpha from the smallest to the largest size, as a share of its mean"
+    return within(value, (low, high), words, holds=max(-low, high) < FLAT, fails=low > FLAT or high < -FLAT)
+
+
+def far_error(evidence: Evidence) -> pl.DataFrame:
+    """Far best-of-n: the law fitted to n <= 1,024 of the same prompts, and what it says beyond.
+
+    Columns: `rm_params, pairs, record, kl, gold, gold_se, predicted, difference_se`. The standard error is of
+    measured less predicted, over prompts drawn again: both ends share their prompts.
+    """
+    results, rows = evidence.results, []
+    if results.far is None or results.far_by_prompt is None:
+        return pl.DataFrame()
+    until = float(evidence.sizes.curves.filter(method="bon")["kl"].max())  # type: ignore[arg-type]
+    for (record,), curve in results.far.group_by("record", maintain_order=True):
+        curve = curve.sort("n")
+        kl, by_prompt = prompt_points(results.far_by_prompt, str(record))
+        se = np.maximum(curve["gold_se"].to_numpy(), float(curve["gold_se"].median()) / 10)  # type: ignore[arg-type]
+        near, far = (kl > 0) & (kl <= until + 1e-9), kl > until + 1e-9
+        made = fit(kl[near], by_prompt[near].mean(1), form="bon", gold_se=se[near])
+        said = predict(made, kl[far])
+        rng = np.random.default_rng(0)
+        gaps = []
+        for _ in range(300):
+            drawn = by_prompt[:, rng.integers(by_prompt.shape[1], size=by_prompt.shape[1])].mean(1)
+            again = fit(kl[near], drawn[near], form="bon", gold_se=se[near])
+            gaps.append(drawn[far] - predict(again, kl[far]))
+        rows.append(
+            curve.filter(pl.Series(far)).select("rm_params", "pairs", "record", "n", "kl", "gold", "gold_se")
+            .with_columns(predicted=pl.Series(said), difference_se=pl.Series(np.std(gaps, axis=0)))
+        )  # fmt: skip
+    return pl.concat(rows)
+
+
+def line_of(kl: np.ndarray) -> float:
+    """KL (nats) up to which forms are fitted, where the rest of a curve is held out."""
+    return float((SPLIT * math.sqrt(kl.max())) ** 2)
+
+
+def ppo_error(evidence: Evidence) -> dict[int, float]:
+    """For each size, the error (SDs) beyond the line of the PPO law fitted before it."""
+    found = {}
+    for size in measured(evidence.sizes, "ppo"):
+        curve = evidence.sizes.of("ppo").filter(rm_params=size)
+        kl, gold, se = (curve[name].to_numpy() for name in ("kl", "gold", "gold_se"))
+        found[size] = held_out_error(OWN["ppo"], kl, gold, se, line_of(kl))
+    return {size: error for size, error in found.items() if math.isfinite(error)}
+
+
+def extrapolates(evidence: Evidence) -> Outcome:
+    """Claim 16: laws fitted at small KL predict gold at large KL."""
+    far, ppo = far_error(evidence), ppo_error(evidence) if evidence.sizes.has("ppo", 1) else {}
+    if far.is_empty() and not ppo:
+        return not_measured("anything beyond the KL that laws are fitted to")
+    errors, words = [], []
+    if far.height:
+        bon = (far["gold"] - far["predicted"]).abs().to_numpy()
+        errors += bon.tolist()
+        words.append(f"best-of-n beyond n = 1,024, mean error {bon.mean():.2f} SDs")
+    if ppo:
+        errors += list(ppo.values())
+        words.append(f"PPO beyond the line, mean error over sizes {np.mean(list(ppo.values())):.2f} SDs")
+    parts = [bon.mean()] if far.height else []
+    parts += [float(np.mean(list(ppo.values())))] if ppo else []
+    worst = max(parts)
+    good = sum(error <= SMALL for error in parts)
+    verdict = "holds" if good == len(parts) else "partly" if good or worst <= LARGE else "does not hold"
+    return Outcome(verdict, worst, (min(errors), max(errors)), "; ".join(words) + ".")
+
+
+def form_errors(evidence: Evidence) -> pl.DataFrame:
+    """Error (SDs) of every form on the held-out end of every curve: `method, rm_params, form, error`."""
+    rows = []
+    for method in FORMS:
+        for size in measured(evidence.sizes, method):
+            curve = evidence.sizes.of(method).filter(rm_params=size)
+            kl, gold, se = (curve[name].to_numpy() for name in ("kl", "gold", "gold_se"))
+            rows += [
+                {"method": method, "rm_params": size, "form": form,
+                 "error": held_out_error(form, kl, gold, se, line_of(kl))}
+                for form in TURNS
+            ]  # fmt: skip
+    return pl.DataFrame(rows).filter(pl.col("error").is_not_nan())
+
+
+def rejected_are_worse(evidence: Evidence) -> Outcome:
+    """Claim 17: of the forms for RL, the paper's extrapolates best."""
+    if not evidence.sizes.has("ppo", 3):
+        return not_measured("PPO against three sizes or more")
+    errors = form_errors(evidence).filter(method="ppo")
+    own, rival = (
+        errors.filter(form=form).sort("rm_params")["error"].to_numpy()
+        for form in (OWN["ppo"], "d(α − β ln(1 + d))")
+    )
+    ratios = np.log(own / rival)
+    rng = np.random.default_rng(0)
+    draws = ratios[rng.integers(len(ratios), size=(2000, len(ratios)))].mean(1)
+    value, (low, high) = math.exp(ratios.mean()), (math.exp(end) for end in interval(draws))
+    words = "held-out error of d(α − β ln d) over that of d(α − β ln(1 + d)), geometric mean over sizes"
+    return within(value, (low, high), words, holds=high < 1, fails=low > 1)
+
+
+def proxies_resist(evidence: Evidence) -> Outcome:
+    """Claim 18: the forms fit proxy scores less well than gold."""
+    ratios = []
+    for method in FORMS:
+        if evidence.sizes.has(method, 2):
+            gold, proxy = misfit(evidence, method), misfit(evidence, method, "proxy")
+            ratios += [math.log(proxy[size] / gold[size]) for size in gold if size in proxy and gold[size] > 0]
+    if len(ratios) < 3:
+        return not_measured("three curves or more")
+    rng = np.random.default_rng(0)
+    draws = np.array(ratios)[rng.integers(len(ratios), size=(2000, len(ratios)))].mean(1)
+    value, (low, high) = math.exp(float(np.mean(ratios))), (math.exp(end) for end in interval(draws))
+    words = "misfit to proxy scores over misfit to gold, geometric mean over curves"
+    return within(value, (low, high), words, holds=low > 1, fails=high < 1)
