@@ -41,40 +41,37 @@
 # $$R_{\text{RL}}(d) = d\,(\alpha - \beta \ln\, d)$$
 
 # %% tags=["parameters", "remove-input"]
-study = "laptop"
+study = "published"
 
 # %% tags=["hide-input"]
-import polars as pl
-
-from overopt import figures, findings, pages, results
+from overopt import figure_tables, figures, findings, pages, results
+from overopt.evidence import Evidence
 
 pages.start()
 r = results.load(study)
-curves = findings.main_curves(r.curves)
-mean = findings.averaged(curves)
-fits = findings.fitted(curves, r.by_prompt)
-bon, ppo = (mean.filter(pl.col("method") == method) for method in ("bon", "ppo"))
-bon_peaks, ppo_peaks = (findings.measured_peaks(mean, method) for method in ("bon", "ppo"))
-bon_table, ppo_table = (findings.coefficient_table(fits, method) for method in ("bon", "ppo"))
-ppo_runs = curves.filter(pl.col("method") == "ppo")
+e = Evidence(r)
+bon, ppo = e.sizes.of("bon"), e.sizes.of("ppo")
+bon_peaks, ppo_peaks = e.sizes.peaks("bon"), e.sizes.peaks("ppo")
+curves = e.sizes.curves
 
 # %% [markdown]
 # ## Best-of-n
 
 # %% tags=["remove-input"]
-pages.found(
+pages.card(
+    r,
     "Gold rises, then falls, as $n$ grows; larger proxies peak later and higher. The law $d(\\alpha - \\beta d)$ fits.",
-    [
-        findings.say_falls(bon_peaks),
-        findings.say_trend(bon_peaks, "gold", "the highest gold"),
-        findings.say_statuses(bon_table),
-    ],
+    1,
+    3,
 )
+
+# %% tags=["remove-input"]
+pages.say(findings.say_trend(bon_peaks, "gold", "the highest gold"))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon", "caption": "Best-of-n: score against KL, for each proxy size, mean over seeds (paper: Fig. 1a). Gold solid with a band of one standard error over prompts and seeds, proxy dashed, fitted law thin. Click a size in the legend to keep it; shift-click adds another; a click on the plot brings all back."}}
 figures.gold_and_proxy(
     bon,
-    findings.law_lines(fits, "bon"),
+    e.sizes.law_lines("bon"),
     description="Gold and proxy score of best-of-n against KL, by proxy size.",
 )
 
@@ -82,76 +79,41 @@ figures.gold_and_proxy(
 # ## PPO
 
 # %% tags=["remove-input"]
-pages.found(
+pages.card(
+    r,
     "Gold rises, then falls, while the proxy's score keeps rising; larger proxies peak later and higher. "
-    "The law $d(\\alpha - \\beta \\ln\\,d)$ fits, with an $\\alpha$ that does not depend on the proxy's size.",
-    [
-        findings.say_falls(ppo_peaks),
-        findings.say_trend(ppo_peaks, "gold", "the highest gold"),
-        findings.say_alpha(ppo_table),
-        findings.say_statuses(ppo_table),
-    ],
+    "The law $d(\\alpha - \\beta \\ln\\,d)$ fits.",
+    2,
+    4,
 )
+
+# %% tags=["remove-input"]
+pages.say(findings.say_trend(ppo_peaks, "gold", "the highest gold"))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size, mean over seeds (paper: Fig. 1b). Gold solid with a band of one standard error, proxy dashed, fitted law thin. A star marks the highest measured gold of each size."}}
 figures.gold_and_proxy(
     ppo,
-    findings.law_lines(fits, "ppo"),
+    e.sizes.law_lines("ppo"),
     ppo_peaks,
     description="Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred.",
 )
 
 # %% [markdown]
-# ## The fitted laws
-#
-# Both laws are linear in $\alpha$ and $\beta$, so a fit is one weighted least squares. Intervals hold 95% of
-# bootstrap draws over prompts and seeds. A fit says by its status whether its peak may be trusted.
-#
-# :::{margin}
-# **Status.** *ok*: the peak lies within the measured KL. *peak outside*: it is an extrapolation. *no peak*:
-# gold never turns down under this law. *underdetermined*: the sign of $\beta$ is not known.
-# *too few points*: nothing was fitted.
-# :::
-
-# %% tags=["hide-input"]
-pages.table(
-    pages.COEFFICIENT_HEADER,
-    pages.coefficient_rows(bon_table),
-    caption="Best-of-n: coefficients of $d(\\alpha - \\beta d)$ and its peak, with 95% intervals.",
-    name="tab-bon",
-    align="llrrrr",
-)
-
-# %% tags=["hide-input"]
-pages.table(
-    pages.COEFFICIENT_HEADER,
-    pages.coefficient_rows(ppo_table),
-    caption="PPO: coefficients of $d(\\alpha - \\beta \\ln\\,d)$ and its peak, with 95% intervals.",
-    name="tab-ppo",
-    align="llrrrr",
-)
-
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon-coefficients", "caption": "Best-of-n: alpha and beta against proxy parameters, with 95% intervals (paper: Fig. 3a and 3b, where alpha rises and beta falls about linearly in the logarithm of the size)."}}
-figures.coefficients(
-    bon_table, title="best-of-n", description="Alpha and beta of best-of-n against proxy size."
-)
-
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo-coefficients", "caption": "PPO: alpha and beta against proxy parameters, with 95% intervals (paper: Fig. 3c for beta; alpha was shared by all sizes there)."}}
-figures.coefficients(ppo_table, title="PPO", description="Alpha and beta of PPO against proxy size.")
-
-# %% [markdown]
 # ## Gold against proxy
 
 # %% tags=["remove-input"]
-pages.found(
-    "For the same gain in proxy score, RL starts with a larger gap to gold than best-of-n and later does better. "
-    "RL spends far more KL than best-of-n for the same gain.",
-    [findings.say_reach(mean)],
+pages.card(
+    r,
+    "By proxy score RL and best-of-n align better than by KL: RL starts with a larger gap to gold and later does better.",
+    13,
 )
+
+# %% tags=["remove-input"]
+pages.say(findings.say_reach(e.sizes.mean))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-proxy", "caption": "Gold score against proxy score along each curve, best-of-n solid, PPO dashed (paper: Fig. 8). On the dotted line the proxy would keep its promise."}}
 figures.gold_against_proxy(
-    mean, description="Gold score against proxy score, best-of-n and PPO, by proxy size."
+    e.sizes.mean, description="Gold score against proxy score, best-of-n and PPO, by proxy size."
 )
 
 # %% [markdown]
@@ -203,35 +165,36 @@ pages.table(
 )
 
 # %% [markdown]
-# ## How PPO moved
+# ## What a second gold says
+#
+# Gold and a second gold share no rater's vote, no seed, and none of the texts that taught them what is no text. Where the
+# first falls and the second does not, it is gold that is wrong.
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-second-gold", "caption": "PPO: gold, and the second gold, against KL, by proxy size, mean over seeds (our own; the paper has one gold model)."}}
+second = figure_tables.second_gold(e)
+pages.if_measured(
+    second.height > 0,
+    lambda: figures.lines(
+        second,
+        x=figures.nats_axis(second),
+        y="score",
+        y_title="score (SDs)",
+        by=figures.SIZES,
+        kind="what",
+        description="Gold and second gold of PPO against KL, by proxy size.",
+    ),
+)
+
+# %% [markdown]
+# ## How KL was measured
 #
 # :::{margin}
 # **Exact KL** sums over the whole vocabulary at each position of a sampled completion. **k1** and **k3** use
 # only the sampled token's log-ratio: k1 its mean, k3 a non-negative form with less variance.
 # :::
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-step", "caption": "KL against PPO step, a line for each seed (paper: Fig. 16, where KL grows about quadratically without a penalty)."}}
-figures.kl_against_step(ppo_runs, description="KL against PPO step, by proxy size.")
-
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-estimators", "caption": "The sampled estimators k1 and k3 against the exact KL; on the line they agree."}}
-figures.kl_estimators(ppo_runs, description="KL estimators k1 and k3 against exact KL.")
-
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo-health", "caption": "Fraction of PPO updates clipped (paper: Fig. 25), entropy of the policy and length of its completions, against KL."}}
-figures.ppo_health(ppo_runs, description="Clip fraction, entropy and length against KL, by proxy size.")
+figures.kl_estimators(curves.filter(method="ppo"), description="KL estimators k1 and k3 against exact KL.")
 
 # %% tags=["remove-input"]
 pages.about(r, "01_gold_vs_optimisation")
-
-# %% tags=["remove-cell"]
-pages.glue_all(
-    {
-        "bon_falls": findings.say_falls(bon_peaks),
-        "bon_trend": findings.say_trend(bon_peaks, "gold", "the highest gold"),
-        "ppo_falls": findings.say_falls(ppo_peaks),
-        "ppo_trend": findings.say_trend(ppo_peaks, "gold", "the highest gold"),
-        "reach": findings.say_reach(mean),
-        "bon_statuses": findings.say_statuses(bon_table),
-        "ppo_statuses": findings.say_statuses(ppo_table),
-        "largest_n": int(curves["n"].max()),
-    }
-)

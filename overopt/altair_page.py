@@ -8,9 +8,12 @@ element's id is a hash of the chart, so that an executed notebook is the same by
 
 from __future__ import annotations
 
+import base64
 import copy
+import csv
 import hashlib
 import html
+import io
 import json
 import re
 from typing import Any
@@ -75,6 +78,23 @@ def page_html(spec: dict[str, Any]) -> str:
     safe = text.replace("</", "<\\/")
     return (
         f'<div class="oo-chart" id="{name}">{pictures}<script type="application/json">{safe}</script></div>'
+        + csv_link(spec, name)
+    )
+
+
+def csv_link(spec: dict[str, Any], name: str) -> str:
+    """A link that downloads the chart's largest table as CSV; it is part of the page, no server is asked."""
+    tables = list(spec.get("datasets", {}).values())
+    if not tables:
+        return ""
+    rows = max(tables, key=len)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(dict.fromkeys(key for row in rows for key in row)))
+    writer.writeheader()
+    writer.writerows(rows)
+    data = base64.b64encode(text.getvalue().encode()).decode()
+    return (
+        f'<p class="oo-csv"><a download="{name}.csv" href="data:text/csv;base64,{data}">Data as CSV</a></p>'
     )
 
 

@@ -64,9 +64,7 @@ def fitted_form(
     return predict
 
 
-def held_out_error(
-    form: str, kl: ArrayLike, gold: ArrayLike, gold_se: ArrayLike, fit_until: float
-) -> float:
+def held_out_error(form: str, kl: ArrayLike, gold: ArrayLike, gold_se: ArrayLike, fit_until: float) -> float:
     """Root mean square error (SDs) beyond `fit_until` nats of the form fitted up to there; nan where it cannot be.
 
     Raises:

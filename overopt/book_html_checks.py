@@ -29,7 +29,7 @@ _CSS_OUTSIDE = re.compile(r"(?:url\(\s*|@import\s+)[\"']?((?:https?:)?//[^\"')\s
 
 
 class _Page(HTMLParser):
-    """Collects what one page loads from outside, its ids, and its charts."""
+    """Collects what one page loads from outside, its ids, and its charts, or what says that there is none."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -42,7 +42,7 @@ class _Page(HTMLParser):
         found = {name: value or "" for name, value in attrs}
         self._style = tag == "style"
         self.ids.add(found.get("id", ""))
-        self.charts += "oo-chart" in found.get("class", "").split()
+        self.charts += bool({"oo-chart", "oo-absent"} & set(found.get("class", "").split()))
         loads = [found[name] for name in _LOADS.get(tag, ()) if name in found]
         if tag == "link" and _LOADING_RELATIONS & set(found.get("rel", "").lower().split()):
             loads.append(found.get("href", ""))

@@ -59,11 +59,17 @@ def few_pairs_are_chance(evidence: Evidence) -> Outcome:
     words = (
         f"Accuracy above one half of the best proxy, of any size, at {least['pairs']:,} pairs: "
         f"{in_words(value, value - half, value + half)}; "
-        + (f"all sizes are near chance up to {near['pairs'].max():,} pairs" if near.height else "no such threshold")
+        + (
+            f"all sizes are near chance up to {near['pairs'].max():,} pairs"
+            if near.height
+            else "no such threshold"
+        )
         + f", the best reaches {best['rm_accuracy'].max():.2f} at {best['pairs'].max():,}."
     )
     above = float(best["rm_accuracy"].max()) > 0.5 + 2 * CHANCE  # type: ignore[arg-type]
-    verdict = "holds" if value + half < CHANCE and above else "does not hold" if value - half > CHANCE else "partly"
+    verdict = (
+        "holds" if value + half < CHANCE and above else "does not hold" if value - half > CHANCE else "partly"
+    )
     return Outcome(verdict, value, (value - half, value + half), words)
 
 
@@ -76,7 +82,9 @@ def loss_tells_robustness(evidence: Evidence) -> Outcome:
     rng = np.random.default_rng(0)
     rows = rng.integers(len(loss), size=(2000, len(loss)))
     value, (low, high) = explained(loss, gold), interval([explained(loss[r], gold[r]) for r in rows])
-    words = "share of the variance of gold at the largest n, over sizes and pairs, that validation loss explains"
+    words = (
+        "share of the variance of gold at the largest n, over sizes and pairs, that validation loss explains"
+    )
     return within(value, (low, high), words, holds=low > EQUAL_LOSS, fails=high < EQUAL_LOSS)
 
 
@@ -109,7 +117,13 @@ def unique_beats_epochs(evidence: Evidence) -> Outcome:
     value = float(np.average(shares, weights=weights))
     half = 1.96 / math.sqrt(sum(weights))
     words = f"share of the gain of unique pairs that repeating reaches, over {len(shares)} comparisons"
-    return within(value, (value - half, value + half), words, holds=value + half < REPEATED, fails=value - half > REPEATED)
+    return within(
+        value,
+        (value - half, value + half),
+        words,
+        holds=value + half < REPEATED,
+        fails=value - half > REPEATED,
+    )
 
 
 def larger_policy(evidence: Evidence) -> Outcome:
@@ -120,7 +134,10 @@ def larger_policy(evidence: Evidence) -> Outcome:
         if not part.has("ppo", 3):
             continue
         sizes = part.by.values(part.curves.filter(method="ppo"))
-        curves = [resampled(part.curves.filter(method="ppo", policy_params=s), evidence.results.by_prompt) for s in sizes]
+        curves = [
+            resampled(part.curves.filter(method="ppo", policy_params=s), evidence.results.by_prompt)
+            for s in sizes
+        ]
         tops = [int(curve.mean.argmax()) for curve in curves]
         x = [math.log10(size) for size in sizes]
         gain = [curve.mean[top] - curve.mean[0] for curve, top in zip(curves, tops, strict=True)]
@@ -132,14 +149,20 @@ def larger_policy(evidence: Evidence) -> Outcome:
         least, most = interval(ratio)
         here = math.log(max(curves[-1].kl[tops[-1]], 0.1) / max(curves[0].kl[tops[0]], 0.1))
         wide = math.log(2)
-        peaks.append(within(here, (least, most), "", holds=max(-least, most) < wide, fails=least > wide or most < -wide))
+        peaks.append(
+            within(
+                here, (least, most), "", holds=max(-least, most) < wide, fails=least > wide or most < -wide
+            )
+        )
         words.append(
             f"proxy of {part_name(proxy)}: gain {in_words(value, low, high)} SDs per factor of ten, "
             f"peak KL of the largest over the smallest {in_words(math.exp(here), math.exp(least), math.exp(most))}"
         )
     if not gains:
         return not_measured("PPO of three policies")
-    return Outcome(jointly(gains + peaks), gains[0].statistic, gains[0].interval, "; ".join(words).capitalize() + ".")
+    return Outcome(
+        jointly(gains + peaks), gains[0].statistic, gains[0].interval, "; ".join(words).capitalize() + "."
+    )
 
 
 def kl_for_gold(curve: Resampled, levels: np.ndarray) -> np.ndarray:
@@ -155,13 +178,16 @@ def rl_spends_more(evidence: Evidence) -> Outcome:
         return not_measured("both methods")
     for size in sizes.by.values(sizes.curves.filter(method="ppo")):
         bon, ppo = (
-            resampled(sizes.curves.filter(method=m, rm_params=size), evidence.results.by_prompt) for m in ("bon", "ppo")
+            resampled(sizes.curves.filter(method=m, rm_params=size), evidence.results.by_prompt)
+            for m in ("bon", "ppo")
         )
         level = 0.8 * np.minimum(bon.draws.max(1), ppo.draws.max(1))
         ratios.append(kl_for_gold(ppo, level) / np.maximum(kl_for_gold(bon, level), 0.05))
     middle = np.nanmedian(np.stack(ratios), 0)
     value, (low, high) = float(np.nanmedian(middle)), interval(middle)
-    words = "KL that PPO needs over KL that best-of-n needs for four fifths of the lower peak, median over sizes"
+    words = (
+        "KL that PPO needs over KL that best-of-n needs for four fifths of the lower peak, median over sizes"
+    )
     return within(value, (low, high), words, holds=low > 1.5, fails=high < 1.5)
 
 
@@ -219,7 +245,13 @@ def penalty_is_early_stopping(evidence: Evidence) -> Outcome:
         gold, between = (np.mean(values, 0) for values in (golds, gaps))
         low, high = interval(gold)
         same.append(
-            within(float(gold.mean()), (low, high), "", holds=max(-low, high) < SAME, fails=low > SAME or high < -SAME)
+            within(
+                float(gold.mean()),
+                (low, high),
+                "",
+                holds=max(-low, high) < SAME,
+                fails=low > SAME or high < -SAME,
+            )
         )
         least, most = interval(between)
         wider.append(within(float(between.mean()), (least, most), "", holds=least > 0, fails=most < 0))
@@ -249,7 +281,9 @@ def kl_is_quadratic(evidence: Evidence) -> Outcome:
     low, high = interval(np.median(values[rng.integers(len(values), size=(2000, len(values)))], axis=1))
     value, (least, most) = float(np.median(values)), QUADRATIC
     words = "exponent of KL against steps, from 0.05 nats to the highest gold, median over runs"
-    return within(value, (low, high), words, holds=least < low and high < most, fails=high < least or low > most)
+    return within(
+        value, (low, high), words, holds=least < low and high < most, fails=high < least or low > most
+    )
 
 
 def regressional(evidence: Evidence, *, prompts: int = 4000, samples: int = 1024) -> Outcome:
@@ -260,10 +294,15 @@ def regressional(evidence: Evidence, *, prompts: int = 4000, samples: int = 1024
         ratios.append((null.gold[-1] / null.proxy[-1]) * (1 + variance))
         steps = np.diff(null.gold)
         turned += int((steps < -2 * np.hypot(null.gold_se[1:], null.gold_se[:-1])).any())
-    value, spread = float(np.mean(ratios)), float(np.std(ratios, ddof=1) / math.sqrt(3)) + 1.96 * null.gold_se[-1]
+    value, spread = (
+        float(np.mean(ratios)),
+        float(np.std(ratios, ddof=1) / math.sqrt(3)) + 1.96 * null.gold_se[-1],
+    )
     ends = (value - spread, value + spread)
     words = f"slope of gold on proxy over Var X / (Var X + Var Z), three variances; {turned} of 3 curves turn down"
-    return within(value, ends, words, holds=abs(value - 1) < 0.02 and not turned, fails=abs(value - 1) > 0.05, digits=3)
+    return within(
+        value, ends, words, holds=abs(value - 1) < 0.02 and not turned, fails=abs(value - 1) > 0.05, digits=3
+    )
 
 
 def rounds_follow_the_formula(evidence: Evidence) -> Outcome:
@@ -277,7 +316,13 @@ def rounds_follow_the_formula(evidence: Evidence) -> Outcome:
     half = 1.96 * many["gold_se"].to_numpy()
     best = float(table.filter(rounds=1)["gold"][0])
     better = bool((many["gold"].to_numpy() - half > best).all())
-    verdict = "holds" if (np.abs(errors) < np.maximum(half, SAME)).all() else "partly" if better else "does not hold"
+    verdict = (
+        "holds"
+        if (np.abs(errors) < np.maximum(half, SAME)).all()
+        else "partly"
+        if better
+        else "does not hold"
+    )
     words = "; ".join(
         f"{row['rounds']} rounds: gold {row['gold']:.2f}, by the formula {row['predicted']:.2f}"
         for row in many.iter_rows(named=True)
@@ -285,4 +330,3 @@ def rounds_follow_the_formula(evidence: Evidence) -> Outcome:
     ends = (float(errors[worst] - half[worst]), float(errors[worst] + half[worst]))
     said = f"One round: gold {best:.2f}; {words} (SDs; the statistic is the larger error of the formula)."
     return Outcome(verdict, float(errors[worst]), ends, said)
-

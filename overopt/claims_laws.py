@@ -67,7 +67,9 @@ def fits_well(evidence: Evidence, method: str) -> Outcome:
         return not_measured(f"{method} against several sizes")
     values = list(found.values())
     middle, ends = float(np.median(values)), (min(values), max(values))
-    words = f"median misfit as a share of gold's range, and its extremes over sizes: {in_words(middle, *ends)}."
+    words = (
+        f"median misfit as a share of gold's range, and its extremes over sizes: {in_words(middle, *ends)}."
+    )
     verdict = "holds" if middle <= GOOD else "partly" if middle <= FAIR else "does not hold"
     return Outcome(verdict, middle, ends, words)
 
@@ -104,7 +106,10 @@ def coefficients_follow_size(evidence: Evidence) -> Outcome:
         words.append(f"{name} of {'best-of-n' if method == 'bon' else 'PPO'} {in_words(value, low, high)}")
     first = parts[0]
     return Outcome(
-        jointly(parts), first.statistic, first.interval, "Change per factor of ten in size: " + "; ".join(words) + "."
+        jointly(parts),
+        first.statistic,
+        first.interval,
+        "Change per factor of ten in size: " + "; ".join(words) + ".",
     )
 
 
@@ -226,7 +231,9 @@ def proxies_resist(evidence: Evidence) -> Outcome:
     for method in FORMS:
         if evidence.sizes.has(method, 2):
             gold, proxy = misfit(evidence, method), misfit(evidence, method, "proxy")
-            ratios += [math.log(proxy[size] / gold[size]) for size in gold if size in proxy and gold[size] > 0]
+            ratios += [
+                math.log(proxy[size] / gold[size]) for size in gold if size in proxy and gold[size] > 0
+            ]
     if len(ratios) < 3:
         return not_measured("three curves or more")
     rng = np.random.default_rng(0)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from tyro.conf import Positional, arg
+from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from overopt.errors import UserError
 from overopt.stopping import STOPPED, exit_code, stoppable
@@ -20,6 +20,9 @@ StudyName = Annotated[
 Device = Annotated[str, arg(help="auto (a GPU when there is one), cpu, cuda, cuda:1, mps")]
 Workers = Annotated[int | None, arg(help="processes side by side; default: a worker a core, one on a GPU")]
 NoRecompute = Annotated[bool, arg(help="refuse damaged results by name instead of computing them again")]
+Recompute = Annotated[
+    bool, FlagCreatePairsOff, arg(help="compute the study even where its tables are committed")
+]
 Batch = Annotated[int, arg(help="completions sampled or scored at once; does not change results")]
 
 app = tyro.extras.SubcommandApp()
@@ -143,15 +146,21 @@ def report(
     workers: Workers = None,
     batch: Batch = 256,
     no_recompute: NoRecompute = False,
+    recompute: Recompute = False,
     publish: Annotated[bool, arg(help="also renew book/ and results/ (for maintainers)")] = False,
 ) -> None:
-    """Run a study if need be and build its book."""
-    from overopt import runner
+    """Build the book of a study, from its committed tables or else by running what is missing of it."""
+    from overopt import results, runner
     from overopt.report import build
     from overopt.study import load_study
 
-    runtime = runner.make_runtime(device, workers, batch)
-    runner.run(load_study(study), runtime, recompute=not no_recompute)
+    if recompute:
+        os.environ[results.RECOMPUTE] = (
+            "1"  # the notebooks, which are processes of their own, must know as well
+        )
+    if results.committed(load_study(study)) is None:
+        runtime = runner.make_runtime(device, workers, batch)
+        runner.run(load_study(study), runtime, recompute=not no_recompute)
     page = build(study, publish=publish)
     print(f"The report is at {page.resolve().as_uri()}")
 

@@ -39,7 +39,9 @@ def ppo(job: Job) -> None:
     for name, gold in gold_judges(job).items():
         judges[name] = scaled(gold, Scale.load(job.parents["pool"], name), config.minibatch)
     # where a round of RLHF starts from an optimised policy, KL is from the policy that all rounds began with
-    initial = load_language_model(job.parents["initial"] / "model", device) if "initial" in job.parents else None
+    initial = (
+        load_language_model(job.parents["initial"] / "model", device) if "initial" in job.parents else None
+    )
 
     evaluation = encoded_prompts(job, "evaluation", spec["evaluation_prompts"])
     show = encode_prompts(spec["show_prompts"], tokenizer)

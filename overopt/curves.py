@@ -38,7 +38,9 @@ class _Table(pa.DataFrameModel):
     class Config:
         strict = True
 
-    @pa.check("^(kl(?!_kind)|gold|proxy|rm_[la]|clip|label|entropy|length|temp|ess)", regex=True, name="finite")
+    @pa.check(
+        "^(kl(?!_kind)|gold|proxy|rm_[la]|clip|label|entropy|length|temp|ess)", regex=True, name="finite"
+    )
     def _finite(cls, data: PolarsData) -> pl.LazyFrame:
         return data.lazyframe.select(pl.col(data.key).is_finite())
 
@@ -208,7 +210,12 @@ def _severity(failure: Mapping[str, Any]) -> tuple[bool, bool]:
     return not check.startswith("column_in"), not check.startswith("dtype")
 
 
-_RULES = {"greater_than": "more than", "greater_than_or_equal_to": "at least", "less_than_or_equal_to": "at most", "isin": "one of"}
+_RULES = {
+    "greater_than": "more than",
+    "greater_than_or_equal_to": "at least",
+    "less_than_or_equal_to": "at most",
+    "isin": "one of",
+}
 
 
 def _sentence(model: type[_Table], df: pl.DataFrame, failure: Mapping[str, Any]) -> str:

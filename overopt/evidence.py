@@ -96,7 +96,10 @@ class Evidence:
             proxies = part.unique("record")
             accuracy = proxies["rm_accuracy"]
             row = {"rm_params": size, "pairs": pairs, "rm_loss": proxies["rm_loss"].mean()}
-            row |= {"rm_accuracy": accuracy.mean(), "accuracy_sd": accuracy.std() if len(accuracy) > 1 else 0.0}
+            row |= {
+                "rm_accuracy": accuracy.mean(),
+                "accuracy_sd": accuracy.std() if len(accuracy) > 1 else 0.0,
+            }
             for name, point in {"top": top, "end": end}.items():
                 row |= {f"gold_{name}": point["gold"], f"gold_{name}_se": point["gold_se"]}
             rows.append(row | {"n_end": part["n"].max()})
@@ -182,7 +185,9 @@ class Evidence:
             rows.append(row | {"predicted": path * (law.alpha - law.beta * math.log(path / rounds))})
         path = float(np.mean([row["path"] for row in rows]))
         curve = once.of("ppo")
-        there = {n: float(np.interp(path, curve["kl"].sqrt(), curve[n])) for n in ("gold", "gold_se", "proxy")}
+        there = {
+            n: float(np.interp(path, curve["kl"].sqrt(), curve[n])) for n in ("gold", "gold_se", "proxy")
+        }
         predicted = path * (law.alpha - law.beta * math.log(path))
         rows.append({"rounds": 1, "path": path, "kl": path**2} | there | {"predicted": predicted})
         return pl.DataFrame(rows).sort("rounds")

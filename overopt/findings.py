@@ -17,6 +17,7 @@ from overopt.bootstrap import Bootstrap, bootstrap
 from overopt.curves import prompt_curve
 from overopt.figures.style import SIZES, Group, short_number
 from overopt.laws import predict
+from overopt.results import Results
 from overopt.seeding import derive
 
 FORMS = {"bon": "bon", "ppo": "rl"}
@@ -68,7 +69,10 @@ def averaged(curves: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
             within = (np.nan_to_num(values[2 * k + 1]) ** 2).mean(axis=0)
             spread = values[2 * k].var(axis=0, ddof=1) / len(runs) if len(runs) > 1 else 0.0
             means[name] = np.sqrt(within + spread)
-        which = [pl.lit(method).alias("method"), pl.lit(value, dtype=curves.schema[by.column]).alias(by.column)]
+        which = [
+            pl.lit(method).alias("method"),
+            pl.lit(value, dtype=curves.schema[by.column]).alias(by.column),
+        ]
         rows.append(pl.DataFrame({"kl": grid, **means}).select(*which, pl.all()))
     return pl.concat(rows).sort("method", by.column, "kl")
 
@@ -221,6 +225,27 @@ def say_gold(gold: dict[str, Any]) -> str:
         f"(baseline: {gold['pearson_baseline']:.2f})."
     )
     return " ".join(sentences)
+
+
+def say_second_gold(results: Results) -> str:
+    """How far a second gold agrees with gold, on the initial policy and along PPO."""
+    second = results.chain.get("second_gold")
+    if not second:
+        return "This study has no second gold to judge gold by."
+    ppo = results.curves.filter(pl.col("gold_second").is_not_null(), method="ppo")
+    late = ppo.filter(pl.col("kl") > 20)
+    sentence = (
+        "A second gold, of other raters' votes, seeds and spoilt texts, scores samples of the initial policy with a correlation "
+        f"of {second['correlation']:.2f} to gold ({second['correlation_within_prompts']:.2f} within prompts)."
+    )
+    if late.height > 2:
+        gap = (late["gold"] - late["gold_second"]).abs().mean()
+        sentence += (
+            f" Beyond 20 nats of PPO the two differ by {gap:.2f} SDs on average; second gold lies below 0 at "
+            f"{100 * float((late['gold_second'] < 0).mean()):.0f}% of the points there, gold at "  # type: ignore[arg-type]
+            f"{100 * float((late['gold'] < 0).mean()):.0f}%."  # type: ignore[arg-type]
+        )
+    return sentence
 
 
 def say_words(gold: dict[str, Any]) -> str:

@@ -46,7 +46,9 @@ def by_share(surely: int, perhaps: int, count: int, measured: str) -> Outcome:
     else:
         verdict = "cannot tell"
     words = f"{measured}: for {surely} of {count} the interval says so"
-    return Outcome(verdict, value, (low, high), words + (f", for {perhaps} it allows it." if perhaps > surely else "."))
+    return Outcome(
+        verdict, value, (low, high), words + (f", for {perhaps} it allows it." if perhaps > surely else ".")
+    )
 
 
 def jointly(parts: Sequence[Outcome]) -> Verdict:

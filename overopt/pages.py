@@ -8,30 +8,33 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import polars as pl
-from IPython.display import Markdown
-from myst_nb import glue
+from IPython.display import HTML, Markdown
 
 from overopt import altair_page
 from overopt.figures.style import short_number
 
 __all__ = [
     "COEFFICIENT_HEADER",
+    "TEX",
     "about",
+    "card",
     "coefficient_rows",
     "commit",
     "escaped",
     "found",
-    "glue_all",
+    "if_measured",
     "interval",
+    "not_measured",
     "number",
     "say",
     "short_number",
     "start",
     "table",
+    "verdict_cards",
 ]
 
 
@@ -108,6 +111,60 @@ def found(paper: str, here: Iterable[str]) -> Markdown:
     )
 
 
+TEX = {
+    "d(α − β d)": "d(\\alpha - \\beta d)",
+    "d(α − β ln d)": "d(\\alpha - \\beta \\ln\\,d)",
+    "d(α − β ln(1 + d))": "d(\\alpha - \\beta \\ln(1 + d))",
+    "d(α − β dᵞ)": "d(\\alpha - \\beta d^\\gamma)",
+    "d(α − β ln(ε + d))": "d(\\alpha - \\beta \\ln(\\varepsilon + d))",
+}  # the forms of `overopt.alternatives`
+
+
+def card(results: Any, paper: str, *claims: int) -> Markdown:
+    """The card of a section: what the paper found, and the verdicts on its claims here."""
+    entries = {entry["claim"]: entry for entry in results.verdicts}
+    here = [f"*{entries[k]['verdict'].capitalize()}.* {escaped(entries[k]['measured'])}" for k in claims]
+    return found(paper, here)
+
+
+def not_measured(what: str = "") -> Markdown:
+    """What stands where a table would, in a study that did not measure it."""
+    return Markdown(
+        f"*The study did not measure {what or 'what this figure shows'}; the study `published` does.*"
+    )
+
+
+def if_measured(measured: bool, chart: Callable[[], Any]) -> Any:
+    """The chart, or a sentence where there is nothing to draw."""
+    if measured:
+        return chart()
+    return HTML('<p class="oo-absent">The study did not measure what this figure shows; <code>published</code> does.</p>')
+
+
+def verdict_cards(entries: Sequence[dict[str, Any]]) -> Markdown:
+    """A card for each claim: verdict, measured number, rule, and a link to the figure."""
+    lines = ["::::{grid} 1 1 2 2", ":gutter: 2", ""]
+    for entry in entries:
+        page, _, target = entry["figure"].partition(".html#")
+        mark = VERDICT_MARKS[entry["verdict"]]
+        lines += [
+            f":::{{grid-item-card}} {mark} {entry['claim']}. {escaped(entry['text'])}",
+            f":class-card: oo-verdict oo-{entry['verdict'].replace(' ', '-')}",
+            "",
+            f"**{entry['verdict'].capitalize()}.** {escaped(entry['measured'])}",
+            "",
+            f"*Rule.* {escaped(entry['rule'])}",
+            "",
+            f"{{numref}}`{target}` on [this page]({page})",
+            ":::",
+            "",
+        ]
+    return Markdown("\n".join([*lines, "::::"]))
+
+
+VERDICT_MARKS = {"holds": "●", "partly": "◐", "does not hold": "○", "cannot tell": "?"}
+
+
 def duration(seconds: int | float) -> str:
     """1000 -> '16.7 minutes'."""
     if seconds < 120:
@@ -144,9 +201,3 @@ def about(results: Any, notebook: str) -> Markdown:
         ":::",
     ]
     return Markdown("\n".join(lines))
-
-
-def glue_all(values: dict[str, int | float | str]) -> None:
-    """Glue numbers and words for other pages, without showing them here."""
-    for name, value in values.items():
-        glue(name, value, display=False)

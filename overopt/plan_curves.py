@@ -30,7 +30,11 @@ class Curves:
     def add_all(self) -> None:
         """Everything that needs the first seed, then the second: what a stopped study has is whole curves of few seeds."""
         study = self.study
-        spec = {"curve": self._identity(0), "samples": study.best_of_n.samples, "max_n": study.best_of_n.max_n}
+        spec = {
+            "curve": self._identity(0),
+            "samples": study.best_of_n.samples,
+            "max_n": study.best_of_n.max_n,
+        }
         title, run = "best-of-n by gold itself", best_of_n_stages.gold_frontier
         self.graph.add("gold_frontier", title, 1, run, spec, pool=self.pool)
         for seed in range(study.proxies.seeds):

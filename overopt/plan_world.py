@@ -65,7 +65,9 @@ def add_world(graph: Graph, study: Study) -> World:
     }
     vectors = graph.add("word_vectors", "word vectors", 1, gold.word_vectors, counting, corpus=corpus)
     world = World(corpus, tokenizer, models, {}, prompting)
-    world.golds["gold"] = _add_gold(graph, study, world, vectors, seed, "_half_0" if study.gold.second else "")
+    world.golds["gold"] = _add_gold(
+        graph, study, world, vectors, seed, "_half_0" if study.gold.second else ""
+    )
     if study.gold.second:
         world.golds["second_gold"] = _add_gold(
             graph, study, world, vectors, seed + SECOND_SEED, "_half_1", "second "

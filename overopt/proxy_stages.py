@@ -66,7 +66,6 @@ def recipe(job: Job) -> None:
     ).write_parquet(job.out / "sweep.parquet")
 
 
-
 def proxy_scale(job: Job) -> None:
     """The scale of a proxy of a later round of RLHF, centred on the policy whose pairs it was trained on."""
     gold_scale = Scale.load(job.parents["pool"], "gold")

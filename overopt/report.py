@@ -93,7 +93,7 @@ def build(
 def notebook_sources() -> list[Path]:
     """The py:percent notebooks that the table of contents names, in its order."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    entries = [entry["file"] for entry in toc["chapters"]]
+    entries = [toc["root"], *(entry["file"] for entry in toc["chapters"])]
     paths = [ROOT / "notebooks" / f"{entry}.py" for entry in entries]
     return [path for path in paths if path.exists()]
 

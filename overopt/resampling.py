@@ -32,7 +32,12 @@ class Resampled:
 
 
 def resampled(
-    curves: pl.DataFrame, by_prompt: pl.DataFrame, value: str = "gold", *, draws: int = DRAWS, points: int = 40
+    curves: pl.DataFrame,
+    by_prompt: pl.DataFrame,
+    value: str = "gold",
+    *,
+    draws: int = DRAWS,
+    points: int = 40,
 ) -> Resampled:
     """The curve that is the mean of the records (seeds) in `curves`, of `gold` or `proxy`.
 

@@ -1,24 +1,18 @@
-"""The tables that every page is drawn from: gathered from a study's stages once, loaded by one call."""
+"""The tables that every page is drawn from: gathered from a study's stages once (`overopt.gather`), loaded by one call."""
 
-import shutil
+import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import torch
-from safetensors.torch import load_file
 
 from overopt import curves
-from overopt.files import read_json, write_json
-from overopt.models import load_tokenizer
-from overopt.sampling import Samples, decode
-from overopt.store import Job, read_record
-from overopt.study import Study, load_study
-from overopt.validity import bag_of_words_r2
+from overopt.files import read_json
+from overopt.record import read_record, verify_folder
+from overopt.study import ROOT, Study, load_study
 
-SHOWN_SCORES = 4000  # base samples whose gold scores are kept for a histogram
+RECOMPUTE = "OVEROPT_RECOMPUTE"  # environment variable: leave committed results alone
 
 
 @dataclass(frozen=True)
@@ -27,7 +21,7 @@ class Results:
 
     curves, by_prompt: see `overopt.curves`; far, far_by_prompt: best-of-n far beyond those curves, if the study has any;
     proxies: one row a proxy, how it was trained and how gold follows it; sweep: learning rates that were tried, if any;
-    texts: completions of the prompts for show; chain: how the models of the study came out; record: key, git commit, time of
+    texts: completions of the prompts for show; verdicts: see `overopt.verdicts`; chain: how the models of the study came out; record: key, git commit, time of
     the run, compute seconds, device, versions, seeds; folder: where the tables are, with a `record.json` that names
     each file's SHA-256.
     """
@@ -41,126 +35,56 @@ class Results:
     proxies: pl.DataFrame
     sweep: pl.DataFrame | None
     texts: pl.DataFrame
+    verdicts: list[dict[str, Any]]
     chain: dict[str, Any]
     folder: Path
 
 
 def load(study: str) -> Results:
-    """The results of a study, by name or YAML path; what is missing of it is computed first.
+    """The results of a study, by name or YAML path: those that are committed, or else what a run computes.
 
     Raises:
         UserError: if the study is unknown or invalid, or its results cannot be computed.
     """
-    from overopt.runner import run  # the runner needs the plan, and the plan needs `gather`
+    from overopt.runner import run  # the runner needs the plan, and the plan needs what is below
 
     spec = load_study(study)
-    return read(run(spec), spec)
+    return read(committed(spec) or run(spec), spec)
+
+
+def committed(study: Study) -> Path | None:
+    """The folder of `study` in `results/`, if its tables verify and are those of the study as it is today.
+
+    Nothing is found while `$OVEROPT_RECOMPUTE` is set.
+    """
+    from overopt.plan import plan
+
+    folder = ROOT / "results" / study.name
+    if os.environ.get(RECOMPUTE) or verify_folder(folder) is not None:
+        return None
+    return folder if read_record(folder)["key"] == plan(study).tables.key else None
 
 
 def read(folder: Path, study: Study) -> Results:
     """The tables in `folder`, which a `tables` stage published."""
+    return read_tables(folder, study, {"key": read_record(folder)["key"]})
+
+
+def read_tables(folder: Path, study: Study, record: dict[str, Any]) -> Results:
+    """The tables in `folder`; `record` adds to what they say of themselves."""
     return Results(
         study=study,
-        record=read_json(folder / "summary.json") | {"key": read_record(folder)["key"]},
+        record=read_json(folder / "summary.json") | record,
         curves=curves.read(folder / "curves.parquet"),
         by_prompt=curves.read_by_prompt(folder / "by_prompt.parquet"),
         far=curves.read(folder / "far.parquet") if study.far_best_of_n else None,
-        far_by_prompt=curves.read_by_prompt(folder / "far_by_prompt.parquet") if study.far_best_of_n else None,
+        far_by_prompt=curves.read_by_prompt(folder / "far_by_prompt.parquet")
+        if study.far_best_of_n
+        else None,
         proxies=pl.read_parquet(folder / "proxies.parquet"),
         sweep=pl.read_parquet(folder / "sweep.parquet") if (folder / "sweep.parquet").is_file() else None,
         texts=pl.read_parquet(folder / "texts.parquet"),
+        verdicts=read_json(folder / "verdicts.json") if (folder / "verdicts.json").is_file() else [],
         chain=read_json(folder / "chain.json"),
         folder=folder,
     )
-
-
-def gather(job: Job) -> None:
-    """Join the curves of all runs, the texts, and what describes the chain of models."""
-    found = {title: path for title, path in job.parents.items() if (path / "curve.parquet").is_file()}
-    far = [path for title, path in found.items() if title.startswith("far best-of-n")]
-    if far:
-        # apart: laws are fitted to the others, and these are what the laws predict
-        curves.write(_joined(far, "curve"), job.out / "far.parquet")
-        by_prompt = pl.concat([curves.read_by_prompt(run / "by_prompt.parquet") for run in far])
-        curves.write_by_prompt(by_prompt, job.out / "far_by_prompt.parquet")
-    runs = [path for path in found.values() if path not in far]
-    tilts = [path for path in runs if (path / "tilt.parquet").is_file()]
-    curves.write(pl.concat([_joined(runs, "curve"), _joined(tilts, "tilt")]), job.out / "curves.parquet")
-    by_prompt = pl.concat([curves.read_by_prompt(run / "by_prompt.parquet") for run in runs])
-    curves.write_by_prompt(by_prompt, job.out / "by_prompt.parquet")
-    texts = [run / "texts.parquet" for run in runs if (run / "texts.parquet").is_file()]
-    pl.concat([pl.read_parquet(path) for path in texts]).write_parquet(job.out / "texts.parquet")
-    measured = [path / "proxy.json" for path in runs if (path / "proxy.json").is_file()]
-    pl.DataFrame([read_json(path) | {"record": read_record(path.parent)["key"]} for path in measured]).write_parquet(
-        job.out / "proxies.parquet"
-    )
-    if "learning rates" in job.parents:
-        shutil.copyfile(job.parents["learning rates"] / "sweep.parquet", job.out / "sweep.parquet")
-    write_json(job.out / "chain.json", chain(job))
-    write_json(job.out / "summary.json", summary(job))
-
-
-def _joined(runs: list[Path], name: str) -> pl.DataFrame:
-    return pl.concat([curves.read(run / f"{name}.parquet") for run in runs])
-
-
-def chain(job: Job) -> dict[str, Any]:
-    """Sizes and losses of the language models, gold's validity, and what the data hold."""
-    study = Study.model_validate(job.spec["study"])
-    parents = job.parents
-    sentences = pl.read_parquet(parents["corpus"] / "sentences.parquet")
-    ratings = pl.read_parquet(parents["corpus"] / "ratings.parquet")
-    models = []
-    for name, model in study.models.items():
-        metrics = read_json(parents[f"language model {name}"] / "metrics.json")
-        described = {"name": name, "params": metrics["parameters"], "loss": metrics["validation_loss"]}
-        models.append(described | {"tokens": model.tokens})
-    pool = Samples.load(parents["pool"] / "evaluation.safetensors")
-    scores = load_file(parents["pool"] / "gold.safetensors")["evaluation"]
-    # evenly over the pool: every prompt is among the ones kept
-    kept = slice(None, None, max(1, len(scores) // SHOWN_SCORES))
-    texts = decode(pool[kept].ids, load_tokenizer(parents["tokenizer"]))
-    held_out = round(study.pairs.count * study.pairs.validation)
-    second = {}
-    if study.gold.second:
-        other = load_file(parents["pool"] / "second_gold.safetensors")["evaluation"]
-        within = [part.reshape(study.best_of_n.prompts, -1) for part in (scores, other)]
-        within = [(part - part.mean(1, keepdim=True)).flatten() for part in within]
-        second["second_gold"] = read_json(parents["second gold reward model"] / "validity.json") | {
-            "correlation": float(torch.corrcoef(torch.stack([scores, other]))[0, 1]),
-            "correlation_within_prompts": float(torch.corrcoef(torch.stack(within))[0, 1]),
-        }
-    return {
-        "data": {
-            "reviews": sentences["review"].n_unique(),
-            "sentences": len(sentences),
-            "rated_texts": ratings.filter(pl.col("source") != "words").height,
-            "rated_words": ratings.filter(pl.col("source") == "words").height,
-            "ratings": int(ratings["raters"].sum()),
-            "vocabulary": study.text.vocabulary,
-            "prompt_tokens": study.text.prompt_tokens,
-            "max_new_tokens": study.text.completion_tokens,
-        },
-        "language_models": models,
-        "gold": read_json(parents["gold reward model"] / "validity.json")
-        | {"bag_of_words_r2": bag_of_words_r2(texts, scores[kept].double().numpy())},
-        "pairs": {"train": study.pairs.count - held_out, "held_out": held_out},
-        "gold_base_scores": [round(s, 4) for s in scores[kept].tolist()],
-        **second,
-    }
-
-
-def summary(job: Job) -> dict[str, Any]:
-    """When, where and for how long the study ran, from the records of everything it is made of."""
-    records = [read_record(folder) for folder in job.parents.values()]
-    study = Study.model_validate(job.spec["study"])
-    last = max(records, key=lambda record: record["started"] + record["seconds"])
-    finished = datetime.fromtimestamp(last["started"] + last["seconds"], UTC)
-    return {
-        "created": finished.isoformat(timespec="seconds"),
-        "seconds": sum(record["seconds"] for record in records),
-        "device": last["device"],
-        "versions": last["packages"],
-        "git": last["git"]["commit"],
-        "seeds": list(range(study.proxies.seeds)),
-    }

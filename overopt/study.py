@@ -139,7 +139,9 @@ class Pairs(Spec):
     @model_validator(mode="after")
     def _prompts_divide(self) -> "Pairs":
         if self.count % self.per_prompt:
-            raise ValueError(f"count: found {self.count}, expected a multiple of per_prompt = {self.per_prompt}")
+            raise ValueError(
+                f"count: found {self.count}, expected a multiple of per_prompt = {self.per_prompt}"
+            )
         return self
 
 
@@ -352,7 +354,11 @@ class Study(Spec):
                 "proxies.learning_rates: expected one for each model of proxies.grids",
             )
         parts = {"far_best_of_n": self.far_best_of_n, "other_policies": self.other_policies}
-        grids = [(f"{field}.grid", part.grid) for field, part in (parts | {"iterated": self.iterated}).items() if part]
+        grids = [
+            (f"{field}.grid", part.grid)
+            for field, part in (parts | {"iterated": self.iterated}).items()
+            if part
+        ]
         grids += [("ppo.grids", part.grid) for part in self.ppo.grids]
         for field, grid in grids:
             for cell in grid.cells:

@@ -8,9 +8,17 @@ from overopt.figures.chain import (
     proxy_validation,
 )
 from overopt.figures.diagnostics import kl_against_step, kl_estimators, ppo_health
+from overopt.figures.lines import linear_axis, lines, log_axis, nats_axis, pipeline, rate_axis
 from overopt.figures.optimisation import gold_against_proxy, gold_and_proxy
+from overopt.figures.style import PAIRS, PENALTIES, POLICIES, ROUNDS, SIZES, Group
 
 __all__ = [
+    "PAIRS",
+    "PENALTIES",
+    "POLICIES",
+    "ROUNDS",
+    "SIZES",
+    "Group",
     "coefficients",
     "gold_accuracy",
     "gold_against_proxy",
@@ -19,6 +27,12 @@ __all__ = [
     "kl_against_step",
     "kl_estimators",
     "language_model_losses",
+    "linear_axis",
+    "lines",
+    "log_axis",
+    "nats_axis",
+    "pipeline",
     "ppo_health",
     "proxy_validation",
+    "rate_axis",
 ]

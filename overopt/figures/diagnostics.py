@@ -16,7 +16,9 @@ DIAGNOSTICS = {
 
 def _labelled(ppo: pl.DataFrame, by: Group) -> pl.DataFrame:
     rounded = pl.selectors.float().exclude("kl_penalty").round(4)
-    return ppo.with_columns(by.labels(), pl.col("seed").cast(pl.String), rounded).sort(by.column, "seed", "step")
+    return ppo.with_columns(by.labels(), pl.col("seed").cast(pl.String), rounded).sort(
+        by.column, "seed", "step"
+    )
 
 
 def kl_against_step(ppo: pl.DataFrame, *, by: Group = SIZES, description: str) -> alt.Chart:

@@ -110,7 +110,12 @@ def gold_and_proxy(
         strokeWidth=alt.StrokeWidth("series:N", sort=list(SERIES), scale=widths, title=None),
         opacity=faded(pick),
     )
-    shown = [by.tooltip(), "series:N", alt.Tooltip("kl:Q", format=".3g"), alt.Tooltip("score:Q", format=".3f")]
+    shown = [
+        by.tooltip(),
+        "series:N",
+        alt.Tooltip("kl:Q", format=".3g"),
+        alt.Tooltip("score:Q", format=".3f"),
+    ]
     dots = (
         base.transform_filter("datum.low !== null")
         .mark_point(filled=True, size=16)

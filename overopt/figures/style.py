@@ -59,7 +59,8 @@ class Group:
 
     def labels(self) -> pl.Expr:
         """The column `group`: a word for each row's value."""
-        return pl.col(self.column).map_elements(self.label, return_dtype=pl.String).alias("group")
+        words = lambda column: pl.Series([self.label(value) for value in column], dtype=pl.String)  # noqa: E731
+        return pl.col(self.column).map_batches(words, return_dtype=pl.String).alias("group")
 
     def colour(self, values: list[Any]) -> alt.Color:
         """The colour encoding of `group`, in the order of `values`."""

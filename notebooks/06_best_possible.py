@@ -1,0 +1,106 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The best that any policy could do
+#
+# Among all policies with the same KL from the initial one, $\pi \propto \pi_0 \exp(\text{score}/\tau)$ has the highest
+# expected score {cite}`rafailov2023direct`. We need not train it: samples of the initial policy, reweighted, tell what it
+# would be worth. How far are best-of-n and PPO from this frontier?
+#
+# :::{margin}
+# **Tilted policy**: the initial policy reweighted by $\exp(\text{score}/\tau)$.
+#
+# **Effective sample size**: how many samples a prompt carry the weight. Points with fewer than 30 are left out.
+# :::
+
+# %% tags=["parameters", "remove-input"]
+study = "published"
+
+# %% tags=["hide-input"]
+
+from overopt import figures, pages, results
+from overopt.evidence import Evidence
+
+pages.start()
+r = results.load(study)
+e = Evidence(r)
+from overopt import frontier
+
+# %% [markdown]
+# ## By the proxy's own measure
+
+# %% tags=["remove-input"]
+pages.say(frontier.say_distance(e))
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-frontier-proxy", "caption": "Proxy score against KL: the frontier (tilted policy), best-of-n and PPO, by proxy size, over the KL that the frontier can be estimated for (our own). No policy lies above the frontier."}}
+shown = frontier.curves(e, "proxy")
+figures.lines(
+    shown,
+    x=figures.nats_axis(shown),
+    y="proxy",
+    y_title="proxy score (SDs)",
+    by=figures.SIZES,
+    kind="what",
+    description="Proxy score of the tilted policy, best-of-n and PPO against KL, by proxy size.",
+)
+
+# %% [markdown]
+# ## What it is worth to gold
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-frontier-gold", "caption": "Gold of the same policies. The policy that is best for the proxy need not be best for gold (our own)."}}
+shown = frontier.curves(e, "gold")
+figures.lines(
+    shown,
+    x=figures.nats_axis(shown),
+    y="gold",
+    y_title="gold (SDs)",
+    by=figures.SIZES,
+    kind="what",
+    description="Gold of the tilted policy, best-of-n and PPO against KL, by proxy size.",
+)
+
+# %% tags=["hide-input"]
+table = frontier.table(e)
+pages.table(
+    [
+        "proxy",
+        "KL (nats)",
+        "frontier",
+        "best-of-n",
+        "PPO",
+        "gold of the frontier",
+        "of best-of-n",
+        "of PPO",
+        "perfect",
+    ],
+    [
+        [
+            pages.short_number(row["rm_params"]),
+            pages.number(row["kl"], 1),
+            *[
+                pages.number(row[f])
+                for f in ("proxy_tilt", "proxy_bon", "proxy_ppo", "gold_tilt", "gold_bon", "gold_ppo")
+            ],
+            pages.number(row["perfect"]),
+        ]
+        for row in table.iter_rows(named=True)
+    ],
+    caption="Proxy score and gold (SDs) at equal KL; *perfect* is the frontier of gold itself.",
+    name="tab-frontier",
+)
+
+# %% tags=["remove-input"]
+pages.about(r, "06_best_possible")

@@ -1,0 +1,90 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # How far to trust a reward model
+#
+# Optimise a language model against a learned reward: how long does the true reward rise, and when does it fall? This book
+# measures the scaling laws of {cite:t}`gao2022scaling` on one small machine, and says of each of the paper's claims whether
+# it holds here.
+
+# %% tags=["parameters", "remove-input"]
+study = "published"
+
+# %% tags=["hide-input"]
+
+from overopt import figures, front_page, pages, results
+from overopt.evidence import Evidence
+
+pages.start()
+r = results.load(study)
+e = Evidence(r)
+
+# %% tags=["remove-input"]
+pages.say(front_page.in_short(r, e))
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-headline", "caption": "A policy optimised by PPO against proxies of several sizes: the proxy's score (dashed) keeps rising while gold (solid, with a band of one standard error) falls. A star marks the highest gold. Click a size in the legend to keep it."}}
+figures.gold_and_proxy(
+    e.sizes.of("ppo"),
+    e.sizes.law_lines("ppo"),
+    e.sizes.peaks("ppo"),
+    description="Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred.",
+)
+
+# %% [markdown]
+# ```{margin}
+# New words are explained in the margins and in the [glossary](glossary).
+# ```
+#
+# ## What holds here
+#
+# Twenty claims of the paper, each with the rule that decides, written down before the results were looked at. ● holds, ◐ partly, ○
+# does not hold, ? cannot tell.
+
+# %% tags=["remove-input"]
+pages.verdict_cards(r.verdicts)
+
+# %% [markdown]
+# ## How to read these plots
+#
+# - **Across**: how far the policy has moved from where it began, as KL in nats on a square-root scale. A nat is about what
+#   best-of-6 costs.
+# - **Up**: scores in standard deviations of gold over samples of the initial policy, which has score 0 and KL 0.
+# - **Solid** lines are gold, with a band of one standard error over prompts and seeds; **dashed** lines are the proxy's
+#   own score; **thin** lines are the fitted law. Colours run from small (warm) to large (cool).
+# - Hover for numbers; click a legend entry to keep it, shift-click for more, the plot to see all again. Each
+#   figure's data can be downloaded below it. Without JavaScript charts are pictures. Nothing is fetched from a network.
+#
+# ## Read on
+#
+# - [The chain](00_chain): how the text, the gold model, the pairs and the proxies were made, how good a judge gold is,
+#   and where this departs from the paper.
+# - [Gold score against optimisation](01_gold_vs_optimisation): the paper's central figure, and what the text becomes.
+# - [The laws](02_functional_forms), and how far they reach.
+# - [Data, proxies, policies](03_model_data_policy_scale): what makes a proxy hard to overoptimise.
+# - [KL penalty](04_kl_penalty): is it more than early stopping?
+# - [Why gold falls](05_goodhart_and_implications), what iterating does about it, and the limits of all this.
+# - [The best that any policy could do](06_best_possible), and [what a nat buys](07_kl_efficiency).
+#
+# ## Make it yourself
+#
+# ```bash
+# make report STUDY=published   # these pages, from the tables that come with the project
+# make report                   # a smaller study, from nothing, in at most 20 minutes
+# overopt bon scores.csv --out curves.csv && overopt fit curves.csv --form bon    # your own scores
+# ```
+
+# %% tags=["remove-input"]
+pages.about(r, "index")

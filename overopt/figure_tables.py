@@ -1,0 +1,147 @@
+"""Tables that single figures need, cut from the evidence of a study: one function a figure."""
+
+import math
+
+import numpy as np
+import polars as pl
+
+from overopt import findings
+from overopt.alternatives import OWN, fitted_form
+from overopt.claims_laws import line_of
+from overopt.evidence import Evidence
+from overopt.laws import fit, predict
+
+LAW = {"rm_params": pl.Int64, "kl": pl.Float64, "gold": pl.Float64}
+SCORES = ("gold", "gold_se", "proxy", "proxy_se")
+
+
+def tops(e: Evidence) -> pl.DataFrame:
+    """Highest gold of best-of-n within the measured KL: `rm_params, gold, gold_se, what` (paper: Fig. 12)."""
+    measured = e.sizes.peaks("bon").select("rm_params", "gold", "gold_se", what=pl.lit("measured"))
+    law = e.sizes.law_lines("bon").group_by("rm_params").agg(pl.col("gold").max())
+    none = pl.lit(None, dtype=pl.Float64)
+    law = law.select("rm_params", "gold", gold_se=none, what=pl.lit("by the law"))
+    return pl.concat([measured, law]).sort("what", "rm_params")
+
+
+def proxy_lines(e: Evidence) -> pl.DataFrame:
+    """Proxy score of best-of-n, and its best straight line in d: `rm_params, kl, proxy, what` (paper: Fig. 20)."""
+    rows = []
+    for (size,), curve in e.sizes.of("bon").group_by("rm_params", maintain_order=True):
+        d, proxy = np.sqrt(curve["kl"].to_numpy()), curve["proxy"].to_numpy()
+        slope = float(d @ proxy / (d @ d))
+        for what, values in {"measured": proxy, "straight line in d": slope * d}.items():
+            columns = {"rm_params": [size] * len(d), "kl": d**2, "proxy": values, "what": [what] * len(d)}
+            rows.append(pl.DataFrame(columns))
+    return pl.concat(rows)
+
+
+def largest_kl(e: Evidence) -> float:
+    """KL (nats) of best-of-n at the largest n that laws are fitted to."""
+    return float(e.sizes.curves.filter(method="bon")["kl"].max())  # type: ignore[arg-type]
+
+
+def far_means(e: Evidence) -> pl.DataFrame:
+    """Far best-of-n of the proxies with the main number of pairs, as `findings.averaged` (paper: Fig. 26a)."""
+    if e.results.far is None:
+        return pl.DataFrame()
+    far = e.results.far.filter(pairs=e.pairs)
+    return findings.averaged(far) if far.height else far
+
+
+def far_law_lines(e: Evidence) -> pl.DataFrame:
+    """The law fitted to the near part of each curve of `far_means`, over all of it: `rm_params, kl, gold`."""
+    lines = [pl.DataFrame(schema=LAW)]
+    for (size,), curve in far_means(e).group_by("rm_params", maintain_order=True):
+        kl, gold, se = (curve[name].to_numpy() for name in ("kl", "gold", "gold_se"))
+        near = (kl > 0) & (kl <= largest_kl(e) + 1e-9)
+        made = fit(kl[near], gold[near], form="bon", gold_se=np.maximum(se[near], np.median(se) / 10))
+        lines.append(_line(int(size), kl, lambda at, made=made: predict(made, at)))  # type: ignore[call-overload]
+    return pl.concat(lines)
+
+
+def early_law_lines(e: Evidence) -> pl.DataFrame:
+    """The PPO law fitted to the start of each curve, over all of it: `rm_params, kl, gold` (paper: Fig. 26b)."""
+    lines = [pl.DataFrame(schema=LAW)]
+    for (size,), curve in e.sizes.of("ppo").group_by("rm_params", maintain_order=True):
+        kl, gold, se = (curve[name].to_numpy() for name in ("kl", "gold", "gold_se"))
+        law = fitted_form(OWN["ppo"], kl, gold, se, line_of(kl))
+        if law:
+            lines.append(_line(int(size), kl, law))  # type: ignore[call-overload]
+    return pl.concat(lines)
+
+
+def _line(size: int, kl: np.ndarray, law) -> pl.DataFrame:  # type: ignore[no-untyped-def]
+    grid = np.linspace(0, math.sqrt(kl.max()), 64)[1:] ** 2
+    return pl.DataFrame({"rm_params": [size] * len(grid), "kl": grid, "gold": law(grid)}, schema=LAW)
+
+
+def ppo_line(e: Evidence) -> float:
+    """KL (nats) up to which PPO laws are fitted, median over sizes."""
+    ends = e.sizes.of("ppo").group_by("rm_params").agg(pl.col("kl").max())["kl"]
+    return float(np.median([line_of(np.array([end])) for end in ends]))
+
+
+def coefficients_by_pairs(e: Evidence) -> pl.DataFrame:
+    """Mean of alpha and beta of best-of-n over proxy sizes, by pairs (paper: Figs 17 and 18).
+
+    Columns: `pairs, alpha, alpha_se, beta, beta_se, what`; sizes and pairs that every size was measured with.
+    """
+    bon = e.plain.filter(method="bon")
+    sizes = bon["rm_params"].n_unique()
+    rows = []
+    for (pairs,), part in bon.group_by("pairs", maintain_order=True):
+        if part["rm_params"].n_unique() < sizes:
+            continue
+        fits = findings.fitted(part, e.results.by_prompt, draws=20)
+        row: dict[str, object] = {"pairs": pairs, "what": "mean over proxy sizes"}
+        for name in ("alpha", "beta"):
+            values = np.array([getattr(found.fit, name) for found in fits.values()])
+            row |= {name: values.mean(), f"{name}_se": values.std(ddof=min(1, sizes - 1)) / math.sqrt(sizes)}
+        rows.append(row)
+    return pl.DataFrame(rows).sort("pairs")
+
+
+def rezeroed(e: Evidence) -> pl.DataFrame:
+    """PPO of every policy against the smaller shared proxy, scores less those of its start (paper: Figs 23, 24).
+
+    Columns: `policy_params, kl, gold, gold_se, gap, gap_se`: `gap` is proxy less gold.
+    """
+    if not e.policy_proxies:
+        return pl.DataFrame()
+    first = [pl.col(name) - pl.col(name).first().over("policy_params") for name in ("gold", "proxy")]
+    part = e.policies(e.policy_proxies[0]).of("ppo").sort("policy_params", "kl").with_columns(first)
+    gap_se = (pl.col("gold_se") ** 2 + pl.col("proxy_se") ** 2).sqrt()
+    return part.with_columns(gap=pl.col("proxy") - pl.col("gold"), gap_se=gap_se)
+
+
+def penalty_ends(e: Evidence) -> pl.DataFrame:
+    """The last point of each penalised run, and the run without a penalty at the same KL, in `_free` columns."""
+    rows = []
+    for proxy in e.penalty_proxies:
+        mean = e.penalties(proxy).of("ppo")
+        free = mean.filter(kl_penalty=0.0).sort("kl")
+        for (penalty,), run in mean.filter(pl.col("kl_penalty") > 0).group_by(
+            "kl_penalty", maintain_order=True
+        ):
+            end = run.sort("kl").row(-1, named=True)
+            at = {
+                f"{name}_free": float(np.interp(math.sqrt(end["kl"]), free["kl"].sqrt(), free[name]))
+                for name in SCORES
+            }
+            kept = {name: end[name] for name in ("kl", *SCORES)}
+            rows.append({"rm_params": proxy, "kl_penalty": penalty} | kept | at)
+    return pl.DataFrame(rows)
+
+
+def second_gold(e: Evidence) -> pl.DataFrame:
+    """Gold and second gold of PPO, mean over seeds: `rm_params, kl, score, what`."""
+    ppo = e.sizes.curves.filter(pl.col("gold_second").is_not_null(), method="ppo")
+    if ppo.is_empty():
+        return ppo
+    names = {"gold": "gold", "gold_second": "second gold"}
+    swapped = ppo.with_columns(proxy="gold_second", proxy_se="gold_second_se")  # to average both by one rule
+    mean = findings.averaged(swapped).rename({"proxy": "gold_second"})
+    return mean.select("rm_params", "kl", *names).unpivot(
+        list(names), index=["rm_params", "kl"], variable_name="what", value_name="score"
+    ).with_columns(pl.col("what").replace(names)).sort("rm_params", "what", "kl")  # fmt: skip

@@ -1,0 +1,139 @@
+"""One measured thing against another, a line a group: what most of the paper's smaller figures are."""
+
+from __future__ import annotations
+
+import math
+
+import altair as alt
+import polars as pl
+
+from overopt.figures.style import HEIGHT, INK, Group, Layered, faded, kl_axis, log_size_axis, pick_group
+
+DASHES = ([1, 0], [6, 4], [2, 3])
+
+
+def lines(
+    data: pl.DataFrame,
+    *,
+    x: alt.X,
+    y: str,
+    y_title: str,
+    by: Group,
+    description: str,
+    kind: str | None = None,
+    connected: bool = True,
+    rule: float | None = None,
+) -> Layered:
+    """`y` against `x`, with a bar of one standard error where the column `<y>_se` is there.
+
+    Args:
+        data: the columns of `x`, `y` and `by`, and of `kind` if given; one row a point.
+        x: the encoding of the other axis: see `log_size_axis` and `kl_axis`.
+        y: the column measured.
+        y_title: its title, with unit.
+        by: what the lines differ in.
+        description: what a reader who cannot see the chart is told.
+        kind: a column of words, each drawn in a dash of its own.
+        connected: whether lines join the points of a group, in order of x.
+        rule: where a dotted horizontal line stands.
+    """
+    field = x.to_dict()["field"]
+    columns = dict.fromkeys([field, y, *([kind] if kind else [])])
+    has_errors = f"{y}_se" in data.columns
+    shown = data.select(
+        by.labels(),
+        *columns,
+        *([(pl.col(y) - pl.col(f"{y}_se")).alias("low"), (pl.col(y) + pl.col(f"{y}_se")).alias("high")] if has_errors else []),
+    ).with_columns(pl.selectors.float().round(5))  # fmt: skip
+    pick = pick_group()
+    axis = alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(zero=False))
+    base = alt.Chart(shown).encode(x=x, color=by.colour(by.values(data)), opacity=faded(pick))
+    layers: list[alt.Chart] = []
+    if rule is not None:
+        layers.append(
+            alt.Chart(pl.DataFrame({y: [rule]}))
+            .mark_rule(color=INK, strokeDash=[2, 3], opacity=0.6)
+            .encode(y=axis)
+        )
+    if connected:
+        marks = base.mark_line(strokeWidth=2).encode(y=axis, order=f"{field}:Q")
+        if kind:
+            kinds = data[kind].unique(maintain_order=True).to_list()
+            scale = alt.Scale(domain=kinds, range=[list(dash) for dash in DASHES[: len(kinds)]])
+            marks = marks.encode(strokeDash=alt.StrokeDash(f"{kind}:N", sort=kinds, scale=scale, title=None))
+        layers.append(marks)
+    if has_errors:
+        layers.append(base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q", title=y_title), y2="high:Q"))
+    tooltip = [by.tooltip(), *[alt.Tooltip(f"{name}:Q", format=".4~g") for name in (field, y)]]
+    tooltip += [alt.Tooltip(f"{kind}:N")] if kind else []
+    layers.append(base.mark_point(filled=True, size=45).encode(y=axis, tooltip=tooltip))
+    layers[-1] = layers[-1].add_params(pick)
+    return alt.layer(*layers).properties(width="container", height=HEIGHT, description=description)
+
+
+def log_axis(data: pl.DataFrame, field: str, title: str) -> alt.X:
+    """x = a count on a log scale with a tick at every measured value."""
+    return log_size_axis(data[field].unique().to_list(), field=field, title=title)
+
+
+def linear_axis(field: str, title: str) -> alt.X:
+    """x on a linear scale that need not hold 0."""
+    return alt.X(f"{field}:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(grid=False))
+
+
+def rate_axis(data: pl.DataFrame) -> alt.X:
+    """x = learning rate on a log scale."""
+    values = sorted(data["learning_rate"].unique().to_list())
+    scale = alt.Scale(type="log", nice=False, domain=[values[0] / 1.3, values[-1] * 1.3])
+    axis = alt.Axis(values=values, labelExpr="datum.value", grid=False, labelOverlap=True)
+    return alt.X("learning_rate:Q", title="learning rate", scale=scale, axis=axis)
+
+
+def nats_axis(data: pl.DataFrame) -> alt.X:
+    """x = KL in nats on a square-root scale."""
+    return kl_axis(float(data["kl"].max()) * 1.02)  # type: ignore[arg-type]
+
+
+def pipeline(*, description: str) -> Layered:
+    """The pipeline as a diagram (paper: Fig. 2): data and labels flow right, optimisation below."""
+    boxes = pl.DataFrame(
+        [
+            ("human ratings", 0, 2), ("gold reward model", 1, 2), ("pairs, labelled by gold", 2, 2),
+            ("reviews", 0, 1), ("initial policy", 1, 1), ("proxy reward models", 2, 1),
+            ("optimised policy", 1, 0), ("gold and proxy score, KL", 2, 0),
+        ],
+        schema=["box", "x", "y"], orient="row",
+    )  # fmt: skip
+    arrows = pl.DataFrame(
+        [(0.34, 2, 0.66, 2), (1.34, 2, 1.66, 2), (0.34, 1, 0.66, 1), (1.3, 1.2, 1.75, 1.8), (2, 1.78, 2, 1.22),
+         (1, 0.78, 1, 0.22), (1.75, 0.8, 1.3, 0.2), (1.34, 0, 1.66, 0)],
+        schema=["x", "y", "x2", "y2"], orient="row",
+    )  # fmt: skip
+    heads = arrows.with_columns(
+        angle=(pl.struct("x", "y", "x2", "y2").map_elements(_angle, return_dtype=pl.Float64))
+    )
+    scales = {
+        "x": alt.X("x:Q", scale=alt.Scale(domain=[-0.45, 2.45], nice=False), axis=None),
+        "y": alt.Y("y:Q", scale=alt.Scale(domain=[-0.35, 2.35], nice=False), axis=None),
+    }
+    edges = (
+        alt.Chart(arrows)
+        .mark_rule(color=INK, opacity=0.6, strokeWidth=1.5)
+        .encode(**scales, x2="x2:Q", y2="y2:Q")
+    )
+    points = (
+        alt.Chart(heads)
+        .mark_point(shape="triangle", filled=True, color=INK, opacity=0.8, size=60)
+        .encode(
+            x=alt.X("x2:Q", scale=alt.Scale(domain=[-0.45, 2.45], nice=False), axis=None),
+            y=alt.Y("y2:Q", scale=alt.Scale(domain=[-0.35, 2.35], nice=False), axis=None),
+            angle=alt.Angle("angle:Q", scale=None),
+        )
+    )
+    words = alt.Chart(boxes).mark_text(color=INK, fontSize=13, lineBreak="\n").encode(**scales, text="box:N")
+    return alt.layer(edges, points, words).properties(width="container", height=210, description=description)
+
+
+def _angle(arrow: dict[str, float]) -> float:
+    """Degrees by which an upward triangle turns to point along the arrow, on a chart thrice as wide as high."""
+    return math.degrees(math.atan2((arrow["x2"] - arrow["x"]) * 3, arrow["y2"] - arrow["y"]))

@@ -1,0 +1,81 @@
+"""What the front page says in ten lines, and the table of hyperparameters."""
+
+from overopt import findings
+from overopt.evidence import Evidence
+from overopt.figures.style import short_number
+from overopt.pages import commit, duration
+from overopt.results import Results
+from overopt.study import Study, Sweep
+
+VERDICTS = ("holds", "partly", "does not hold", "cannot tell")
+
+
+def in_short(r: Results, e: Evidence) -> str:
+    """The outcome as an admonition of ten numbered lines."""
+    sizes = e.sizes.by.values(e.sizes.curves)
+    proxies = r.proxies.filter(pairs=e.pairs, epochs=1).rename(
+        {"parameters": "rm_params", "validation_loss": "rm_loss", "validation_accuracy": "rm_accuracy"}
+    )
+    counts = {verdict: sum(entry["verdict"] == verdict for entry in r.verdicts) for verdict in VERDICTS}
+    bon, ppo = e.sizes.peaks("bon"), e.sizes.peaks("ppo")
+    lines = [
+        "**Question.** Optimise a language model against a learned reward: how long does the true reward rise, and when "
+        "does it fall?",
+        "**World.** Beginnings of sentences from film reviews, completed in up to "
+        f"{r.study.text.completion_tokens} tokens by a language model of "
+        f"{short_number(r.study.models[r.study.policy].shape.parameters)} parameters, the *policy*.",
+        f"**Gold.** A reward model of {short_number(r.chain['gold']['params'])} parameters plays the human. "
+        + findings.say_gold(r.chain["gold"]),
+        f"**Proxies.** {len(sizes)} sizes, {short_number(sizes[0])} to {short_number(sizes[-1])} parameters, learn from "
+        f"pairs that gold labelled. {findings.say_proxies(proxies)}",
+        f"**Best-of-n**, to n = {e.plain['n'].max():,}. {findings.say_falls(bon)} "
+        + findings.say_trend(bon, "gold", "the highest gold"),
+        f"**PPO.** {findings.say_falls(ppo)} {findings.say_trend(ppo, 'gold', 'the highest gold')}",
+        f"**Laws.** Best-of-n: {findings.say_statuses(e.sizes.coefficients('bon'))} PPO: "
+        + findings.say_statuses(e.sizes.coefficients("ppo")),
+        f"**Both.** {findings.say_reach(e.sizes.mean)}",
+        "**Claims.** Of the paper's twenty, "
+        + ", ".join(f"{count} {_word(verdict, count)}" for verdict, count in counts.items())
+        + ".",
+        f"**Run.** Study `{r.study.name}`, commit `{commit(r.record)}`, {duration(r.record['seconds'])} of compute on "
+        f"`{r.record['device']}`.",
+    ]
+    numbered = "\n".join(f"{k}. {line}" for k, line in enumerate(lines, 1))
+    return f":::{{admonition}} The outcome in ten lines\n:class: verdict\n{numbered}\n:::"
+
+
+def _word(verdict: str, count: int) -> str:
+    plural = {
+        "holds": "hold",
+        "partly": "hold partly",
+        "does not hold": "do not hold",
+        "cannot tell": "cannot be told",
+    }
+    single = plural | {"holds": "holds", "partly": "holds partly", "does not hold": "does not hold"}
+    return (single if count == 1 else plural)[verdict]
+
+
+def hyperparameters(study: Study) -> list[list[str]]:
+    """Rows of hyperparameter, value here, value in the paper (its Table 1 and section 2)."""
+    run, proxies, none = study.ppo.run, study.proxies, "—"
+    sweep = isinstance(proxies.learning_rates, Sweep)
+    largest = study.models[study.policy].shape.parameters
+    return [
+        ["policy parameters", short_number(largest), "1.2G, 6G"],
+        ["pairs for training, at most", f"{proxies.pairs:,}", "90,000"],
+        ["pairs a step", str(proxies.batch), "64"],
+        ["passes over the pairs", "1", "1"],
+        ["learning rates of proxies", "swept" if sweep else "set by hand", none],
+        ["PPO completions an iteration", str(run.batch), "256"],
+        ["PPO completions a step", str(run.minibatch), none],
+        ["PPO passes over a batch", str(run.epochs), none],
+        ["PPO clip", f"{run.clip:g}", "0.2"],
+        ["PPO GAE λ", f"{run.gae_lambda:g}", "0.95"],
+        ["PPO learning rate", f"{run.learning_rate:g}", none],
+        ["PPO learning rate of the value model", f"{run.value_learning_rate:g}", none],
+        ["PPO iterations, at most", str(run.max_steps), none],
+        ["KL penalty, where not said otherwise", "0", "0"],
+        ["evaluation prompts", str(study.best_of_n.prompts), none],
+        ["samples a prompt for best-of-n", f"{study.best_of_n.samples:,}", none],
+        ["seeds of proxies", str(study.proxies.seeds), none],
+    ]

@@ -1,0 +1,88 @@
+"""Best-of-n and PPO beside the tilted policy, the best that any policy could do, and what a nat buys with each."""
+
+import math
+
+import numpy as np
+import polars as pl
+
+from overopt.evidence import Evidence
+
+ENOUGH = 30  # effective samples a prompt below which a tilted policy is not shown
+WAYS = {"tilt": "frontier", "bon": "best-of-n", "ppo": "PPO"}
+LEVELS = (0.5, 1.0, 2.0, 3.0)  # KL (nats) of the table
+SCORES = ("gold", "gold_se", "proxy", "proxy_se")
+
+
+def tilted(e: Evidence, *, pairs: int, size: int | None = None) -> pl.DataFrame:
+    """Points of the tilted policy with enough effective samples, mean over seeds: `rm_params, kl` and scores."""
+    rows = e.curves.filter(pl.col("ess") >= ENOUGH, method="tilt", pairs=pairs, epochs=1 if pairs else 0)
+    if size is not None:
+        rows = rows.filter(rm_params=size)
+    # the KL of every seed is that of best-of-n at the same n
+    return (
+        rows.group_by("rm_params", pl.col("kl").round(4)).agg(pl.col(*SCORES).mean()).sort("rm_params", "kl")
+    )
+
+
+def curves(e: Evidence, score: str) -> pl.DataFrame:
+    """All three, by proxy size, within the KL that the frontier is known for: `rm_params, kl, <score>, what`."""
+    tilt = tilted(e, pairs=e.pairs)
+    reach = float(tilt["kl"].max())  # type: ignore[arg-type]
+    others = e.sizes.mean.filter(pl.col("kl") <= reach * 1.05)
+    start = (
+        tilt.select("rm_params").unique().with_columns(kl=pl.lit(0.0), gold=pl.lit(0.0), proxy=pl.lit(0.0))
+    )
+    own = pl.concat([start, tilt.select(start.columns)]).select(
+        "rm_params", "kl", score, what=pl.lit(WAYS["tilt"])
+    )
+    rest = others.select("rm_params", "kl", score, what=pl.col("method").replace_strict(WAYS))
+    return pl.concat([own, rest]).sort("rm_params", "what", "kl")
+
+
+def _at(part: pl.DataFrame, kl: float, score: str) -> float:
+    """A curve's score at `kl`, interpolated in sqrt(KL); nan where it is not covered."""
+    if part.is_empty() or not float(part["kl"].min()) <= kl <= float(part["kl"].max()):  # type: ignore[arg-type]
+        return math.nan
+    part = part.sort("kl")
+    return float(np.interp(math.sqrt(kl), part["kl"].sqrt(), part[score]))
+
+
+def table(e: Evidence) -> pl.DataFrame:
+    """Proxy score and gold of all three at equal KL, and the frontier of gold itself as `perfect`."""
+    tilt, best, rows = tilted(e, pairs=e.pairs), tilted(e, pairs=0), []
+    for size in e.sizes.by.values(e.sizes.curves):
+        parts = {m: e.sizes.of(m).filter(rm_params=size) for m in ("bon", "ppo")} | {
+            "tilt": tilt.filter(rm_params=size)
+        }
+        for kl in LEVELS:
+            row = {f"{s}_{m}": _at(part, kl, s) for m, part in parts.items() for s in ("proxy", "gold")}
+            if not math.isnan(row["proxy_tilt"]):
+                rows.append({"rm_params": size, "kl": kl} | row | {"perfect": _at(best, kl, "gold")})
+    return pl.DataFrame(rows)
+
+
+def say_distance(e: Evidence) -> str:
+    """How much of the frontier's proxy score each method reaches at equal KL."""
+    found = table(e)
+    if found.is_empty():
+        return "The frontier could not be estimated: too few samples a prompt."
+    parts = []
+    for method in ("bon", "ppo"):
+        shares = (found[f"proxy_{method}"] / found["proxy_tilt"]).drop_nans()
+        low, mid, high = (100 * float(shares.quantile(q)) for q in (0.0, 0.5, 1.0))  # type: ignore[arg-type]
+        parts.append(f"{WAYS[method]} reaches {mid:.0f}% of it (from {low:.0f}% to {high:.0f}%)")
+    reach = float(found["kl"].max())  # type: ignore[arg-type]
+    return (
+        f"Over all proxy sizes, at {found['kl'].min():g} to {reach:g} nats, where the frontier is known: in the proxy's own "
+        f"score, {parts[0]}, {parts[1]}."
+    )
+
+
+def kl_needed(e: Evidence, score: str) -> pl.DataFrame:
+    """KL at which best-of-n and PPO first reach a level of `score`: `rm_params, kl, <score>, what`."""
+    parts = []
+    for (method, _size), curve in e.sizes.mean.group_by("method", "rm_params", maintain_order=True):
+        curve = curve.sort("kl")
+        first = curve.filter(pl.col(score) > pl.col(score).cum_max().shift(1, fill_value=0.0))
+        parts.append(first.select("rm_params", "kl", score, what=pl.lit(WAYS[str(method)])))
+    return pl.concat(parts)

@@ -1,0 +1,107 @@
+"""Which part of the loss is noise: measured best-of-n beside the one that normal noise alone would give."""
+
+import numpy as np
+import polars as pl
+
+from overopt import findings
+from overopt.evidence import Evidence
+from overopt.figures.style import short_number
+from overopt.gaussian_null import best_of_n_of_noisy
+
+VARIANCES = (0.25, 1.0, 4.0)
+WAYS = ("measured", "noise alone")
+
+
+def null_curves(prompts: int = 1000, samples: int = 1024) -> pl.DataFrame:
+    """Simulated best-of-n under normal noise: `noise, kl, gold, what`, simulated and by the theory's slope."""
+    parts = []
+    for noise in VARIANCES:
+        null = best_of_n_of_noisy(noise, prompts=prompts, samples=samples, seed=1)
+        for what, gold in {"simulated": null.gold, "proxy x slope": null.proxy / (1 + noise)}.items():
+            columns = {"noise": [noise] * len(gold), "kl": null.kl, "gold": gold, "what": [what] * len(gold)}
+            parts.append(pl.DataFrame(columns))
+    return pl.concat(parts)
+
+
+def perfect(e: Evidence) -> pl.DataFrame:
+    """Best-of-n by gold itself: `kl, gold, gold_se`, in order of n."""
+    return e.curves.filter(pairs=0, method="bon").sort("n").select("kl", "gold", "gold_se")
+
+
+def correlations(e: Evidence) -> dict[int, float]:
+    """Correlation of gold and proxy within prompts, mean over seeds, by proxy size at the main number of pairs."""
+    proxies = (
+        e.results.proxies.filter(pairs=e.pairs, epochs=1)
+        .group_by("parameters")
+        .agg(pl.col("correlation").mean())
+    )
+    return dict(proxies.iter_rows())
+
+
+def beside_null(e: Evidence) -> pl.DataFrame:
+    """Measured best-of-n, and the correlation times `perfect`: `rm_params, kl, gold, what`."""
+    best, rho = perfect(e), correlations(e)
+    measured = e.sizes.of("bon").select("rm_params", "kl", "gold", what=pl.lit(WAYS[0]))
+    parts = [measured]
+    for size in e.sizes.by.values(measured):
+        columns = {"kl": best["kl"], "gold": rho[size] * best["gold"]}
+        null = pl.DataFrame(columns).select(
+            pl.lit(size, dtype=pl.Int64).alias("rm_params"), "kl", "gold", what=pl.lit(WAYS[1])
+        )
+        parts.append(null)
+    return pl.concat(parts)
+
+
+def losses(e: Evidence) -> pl.DataFrame:
+    """At the largest n: `rm_params, correlation, perfect, null, gold, regressional, extremal` (SDs)."""
+    top, rho = float(perfect(e)["gold"][-1]), correlations(e)
+    ends = e.sizes.of("bon").sort("kl").group_by("rm_params", maintain_order=True).last().sort("rm_params")
+    found = pl.DataFrame(
+        {"rm_params": list(rho), "correlation": list(rho.values())}, schema_overrides={"rm_params": pl.Int64}
+    )
+    return ends.select("rm_params", "gold").join(found, on="rm_params", how="left").with_columns(
+        perfect=pl.lit(top), null=pl.col("correlation") * top
+    ).with_columns(
+        regressional=pl.col("perfect") - pl.col("null"), extremal=pl.col("null") - pl.col("gold")
+    )  # fmt: skip
+
+
+def say_losses(table: pl.DataFrame) -> str:
+    """How the loss divides, over sizes."""
+    shares = (table["extremal"] / (table["regressional"] + table["extremal"])).to_numpy()
+    low, high = (short_number(100 * float(f(shares))) for f in (np.min, np.max))
+    first, last = table.row(0, named=True), table.row(-1, named=True)
+    return (
+        f"Perfect selection reaches {table['perfect'][0]:.2f} SDs at the largest n. Of what proxies miss of it, noise "
+        f"explains all but {low}% to {high}%. The smallest proxy, of correlation {first['correlation']:.2f}, loses "
+        f"{first['regressional']:.2f} SDs to noise and {first['extremal']:.2f} beyond; the largest, of correlation "
+        f"{last['correlation']:.2f}, {last['regressional']:.2f} and {last['extremal']:.2f}."
+    )
+
+
+def round_paths(e: Evidence) -> pl.DataFrame:
+    """Gold along each run of rounds: `rounds, path, gold, gold_se`; `path` adds sqrt(KL) of the rounds before."""
+    if e.rounds.is_empty():
+        return pl.DataFrame()
+    runs, rows = e.curves.filter(pl.col("rounds") > 1), []
+    for (rounds,), part in runs.filter(seed=runs["seed"].min()).group_by("rounds", maintain_order=True):
+        gone = 0.0
+        for k in range(1, rounds + 1):
+            way = part.filter(round=k).sort("step").with_columns(d=pl.coalesce("kl_round", "kl").sqrt())
+            rows.append(
+                way.select(
+                    pl.lit(rounds, dtype=pl.Int64).alias("rounds"),
+                    path=gone + pl.col("d"),
+                    gold="gold",
+                    gold_se="gold_se",
+                )
+            )
+            gone += float(way["d"][-1])
+    first = runs.filter(round=1)
+    once = e.plain.filter(method="ppo", rm_params=first["rm_params"][0], pairs=first["pairs"][0])
+    mean = findings.averaged(once).with_columns(path=pl.col("kl").sqrt())
+    most = float(pl.concat(rows)["path"].max())  # type: ignore[arg-type]
+    whole = mean.filter(pl.col("path") <= most).select(
+        pl.lit(1, dtype=pl.Int64).alias("rounds"), "path", "gold", "gold_se"
+    )
+    return pl.concat([whole, *rows]).sort("rounds", "path")
