@@ -200,8 +200,8 @@ def proxy_aligns_methods(evidence: Evidence) -> Outcome:
         bon, ppo = (sizes.of(m).filter(rm_params=size).sort("kl") for m in ("bon", "ppo"))
         rises = [part.filter(pl.col("proxy") >= pl.col("proxy").cum_max()) for part in (bon, ppo)]
         gaps = [gap(bon, ppo, "kl"), gap(*rises, "proxy")]
-        if all(gaps):
-            ratios.append(math.log(gaps[1] / gaps[0]))
+        if gaps[0] > 0 and gaps[1] >= 0:  # False for the nan of no common range
+            ratios.append(math.log(max(gaps[1], 1e-6) / gaps[0]))
     if len(ratios) < 3:
         return not_measured("a range that both methods reach")
     rng = np.random.default_rng(0)
@@ -212,11 +212,11 @@ def proxy_aligns_methods(evidence: Evidence) -> Outcome:
 
 
 def gap(one: pl.DataFrame, other: pl.DataFrame, along: str) -> float:
-    """Root mean square difference in gold between two curves, over the range of `along` that both cover."""
+    """Root mean square difference in gold between two curves over the range of `along` that both cover; nan if none."""
     start = max(float(one[along][0]), float(other[along][0]))
     end = min(float(one[along][-1]), float(other[along][-1]))
     if not end > start:
-        return 0.0
+        return math.nan
     grid = np.linspace(start, end, 50)
     golds = [np.interp(grid, part[along].to_numpy(), part["gold"].to_numpy()) for part in (one, other)]
     return float(np.sqrt(((golds[0] - golds[1]) ** 2).mean()))

@@ -1,5 +1,7 @@
 """Figures, the page renderer, and the sentences and tables around them, on synthetic results."""
 
+import base64
+import io
 import json
 import re
 
@@ -47,6 +49,13 @@ def charts(request):
         "gold scores": figures.gold_scores(r.chain["gold_base_scores"], **about),
         "gold accuracy": figures.gold_accuracy(r.chain["gold"]["pairs"], **about),
         "proxies": figures.proxy_validation(proxies, **about),
+        "lines": figures.lines(
+            mean.filter(method="bon"), x=figures.nats_axis(mean), y="gold", y_title="gold", by=figures.SIZES, **about
+        ),
+        "kinds": figures.lines(
+            mean, x=figures.nats_axis(mean), y="gold", y_title="gold", by=figures.SIZES, kind="method", rule=0.0, **about
+        ),
+        "pipeline": figures.pipeline(**about),
     }
 
 
@@ -61,7 +70,7 @@ def test_every_figure_is_valid_described_and_drawn(charts):
 
 
 def test_a_legend_of_sizes_selects_by_click(charts):
-    for name in ("bon", "ppo", "gold against proxy", "kl", "health"):
+    for name in ("bon", "ppo", "gold against proxy", "kl", "health", "lines", "kinds"):
         params = charts[name].to_dict()["params"]
         assert [param["bind"] for param in params] == ["legend"], name
         assert params[0]["select"]["fields"] == ["group"], name
@@ -72,6 +81,14 @@ def test_the_page_has_no_ink_that_only_one_theme_can_show(charts):
         svg = altair_page.static_svg(chart.to_dict(), altair_page.WIDE, "x-")
         inks = set(re.findall(r'(?:fill|stroke)="(#[0-9a-f]{3,6}|black|white)"', svg))
         assert not inks & {"#000", "#000000", "#fff", "#ffffff", "black", "white"}, name
+
+
+def test_a_chart_brings_its_data_as_csv(charts):
+    page = altair_page.page_html(charts["lines"].to_dict())
+    (data,) = re.findall(r'href="data:text/csv;base64,([^"]+)"', page)
+    table = pl.read_csv(io.BytesIO(base64.b64decode(data)))
+    assert {"group", "kl", "gold", "low", "high"} <= set(table.columns)
+    assert table.height == len(charts["lines"].to_dict()["datasets"][charts["lines"].to_dict()["data"]["name"]])
 
 
 def test_the_same_chart_is_the_same_bytes(charts):
@@ -172,7 +189,7 @@ def test_averaging_ppo_ends_where_the_shortest_run_ends():
 def test_a_fall_is_more_than_two_standard_errors():
     falls = findings.measured_peaks(findings.averaged(curve([0.0, 1.0, 0.9])), "bon")
     assert falls.row(0, named=True) == {
-        "rm_params": 1, "kl": 1.0, "gold": 1.0, "end_kl": 2.0, "end_gold": 0.9, "falls": True,
+        "rm_params": 1, "kl": 1.0, "gold": 1.0, "gold_se": 0.01, "end_kl": 2.0, "end_gold": 0.9, "falls": True,
     }  # fmt: skip
     level = findings.measured_peaks(findings.averaged(curve([0.0, 1.0, 0.9], se=0.05)), "bon")
     assert level["falls"].to_list() == [False]

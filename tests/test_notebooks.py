@@ -1,12 +1,14 @@
 """Notebooks: the two forms are in step, parameters can be set, and every figure is captioned."""
 
 import json
+import re
 
 import jupytext
 import pytest
 
 from overopt import report
 from overopt.book_html_checks import figure_names
+from overopt.verdicts import CLAIMS
 
 SOURCES = report.notebook_sources()
 
@@ -45,7 +47,7 @@ def test_ipynb_has_no_outputs(source):
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_the_only_parameter_is_the_study(source):
     tagged = [cell for cell in paired(source)["cells"] if "parameters" in cell["metadata"].get("tags", [])]
-    assert ["".join(cell["source"]) for cell in tagged] == ['study = "laptop"']
+    assert ["".join(cell["source"]) for cell in tagged] == ['study = "published"']
 
 
 def test_figures_have_names_of_their_own_and_captions():
@@ -59,9 +61,25 @@ def test_figures_have_names_of_their_own_and_captions():
     assert len(names) == len(set(names)) > 0
 
 
+PANELS = {1: "ab", 3: "abc", 4: "ab", 7: "ab", 26: "ab"}  # the paper's figures that have parts
+MARKS = [f"Fig. {k}{part}" for k in range(1, 27) for part in PANELS.get(k, [""])] + ["Table 1", "Table 2"]
+
+
+def test_every_figure_and_table_of_the_paper_has_one_mark():
+    text = "\n".join(source.read_text(encoding="utf-8") for source in SOURCES)
+    found = re.findall(r"\(paper: (Fig\. \d+[a-c]?|Table \d)", text)
+    assert sorted(found) == sorted(MARKS)
+
+
+def test_verdicts_link_to_figures_that_are_there():
+    names = {source.stem: figure_names(paired(source)) for source in SOURCES}
+    for claim in CLAIMS:
+        assert claim.figure in names[claim.page], claim.number
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_the_executed_notebook_in_the_book_is_of_this_source(source):
-    """Run `overopt report laptop --publish` where this fails."""
+    """Run `overopt report published --publish` where this fails."""
     executed = json.loads((report.ROOT / "book" / f"{source.stem}.ipynb").read_text(encoding="utf-8"))
     executed["cells"] = [
         cell for cell in executed["cells"] if "injected-parameters" not in cell["metadata"].get("tags", [])

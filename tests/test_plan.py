@@ -71,7 +71,7 @@ def test_a_field_leaves_the_rest_alone():
     smoke = changed(smoke, "proxies.learning_rates", {"1k": 2e-3, "7k": 2e-3})
     before, after = keys(smoke), keys(changed(smoke, "proxies.learning_rates.7k", 1e-3))
     moved = {title for title in before if before[title] != after[title]}
-    kinds = [f"{kind} 7k, {pairs} pairs, seed 0" for kind in ("proxy", "best-of-n") for pairs in (320, 640)]
+    kinds = [f"{kind} 7k, {pairs} pairs, seed 0" for kind in ("proxy", "best-of-n") for pairs in (160, 320, 640)]
     assert moved == {*kinds, "PPO 7k, 640 pairs, seed 0", "tables"}
 
 

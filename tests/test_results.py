@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from overopt import results
+from overopt import results, verdicts
+from overopt.evidence import Evidence
 from overopt.store import verify_folder
 from overopt.study import ROOT, load_study
 
@@ -15,16 +16,32 @@ COMMITTED = sorted(path.parent for path in (ROOT / "results").glob("*/record.jso
 def test_committed_tables_verify_and_can_be_read(folder):
     assert verify_folder(folder) is None
     found = results.read(folder, load_study(folder.name))
-    assert set(found.curves["record"]) == set(found.by_prompt["record"]) == set(found.texts["record"])
+    assert set(found.curves["record"]) == set(found.by_prompt["record"]) >= set(found.texts["record"])
+
+
+def test_committed_tables_are_those_of_the_study_and_need_no_run(monkeypatch):
+    study = load_study("published")
+    assert results.committed(study) == ROOT / "results" / "published"
+    monkeypatch.setenv(results.RECOMPUTE, "1")
+    assert results.committed(study) is None
+    monkeypatch.delenv(results.RECOMPUTE)
+    assert results.committed(study.model_copy(update={"seed": 1})) is None
+    assert results.committed(load_study("smoke")) is None
+
+
+def test_committed_verdicts_are_twenty_and_come_from_the_tables():
+    found = results.read(ROOT / "results" / "published", load_study("published"))
+    assert [entry["claim"] for entry in found.verdicts] == list(range(1, 21))
+    assert verdicts.as_data(verdicts.judge(Evidence(found))) == found.verdicts
 
 
 def test_the_committed_pages_name_the_committed_tables():
-    found = results.read(ROOT / "results" / "laptop", load_study("laptop"))
-    for notebook in (ROOT / "book").glob("0*.ipynb"):
+    found = results.read(ROOT / "results" / "published", load_study("published"))
+    for notebook in (ROOT / "book").glob("*.ipynb"):
         cells = json.loads(notebook.read_text())["cells"]
         assert f"result `{found.record['key'][:12]}`" in json.dumps(cells), notebook.name
 
 
 def test_committed_texts_start_from_our_own_prompts():
-    found = results.read(ROOT / "results" / "laptop", load_study("laptop"))
+    found = results.read(ROOT / "results" / "published", load_study("published"))
     assert set(found.texts["prompt_text"]) <= set(found.study.show_prompts)

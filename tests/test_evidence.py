@@ -1,0 +1,89 @@
+"""Slices of the smoke study's curves: they differ in what they say, and in nothing else."""
+
+import polars as pl
+import pytest
+
+from overopt import figure_tables, frontier, goodhart, results
+from overopt.evidence import Evidence
+from overopt.plan import plan
+from overopt.store import Store
+from overopt.study import load_study
+
+pytestmark = pytest.mark.xdist_group("smoke")
+
+FIXED = ("method", "policy_params", "rm_params", "pairs", "epochs", "rounds", "kl_penalty")
+
+
+@pytest.fixture(scope="module")
+def e(smoke_store):
+    study = load_study("smoke")
+    return Evidence(results.read(Store(smoke_store).path(plan(study).tables), study))
+
+
+def differing(curves, method):
+    """The columns that the curves of one method differ in."""
+    part = curves.filter(method=method)
+    return {name for name in FIXED if part[name].n_unique() > 1}
+
+
+def test_a_slice_differs_in_one_thing(e):
+    assert differing(e.sizes.curves, "bon") == differing(e.sizes.curves, "ppo") == {"rm_params"}
+    assert e.sizes.curves["pairs"].unique().to_list() == [640]
+    assert e.data_sizes == [896, 7296]
+    assert differing(e.data(896).curves, "bon") == {"pairs"}
+    assert e.policy_proxies == e.penalty_proxies == [896]
+    assert differing(e.policies(896).curves, "ppo") == differing(e.policies(896).curves, "bon") == {"policy_params"}
+    assert differing(e.penalties(896).curves, "ppo") == {"kl_penalty"}
+    assert e.penalties(896).curves["seed"].unique().to_list() == [0]
+
+
+def test_no_slice_holds_what_it_should_not(e):
+    assert set(e.plain["method"]) == {"bon", "ppo"}
+    assert (e.plain["pairs"] > 0).all()  # gold as its own proxy is no proxy
+    assert set(e.curves["method"]) == {"bon", "ppo", "tilt"}
+    assert e.grid.select("rm_params", "pairs").rows() == [(s, p) for s in (896, 7296) for p in (160, 320, 640)]
+
+
+def test_epochs_and_rounds(e):
+    assert e.epochs.select("pairs", "epochs").rows() == [(160, 1), (320, 1), (320, 2), (640, 1)]
+    assert e.rounds["rounds"].to_list() == [1, 2]
+    two = e.curves.filter(rounds=2)
+    # a later round knows its own KL and that from the beginning
+    assert two.filter(round=1)["kl_round"].null_count() == two.filter(round=1).height
+    later = two.filter(round=2).sort("step")
+    assert later["kl_round"][0] == 0 < later["kl"][0]
+    # where the second round begins, the first has ended
+    assert later["kl"][0] == pytest.approx(two.filter(round=1).sort("step")["kl"][-1], rel=0.5)
+
+
+def test_every_curve_has_a_second_opinion(e):
+    judged = e.curves.filter(pl.col("method") != "tilt")
+    assert judged["gold_second"].null_count() == 0
+    assert judged["gold_second_se"].is_finite().all()
+
+
+def test_the_frontier_is_above_best_of_n_and_ppo(e):
+    tilt = e.curves.filter(method="tilt", pairs=640)
+    for row in tilt.iter_rows(named=True):
+        same = e.sizes.curves.filter(method="bon", rm_params=row["rm_params"], seed=row["seed"])
+        nearest = same.with_columns(gap=(pl.col("kl") - row["kl"]).abs()).sort("gap").row(0, named=True)
+        assert nearest["gap"] < 1e-3
+        assert row["proxy"] > nearest["proxy"]
+    table = frontier.table(e)
+    assert (table["proxy_tilt"] >= table["proxy_bon"] - 1e-9).all()
+
+
+def test_gold_is_the_best_proxy_of_itself(e):
+    best = goodhart.perfect(e)["gold"].to_list()
+    for size in (896, 7296):
+        mine = e.sizes.of("bon").filter(rm_params=size).sort("kl")["gold"].to_list()
+        assert all(high >= low - 1e-9 for high, low in zip(best, mine, strict=True))
+    loss = goodhart.losses(e)
+    assert (loss["regressional"] + loss["extremal"] + loss["gold"] - loss["perfect"]).abs().max() < 1e-9
+
+
+def test_far_laws_are_fitted_on_the_near_side(e):
+    line = figure_tables.largest_kl(e)
+    far = figure_tables.far_means(e)
+    assert far["kl"].max() > line
+    assert figure_tables.far_law_lines(e)["kl"].max() == pytest.approx(far["kl"].max())

@@ -1,0 +1,68 @@
+"""Proxies: what a sweep chooses, how often pairs are seen, and which weights move."""
+
+import json
+
+import polars as pl
+import pytest
+import torch
+
+from overopt import proxy_stages
+from overopt.models import new_reward_model
+from overopt.store import Store
+from overopt.training.optim import adamw
+
+
+@pytest.fixture
+def job(tmp_path):
+    """A job whose parents are folders with these metrics."""
+
+    class Job:
+        out = tmp_path
+
+        def __init__(self, trials):
+            self.parents = {}
+            for k, (model, size, rate, loss) in enumerate(trials):
+                folder = tmp_path / str(k)
+                folder.mkdir()
+                metrics = {"model": model, "parameters": size, "learning_rate": rate, "validation_loss": loss}
+                (folder / "metrics.json").write_text(json.dumps(metrics))
+                self.parents[str(k)] = folder
+
+    return Job
+
+
+def test_the_lowest_validation_loss_wins_for_each_size(job, tmp_path):
+    trials = [("a", 10, 0.1, 0.6), ("a", 10, 0.2, 0.5), ("a", 10, 0.4, 0.7), ("b", 20, 0.1, 0.3), ("b", 20, 0.2, 0.4)]
+    proxy_stages.recipe(job(trials))
+    assert json.loads((tmp_path / "recipe.json").read_text()) == {"a": 0.2, "b": 0.1}
+    sweep = pl.read_parquet(tmp_path / "sweep.parquet")
+    assert sweep.height == 5
+    assert sweep.filter("chosen").select("model", "learning_rate").rows() == [("a", 0.2), ("b", 0.1)]
+
+
+def test_without_gain_embeddings_are_frozen(language_model):
+    model = new_reward_model(language_model, 0)
+    before = model.transformer.wte.weight.clone()
+    optimiser = adamw(model, 0.1, embedding_gain=0.0)
+    model(input_ids=torch.tensor([[3, 4]])).logits.sum().backward()
+    optimiser.step()
+    assert torch.equal(model.transformer.wte.weight, before)
+    assert model.transformer.wte.weight.grad is None
+    assert len(optimiser.param_groups) == 1
+
+
+@pytest.mark.xdist_group("smoke")
+def test_proxies_of_a_study_take_the_swept_rate_and_keep_embeddings(smoke_store):
+    from overopt.models import load_language_model, load_reward_model
+    from overopt.plan import plan
+    from overopt.study import load_study
+
+    store, stages = Store(smoke_store), {stage.title: stage for stage in plan(load_study("smoke")).stages}
+    proxy = stages["proxy 1k, 640 pairs, seed 0"]
+    rates = json.loads((store.path(stages["learning rates"]) / "recipe.json").read_text())
+    metrics = json.loads((store.path(proxy) / "metrics.json").read_text())
+    assert metrics["learning_rate"] == rates["1k"]
+    trained = load_reward_model(store.path(proxy) / "model")
+    base = load_language_model(store.path(stages["language model 1k"]) / "model")
+    assert torch.equal(trained.transformer.wte.weight, base.transformer.wte.weight)
+    assert not torch.equal(trained.transformer.h[0].mlp.c_fc.weight, base.transformer.h[0].mlp.c_fc.weight)

@@ -1,0 +1,207 @@
+"""Verdicts come from the table: flip the data, and the verdict flips."""
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import fake_results
+import numpy as np
+import polars as pl
+import pytest
+
+from overopt import claims_grids, claims_laws, verdicts
+from overopt.evidence import Evidence
+from overopt.outcomes import Outcome, by_share, jointly
+from overopt.results import Results
+from overopt.study import load_study
+
+
+def evidence(change=lambda table: table, **options):
+    """Evidence of synthetic results whose two tables went through `change`."""
+    found = fake_results.load(**options)
+    return Evidence(
+        Results(
+            study=load_study("smoke"),
+            record=found.record,
+            curves=change(found.curves),
+            by_prompt=change(found.by_prompt),
+            far=None,
+            far_by_prompt=None,
+            proxies=pl.DataFrame(),
+            sweep=None,
+            texts=found.texts,
+            verdicts=[],
+            chain=found.chain,
+            folder=Path(),
+        )
+    )
+
+
+class Only(Evidence):
+    """Evidence of which only some parts are known."""
+
+    def __init__(self, **parts):
+        self.__dict__.update(parts)
+
+
+def verdict(number, of):
+    return next(claim for claim in verdicts.CLAIMS if claim.number == number).judge(of).verdict
+
+
+def test_twenty_claims_with_a_rule_and_a_figure_each():
+    assert [claim.number for claim in verdicts.CLAIMS] == list(range(1, 21))
+    for claim in verdicts.CLAIMS:
+        assert claim.text.endswith(".")
+        assert "olds" in claim.rule
+        assert claim.figure.startswith("fig-")
+
+
+def test_as_data_every_claim_has_its_fields():
+    judged = verdicts.judge(evidence())
+    entries = verdicts.as_data(judged)
+    assert len(entries) == 20
+    for entry in entries:
+        assert set(entry) == {"claim", "text", "verdict", "statistic", "interval", "measured", "rule", "figure"}
+        assert entry["verdict"] in ("holds", "partly", "does not hold", "cannot tell")
+        assert entry["statistic"] is None or math.isfinite(entry["statistic"])
+        if entry["verdict"] in ("holds", "does not hold"):
+            assert entry["statistic"] is not None
+            assert len(entry["interval"]) == 2
+
+
+KL = pl.col("kl")
+
+
+@pytest.mark.parametrize(
+    ("number", "true", "false"),
+    [
+        (1, {"gold": KL.sqrt() * (1 - 0.35 * KL.sqrt())}, {"gold": KL.sqrt()}),
+        (2, {"gold": KL.sqrt() * (1 - 0.5 * KL.sqrt())}, {"gold": KL.sqrt()}),
+        (3, {"gold": KL.sqrt() * (1 - 0.3 * KL.sqrt())}, {"gold": (3 * KL).sin()}),
+        (4, {"gold": KL.sqrt() * (1 - 0.4 * KL.sqrt().clip(0.01).log())}, {"gold": KL.sin()}),
+        (12, {"gold": pl.when(pl.col("step").is_null()).then(KL).otherwise(KL / 8)}, {"gold": KL}),
+        (13, {"gold": pl.col("proxy")}, {"gold": KL}),
+        (15, {"kl": pl.when(pl.col("step") > 0).then((pl.col("step") / 300.0) ** 2).otherwise(KL), "gold": KL},
+             {"kl": pl.when(pl.col("step") > 0).then(pl.col("step") / 300.0).otherwise(KL), "gold": KL}),
+        (17, {"gold": KL.sqrt() * (1 - 0.4 * KL.sqrt().clip(0.01).log())},
+             {"gold": KL.sqrt() * (1.4 - 0.8 * (1 + KL.sqrt()).log())}),
+        (18, {"gold": KL.sqrt() * (1 - 0.3 * KL.sqrt()) , "proxy": (2 * KL).sin()},
+             {"gold": (2 * KL).sin(), "proxy": KL.sqrt() * (1 - 0.3 * KL.sqrt())}),
+    ],
+)  # fmt: skip
+def test_flipped_data_flip_the_verdict(number, true, false):
+    noise = {"gold_se": pl.lit(0.01), "proxy_se": pl.lit(0.01)}
+
+    def changed(values):
+        def change(table):
+            extra = noise if "gold_se" in table.columns else {}
+            return table.with_columns(**values).with_columns(**extra)
+
+        return change
+
+    assert verdict(number, evidence(changed(true))) == "holds"
+    assert verdict(number, evidence(changed(false))) in ("does not hold", "cannot tell")
+
+
+def sizes_laws(alpha, beta):
+    """Gold that follows both laws, with coefficients that are functions of the place among four sizes."""
+    place = (pl.col("rm_params").log10() - 3) / 3
+    d = KL.sqrt()
+    bon = d * (alpha(place) - beta(place) * d)
+    ppo = d * (0.5 - beta(place) * d.clip(0.01).log())
+    return pl.when(pl.col("step").is_null()).then(bon).otherwise(ppo)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "beta", "found"),
+    [
+        (lambda x: 0.5 + 0.4 * x, lambda x: 0.3 - 0.15 * x, "holds"),
+        (lambda x: 0.9 - 0.4 * x, lambda x: 0.15 + 0.15 * x, "does not hold"),
+    ],
+)
+def test_coefficients_that_follow_size(alpha, beta, found):
+    def change(table):
+        if "rm_params" not in table.columns:
+            table = table.with_columns(
+                rm_params=pl.col("record").str.split("-").list.get(1).cast(pl.Int64), proxy=pl.col("proxy")
+            )
+            rng = np.random.default_rng(0)
+            noise = pl.Series(rng.normal(0, 0.02, table.height))
+            gold = sizes_laws(alpha, beta) + noise * (KL > 0)
+            return table.with_columns(gold=gold).drop("rm_params")
+        return table.with_columns(gold=sizes_laws(alpha, beta), gold_se=pl.lit(0.005))
+
+    e = evidence(change)
+    assert verdict(5, e) == found
+    assert verdict(6, e) == "holds"  # alpha of PPO is .5 at every size
+
+
+def cells(**columns):
+    pairs = SimpleNamespace(count=10_000, validation=0.1)
+    results = SimpleNamespace(study=SimpleNamespace(pairs=pairs))
+    return Only(grid=pl.DataFrame(columns), results=results)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "found"), [((0.51, 0.6, 0.7), "holds"), ((0.62, 0.65, 0.7), "does not hold"), ((0.5, 0.5, 0.52), "partly")]
+)
+def test_a_threshold_of_data(accuracy, found):
+    grid = cells(rm_params=[1, 1, 1], pairs=[100, 1000, 10_000], rm_accuracy=accuracy)
+    assert claims_grids.few_pairs_are_chance(grid).verdict == found
+
+
+def test_loss_tells_robustness_only_where_it_does():
+    rng = np.random.default_rng(0)
+    loss = rng.uniform(0.5, 0.69, 40)
+    tells = claims_grids.loss_tells_robustness(cells(rm_loss=loss, gold_end=(0.69 - loss) * 8))
+    does_not = claims_grids.loss_tells_robustness(cells(rm_loss=loss, gold_end=rng.normal(size=40)))
+    assert (tells.verdict, does_not.verdict) == ("holds", "does not hold")
+
+
+@pytest.mark.parametrize(("repeated", "found"), [(0.1, "holds"), (0.9, "does not hold")])
+def test_epochs_against_unique_data(repeated, found):
+    rows = [(500, 1, 0.2), (2000, 1, 1.2), (500, 4, 0.2 + repeated)]
+    table = pl.DataFrame(rows, schema=["pairs", "epochs", "gold"], orient="row").with_columns(gold_se=0.02)
+    assert claims_grids.unique_beats_epochs(Only(epochs=table)).verdict == found
+
+
+@pytest.mark.parametrize(("measured", "found"), [(1.02, "holds"), (0.6, "partly"), (0.1, "does not hold")])
+def test_rounds_against_the_formula(measured, found):
+    rows = [(1, 0.2, 0.02, 0.2), (2, measured, 0.02, 1.0)]
+    table = pl.DataFrame(rows, schema=["rounds", "gold", "gold_se", "predicted"], orient="row")
+    assert claims_grids.rounds_follow_the_formula(Only(rounds=table)).verdict == found
+
+
+def test_regressional_goodhart_is_what_theory_says():
+    assert claims_grids.regressional(Only(), prompts=1000, samples=256).verdict == "holds"
+
+
+@pytest.mark.parametrize(
+    ("errors", "found"), [((0.05, 0.05), "holds"), ((0.05, 0.4), "partly"), ((0.2, 0.2), "partly"), ((0.4, 0.4), "does not hold")]
+)
+def test_extrapolation(monkeypatch, errors, found):
+    far = pl.DataFrame({"gold": [errors[0]], "predicted": [0.0]})
+    monkeypatch.setattr(claims_laws, "far_error", lambda _: far)
+    monkeypatch.setattr(claims_laws, "ppo_error", lambda _: {1: errors[1]})
+    assert claims_laws.extrapolates(Only(sizes=SimpleNamespace(has=lambda *_: True))).verdict == found
+
+
+@pytest.mark.parametrize(
+    ("surely", "perhaps", "found"),
+    [(8, 8, "holds"), (6, 8, "holds"), (4, 8, "partly"), (2, 2, "does not hold"), (0, 2, "does not hold"), (1, 8, "cannot tell")],
+)
+def test_shares_of_eight_sizes(surely, perhaps, found):
+    assert by_share(surely, perhaps, 8, "falls").verdict == found
+
+
+@pytest.mark.parametrize(
+    ("parts", "found"),
+    [
+        (("holds", "holds"), "holds"),
+        (("holds", "does not hold"), "partly"),
+        (("cannot tell", "does not hold"), "does not hold"),
+        (("cannot tell", "cannot tell"), "cannot tell"),
+    ],
+)
+def test_claims_of_several_parts(parts, found):
+    assert jointly([Outcome(part, 0.0, (0.0, 0.0), "") for part in parts]) == found
