@@ -9,7 +9,7 @@ from overopt.alternatives import OWN, TURNS, held_out_error
 from overopt.evidence import Evidence, Slice
 from overopt.findings import FORMS, prompt_points
 from overopt.laws import fit, predict
-from overopt.outcomes import Outcome, by_share, jointly, not_measured, within
+from overopt.outcomes import Outcome, Verdict, by_share, jointly, not_measured, within
 from overopt.pages import interval as in_words
 from overopt.resampling import interval, resampled, slopes
 
@@ -70,7 +70,7 @@ def fits_well(evidence: Evidence, method: str) -> Outcome:
     words = (
         f"median misfit as a share of gold's range, and its extremes over sizes: {in_words(middle, *ends)}."
     )
-    verdict = "holds" if middle <= GOOD else "partly" if middle <= FAIR else "does not hold"
+    verdict: Verdict = "holds" if middle <= GOOD else "partly" if middle <= FAIR else "does not hold"
     return Outcome(verdict, middle, ends, words)
 
 
@@ -189,7 +189,9 @@ def extrapolates(evidence: Evidence) -> Outcome:
     parts += [float(np.mean(list(ppo.values())))] if ppo else []
     worst = max(parts)
     good = sum(error <= SMALL for error in parts)
-    verdict = "holds" if good == len(parts) else "partly" if good or worst <= LARGE else "does not hold"
+    verdict: Verdict = (
+        "holds" if good == len(parts) else "partly" if good or worst <= LARGE else "does not hold"
+    )
     return Outcome(verdict, worst, (min(errors), max(errors)), "; ".join(words) + ".")
 
 

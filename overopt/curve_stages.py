@@ -16,9 +16,9 @@ from overopt.optimise import Evaluation, optimise
 from overopt.reward import Scale, score
 from overopt.sampling import Samples, decode, encode_prompts, sample_kl, sample_many
 from overopt.seeding import derive, generator
+from overopt.specs import PPO
 from overopt.stages import encoded_prompts, gold_judges, save_model
 from overopt.store import Job
-from overopt.study import PPO
 
 Row = dict[str, Any]
 Judge = Callable[[Samples], Tensor]

@@ -56,7 +56,7 @@ def far_law_lines(e: Evidence) -> pl.DataFrame:
         kl, gold, se = (curve[name].to_numpy() for name in ("kl", "gold", "gold_se"))
         near = (kl > 0) & (kl <= largest_kl(e) + 1e-9)
         made = fit(kl[near], gold[near], form="bon", gold_se=np.maximum(se[near], np.median(se) / 10))
-        lines.append(_line(int(size), kl, lambda at, made=made: predict(made, at)))  # type: ignore[call-overload]
+        lines.append(_line(int(size), kl, lambda at, made=made: predict(made, at)))
     return pl.concat(lines)
 
 
@@ -67,7 +67,7 @@ def early_law_lines(e: Evidence) -> pl.DataFrame:
         kl, gold, se = (curve[name].to_numpy() for name in ("kl", "gold", "gold_se"))
         law = fitted_form(OWN["ppo"], kl, gold, se, line_of(kl))
         if law:
-            lines.append(_line(int(size), kl, law))  # type: ignore[call-overload]
+            lines.append(_line(int(size), kl, law))
     return pl.concat(lines)
 
 

@@ -235,15 +235,15 @@ def say_second_gold(results: Results) -> str:
     ppo = results.curves.filter(pl.col("gold_second").is_not_null(), method="ppo")
     late = ppo.filter(pl.col("kl") > 20)
     sentence = (
-        "A second gold, of other raters' votes, seeds and spoilt texts, scores samples of the initial policy with a correlation "
-        f"of {second['correlation']:.2f} to gold ({second['correlation_within_prompts']:.2f} within prompts)."
+        "A second gold, of other raters' votes, seeds and spoilt texts, scores samples of the initial policy with a "
+        f"correlation of {second['correlation']:.2f} to gold ({second['correlation_within_prompts']:.2f} within prompts)."
     )
     if late.height > 2:
-        gap = (late["gold"] - late["gold_second"]).abs().mean()
+        gap = float(np.mean(np.abs(late["gold"] - late["gold_second"])))
+        low = [100 * float(np.mean(late[name] < 0)) for name in ("gold_second", "gold")]
         sentence += (
             f" Beyond 20 nats of PPO the two differ by {gap:.2f} SDs on average; second gold lies below 0 at "
-            f"{100 * float((late['gold_second'] < 0).mean()):.0f}% of the points there, gold at "  # type: ignore[arg-type]
-            f"{100 * float((late['gold'] < 0).mean()):.0f}%."  # type: ignore[arg-type]
+            f"{low[0]:.0f}% of the points there, gold at {low[1]:.0f}%."
         )
     return sentence
 

@@ -5,7 +5,8 @@ from overopt.evidence import Evidence
 from overopt.figures.style import short_number
 from overopt.pages import commit, duration
 from overopt.results import Results
-from overopt.study import Study, Sweep
+from overopt.specs import Sweep
+from overopt.study import Study
 
 VERDICTS = ("holds", "partly", "does not hold", "cannot tell")
 
@@ -28,7 +29,7 @@ def in_short(r: Results, e: Evidence) -> str:
         + findings.say_gold(r.chain["gold"]),
         f"**Proxies.** {len(sizes)} sizes, {short_number(sizes[0])} to {short_number(sizes[-1])} parameters, learn from "
         f"pairs that gold labelled. {findings.say_proxies(proxies)}",
-        f"**Best-of-n**, to n = {e.plain['n'].max():,}. {findings.say_falls(bon)} "
+        f"**Best-of-n**, to n = {max(e.plain['n'].drop_nulls()):,}. {findings.say_falls(bon)} "
         + findings.say_trend(bon, "gold", "the highest gold"),
         f"**PPO.** {findings.say_falls(ppo)} {findings.say_trend(ppo, 'gold', 'the highest gold')}",
         f"**Laws.** Best-of-n: {findings.say_statuses(e.sizes.coefficients('bon'))} PPO: "

@@ -71,10 +71,9 @@ def say_distance(e: Evidence) -> str:
         shares = (found[f"proxy_{method}"] / found["proxy_tilt"]).drop_nans()
         low, mid, high = (100 * float(shares.quantile(q)) for q in (0.0, 0.5, 1.0))  # type: ignore[arg-type]
         parts.append(f"{WAYS[method]} reaches {mid:.0f}% of it (from {low:.0f}% to {high:.0f}%)")
-    reach = float(found["kl"].max())  # type: ignore[arg-type]
     return (
-        f"Over all proxy sizes, at {found['kl'].min():g} to {reach:g} nats, where the frontier is known: in the proxy's own "
-        f"score, {parts[0]}, {parts[1]}."
+        f"Over all proxy sizes, at {min(found['kl']):g} to {max(found['kl']):g} nats, where the frontier is known: in the "
+        f"proxy's own score, {parts[0]}, {parts[1]}."
     )
 
 

@@ -48,8 +48,8 @@ def gather(job: Job) -> None:
     write_json(job.out / "chain.json", chain(job))
     write_json(job.out / "summary.json", summary(job))
     study = Study.model_validate(job.spec["study"])
-    found = Evidence(read_tables(job.out, study, {"key": job.keys["self"]}))
-    verdicts.write(verdicts.judge(found), job.out / "verdicts.json")
+    evidence = Evidence(read_tables(job.out, study, {"key": job.keys["self"]}))
+    verdicts.write(verdicts.judge(evidence), job.out / "verdicts.json")
 
 
 def _joined(runs: list[Path], name: str) -> pl.DataFrame:

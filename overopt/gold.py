@@ -28,10 +28,10 @@ from overopt.optimise import optimise
 from overopt.reward import gold_scale, score
 from overopt.sampling import encode_prompts, sample_many
 from overopt.seeding import derive, generator
+from overopt.specs import PPO
 from overopt.spoilt_pairs import decoy_pairs, spoilt_pairs
 from overopt.stages import encode_sentences, prompt_table, save_model
 from overopt.store import Job
-from overopt.study import PPO
 from overopt.training.fluency_model import train_fluency_model
 from overopt.training.rating_model import Rated, train_rating_model
 from overopt.validity import rating_validity, spoilt_validity

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from overopt.checkpoint import Checkpoint
 from overopt.sampling import Prompts, Samples, sample_kl, sample_many
 from overopt.seeding import generator
-from overopt.study import PPO
+from overopt.specs import PPO
 from overopt.training.ppo import Iteration, Trainer
 
 

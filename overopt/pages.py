@@ -138,7 +138,9 @@ def if_measured(measured: bool, chart: Callable[[], Any]) -> Any:
     """The chart, or a sentence where there is nothing to draw."""
     if measured:
         return chart()
-    return HTML('<p class="oo-absent">The study did not measure what this figure shows; <code>published</code> does.</p>')
+    return HTML(
+        '<p class="oo-absent">The study did not measure what this figure shows; <code>published</code> does.</p>'
+    )
 
 
 def verdict_cards(entries: Sequence[dict[str, Any]]) -> Markdown:

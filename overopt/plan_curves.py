@@ -6,8 +6,9 @@ from overopt import best_of_n_stages, curve_stages, proxy_stages, stages
 from overopt.graph import Graph
 from overopt.plan_proxies import Proxies, label
 from overopt.plan_world import World
+from overopt.specs import BestOfN, Cell, FarBestOfN, Iterated, OtherPolicies
 from overopt.store import Stage
-from overopt.study import BestOfN, Cell, FarBestOfN, Iterated, OtherPolicies, Study
+from overopt.study import Study
 
 SAMPLES_A_STAGE = (
     50_000  # a minute or so of a small policy on one core: what a killed run may lose, and memory holds
@@ -44,14 +45,15 @@ class Curves:
             for cell, policy, penalty in self._ppo_runs():
                 if cell.seed == seed:
                     self._add_ppo(cell, policy, penalty)
-            for part, add in (
-                (study.other_policies, self._add_other_policies),
-                (study.iterated, self._add_iterated),
-                (study.far_best_of_n, self._add_far),
-            ):
-                for cell in part.grid.cells if part else ():
-                    if cell.seed == seed:
-                        add(part, cell)
+            if study.other_policies:
+                for cell in study.other_policies.grid.of_seed(seed):
+                    self._add_other_policies(study.other_policies, cell)
+            if study.iterated:
+                for cell in study.iterated.grid.of_seed(seed):
+                    self._add_iterated(study.iterated, cell)
+            if study.far_best_of_n:
+                for cell in study.far_best_of_n.grid.of_seed(seed):
+                    self._add_far(study.far_best_of_n, cell)
 
     def _identity(self, seed: int, policy: str = "", **changes: int) -> dict[str, Any]:
         """The columns of the curves table that a stage's spec decides."""

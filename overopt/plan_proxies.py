@@ -5,8 +5,9 @@ from typing import Any
 from overopt import proxy_stages, stages
 from overopt.graph import Graph
 from overopt.plan_world import World
+from overopt.specs import Cell, Sweep
 from overopt.store import Stage
-from overopt.study import Cell, Study, Sweep
+from overopt.study import Study
 
 SWEEP_SEED = 1000  # of the proxies of a sweep
 

@@ -54,13 +54,14 @@ def build(
     Args:
         study: name of a study, or the path of its YAML file.
         destination: folder to build in; `_build/<study>` by default.
-        publish: also replace what is committed: the executed notebooks in `book/` and the tables in `results/`.
+        publish: also replace what is committed: the executed notebooks in `book/`, the tables in `results/`, and what
+            README opens with.
         say: is told, line by line, what happens.
 
     Raises:
         UserError: for an unknown study, a failing cell, a warning of Jupyter Book or a failed check.
     """
-    from overopt import results
+    from overopt import readme, results
 
     found = results.load(study)
     # a result that was computed again has the same key and another run time to show
@@ -87,6 +88,7 @@ def build(
         for path in executed:
             _replace_file(path, ROOT / "book" / path.name)
         _replace_folder(found.folder, ROOT / "results" / found.study.name)
+        readme.publish(found, ROOT)
     return shown / "index.html"
 
 

@@ -149,10 +149,8 @@ def pool(job: Job) -> None:
     judges = gold_judges(job)
     for k, (name, judge) in enumerate(judges.items()):
         raw = {use: judge.score(samples, batch=job.runtime.batch) for use, samples in found.items()}
-        if "pool" in job.parents:
-            scale = Scale.load(job.parents["pool"], name)
-        else:
-            scale = gold_scale(raw["evaluation"])
+        shared = job.parents.get("pool")
+        scale = Scale.load(shared, name) if shared else gold_scale(raw["evaluation"])
         scale.save(job.out, name)
         save_file({use: scale(scores) for use, scores in raw.items()}, job.out / f"{name}.safetensors")
         job.progress(k + 1, len(judges))

@@ -3,298 +3,31 @@
 How it is run (device, workers, micro-batch, paths) is not here: it must not change a result.
 """
 
-from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
 from overopt.errors import UserError
-from overopt.models import Shape
+from overopt.specs import (
+    BestOfN,
+    Decoys,
+    FarBestOfN,
+    Gold,
+    Iterated,
+    LanguageModel,
+    OtherPolicies,
+    Pairs,
+    PPORuns,
+    Proxies,
+    Spec,
+    Sweep,
+    Text,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ROOT / "studies"
-
-Share = Annotated[float, Field(gt=0, lt=1)]
-
-
-class Spec(BaseModel):
-    """A part of a study: frozen, and an unknown field is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Text(Spec):
-    """Lengths. A prompt is the first `prompt_words` words of a sentence, if that is at most `prompt_tokens` tokens."""
-
-    vocabulary: Annotated[int, Field(ge=512, le=65_535)]
-    sentence_tokens: PositiveInt
-    prompt_words: PositiveInt
-    prompt_tokens: PositiveInt
-    completion_tokens: PositiveInt
-
-    @property
-    def positions(self) -> int:
-        """Positions a model needs."""
-        return max(self.sentence_tokens, self.prompt_tokens + self.completion_tokens)
-
-
-class LanguageModel(Spec):
-    """A pretrained decoder: shape and budget. `tokens` are training tokens, `batch` is in sentences."""
-
-    shape: Shape
-    tokens: PositiveInt
-    batch: PositiveInt
-    learning_rate: PositiveFloat
-
-
-class Training(Spec):
-    """Steps of `batch` texts each, at a learning rate that warms up and decays."""
-
-    steps: PositiveInt
-    batch: PositiveInt
-    learning_rate: PositiveFloat
-
-
-class RatingModel(Training):
-    """The part of gold that predicts ratings: the mean of `members` models that differ in their seed.
-
-    It has a vocabulary of its own, of lower-case word pieces, and starts from word vectors, counted over
-    `sentences` review sentences, which learn at `embedding_gain` times the learning rate.
-    """
-
-    members: PositiveInt
-    shape: Shape
-    vocabulary: Annotated[int, Field(ge=512, le=65_535)]
-    sentences: PositiveInt
-    embedding_gain: PositiveFloat
-
-    @property
-    def parameters(self) -> int:
-        """Parameters of all members, without embeddings."""
-        return self.members * self.shape.parameters
-
-
-class FluencyModel(Training):
-    """The part of gold that tells real text from spoilt text: started from the language model `model`.
-
-    Review sentences, and as many rated texts, are spoilt in each way: `texts` of either.
-    """
-
-    model: str
-    texts: PositiveInt
-
-
-class Gold(Spec):
-    """The gold reward: what people would rate a text, if it is text at all.
-
-    With `second`, gold learns from every other rating of a text, and a second gold, made in the same way from the
-    ratings between and from other seeds, judges everything as well: where the two differ, gold is not to be trusted.
-    """
-
-    rating: RatingModel
-    fluency: FluencyModel
-    second: bool = False
-
-
-class Judge(Spec):
-    """A throw-away reward model: a rating model, gated by a fluency model where `fluency` says so."""
-
-    model: str
-    fluency: bool
-
-
-class Decoys(Spec):
-    """Texts of policies optimised against throw-away reward models: what gold learns to recognise as spoilt.
-
-    One PPO run for each judge, which is trained like gold, for `reward_steps`. Texts are kept once the run has
-    passed `min_kl` nats, so that mild optimisation is not punished.
-    """
-
-    judges: tuple[Judge, ...]
-    reward_steps: PositiveInt
-    prompts: PositiveInt
-    min_kl: PositiveFloat
-    max_kl: PositiveFloat
-    max_steps: PositiveInt
-    learning_rate: PositiveFloat
-
-
-class Pairs(Spec):
-    """Pairs of base-policy samples that share a prompt, labelled by gold; `validation` is the held-out share."""
-
-    count: PositiveInt
-    per_prompt: PositiveInt = 1
-    validation: Share
-
-    @model_validator(mode="after")
-    def _prompts_divide(self) -> "Pairs":
-        if self.count % self.per_prompt:
-            raise ValueError(
-                f"count: found {self.count}, expected a multiple of per_prompt = {self.per_prompt}"
-            )
-        return self
-
-
-class Grid(Spec):
-    """Proxies: every model x number of training pairs x passes over them x seed."""
-
-    models: tuple[str, ...]
-    pairs: tuple[PositiveInt, ...]
-    epochs: tuple[PositiveInt, ...] = (1,)
-    seeds: PositiveInt
-
-    @property
-    def cells(self) -> list["Cell"]:
-        """Every proxy of the grid, the first seed of all before the second, the largest model first."""
-        rest = product(range(self.seeds), reversed(self.models), self.pairs, self.epochs)
-        return [Cell(model, pairs, epochs, seed) for seed, model, pairs, epochs in rest]
-
-
-class Cell(NamedTuple):
-    """One proxy of a grid."""
-
-    model: str
-    pairs: int
-    epochs: int
-    seed: int
-
-
-class Sweep(Spec):
-    """Learning rates to choose from for each proxy size: the one with the lowest validation loss.
-
-    Trained on `pairs` pairs of prompts that serve nothing else, with a seed that serves nothing else.
-    """
-
-    pairs: PositiveInt
-    rates: tuple[PositiveFloat, ...]
-
-
-class Proxies(Spec):
-    """Proxy reward models: the cells of all grids; `batch` pairs a step.
-
-    learning_rates: one for each size, or the sweep that chooses them; embedding_gain: see `Study`, at 0 the token
-    embeddings stay those of the language model. They outnumber all else in a small model, and learning them makes
-    every size much the same bag of words.
-    """
-
-    grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
-    batch: PositiveInt = 64
-    embedding_gain: Annotated[float, Field(ge=0)]
-    learning_rates: dict[str, PositiveFloat] | Sweep
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """Every model of the grids, in their order."""
-        return tuple(dict.fromkeys(model for grid in self.grids for model in grid.models))
-
-    @property
-    def cells(self) -> list[Cell]:
-        """The proxies of all grids, each once; the first seed of all before the second."""
-        return sorted(dict.fromkeys(cell for grid in self.grids for cell in grid.cells), key=lambda c: c.seed)
-
-    @property
-    def pairs(self) -> int:
-        """The largest number of training pairs."""
-        return max(cell.pairs for cell in self.cells)
-
-    @property
-    def seeds(self) -> int:
-        """The largest number of seeds."""
-        return max(grid.seeds for grid in self.grids)
-
-
-class BestOfN(Spec):
-    """Evaluation prompts, samples a prompt, and the largest n of the curves."""
-
-    prompts: PositiveInt
-    samples: PositiveInt
-    max_n: PositiveInt
-
-
-class FarBestOfN(Spec):
-    """Best-of-n far beyond the curves that laws are fitted to, for the proxies of `grid`.
-
-    Only the `exact` best samples of a prompt by proxy are sure to be judged by gold: see `overopt.gold_inclusion`.
-    """
-
-    prompts: PositiveInt
-    samples: PositiveInt
-    max_n: PositiveInt
-    exact: PositiveInt
-    grid: Grid
-
-
-class PPO(Spec):
-    """One PPO run. Clip, GAE lambda and batch are the paper's; what it leaves open is ours.
-
-    A run stops at `max_kl` nats or after `max_steps` iterations. It is evaluated on `evaluation_samples`
-    completions of each evaluation prompt whenever sqrt(KL) has grown by `spacing`.
-    """
-
-    batch: PositiveInt = 256
-    minibatch: PositiveInt
-    epochs: PositiveInt
-    clip: PositiveFloat = 0.2
-    gae_lambda: Annotated[float, Field(ge=0, le=1)] = 0.95
-    learning_rate: PositiveFloat
-    value_learning_rate: PositiveFloat
-    prompts: PositiveInt
-    max_steps: PositiveInt
-    max_kl: PositiveFloat
-    spacing: PositiveFloat
-    evaluation_samples: PositiveInt
-
-    @model_validator(mode="after")
-    def _batch_divides(self) -> "PPO":
-        if self.batch % self.minibatch:
-            raise ValueError(f"minibatch: found {self.minibatch}, expected a divisor of batch = {self.batch}")
-        return self
-
-
-class PPOGrid(Spec):
-    """PPO runs: every proxy of `grid` x policy x KL penalty, in base-policy SDs a nat. No policy is the study's."""
-
-    grid: Grid
-    policies: tuple[str, ...] = ()
-    kl_penalties: tuple[Annotated[float, Field(ge=0)], ...] = (0.0,)
-
-
-class PPORuns(Spec):
-    """Which PPO runs, with which value model, and how."""
-
-    grids: tuple[PPOGrid, ...]
-    value_model: str
-    run: PPO
-
-
-class OtherPolicies(Spec):
-    """Best-of-n of other policies by the proxies of `grid`, which were trained on the study's policy."""
-
-    models: tuple[str, ...]
-    grid: Grid
-    best_of_n: BestOfN
-
-
-class Iterated(Spec):
-    """Rounds of RLHF: new pairs from the policy of the round before, a new proxy, PPO from there.
-
-    For each k of `rounds`, k rounds that cover `distance` / k each, in sqrt(nats) from the policy they start from
-    (paper, section 4.4). The first round takes the proxies of `grid`; each later one trains its own, on as many pairs.
-    """
-
-    grid: Grid
-    rounds: tuple[Annotated[int, Field(ge=2)], ...]
-    distance: PositiveFloat
 
 
 class Study(Spec):

@@ -36,7 +36,9 @@ def compute(store, study, workers=1):
 
 @pytest.fixture
 def parts(monkeypatch):
-    monkeypatch.setattr(plan_curves, "SAMPLES_A_STAGE", SAMPLES)  # a prompt each; the pool in one part, as it is
+    monkeypatch.setattr(
+        plan_curves, "SAMPLES_A_STAGE", SAMPLES
+    )  # a prompt each; the pool in one part, as it is
 
 
 def test_with_gold_on_every_sample_it_is_plain_best_of_n(smoke_store, parts, monkeypatch):

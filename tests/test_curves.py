@@ -14,8 +14,10 @@ from overopt.errors import UserError
 BON = {
     "study": "s", "world": "w", "method": "bon", "policy_params": 10, "rm_params": 10, "pairs": 90,
     "epochs": 1, "label_noise": 0.0, "kl_penalty": 0.0, "ensemble": "single", "rounds": 1, "round": 1, "seed": 0,
-    "n": 2, "step": None, "temperature": None, "kl": 0.19, "kl_round": None, "kl_se": 0.0, "kl_kind": "analytic", "gold": 0.3, "gold_se": 0.1, "proxy": 0.5,
-    "proxy_se": 0.1, "gold_second": None, "gold_second_se": None, "prompts": 3, "samples": 8, "rm_loss": 0.6, "rm_accuracy": 0.7, "kl_k1": None,
+    "n": 2, "step": None, "temperature": None, "kl": 0.19, "kl_round": None,
+    "kl_se": 0.0, "kl_kind": "analytic", "gold": 0.3, "gold_se": 0.1, "proxy": 0.5,
+    "proxy_se": 0.1, "gold_second": None, "gold_second_se": None,
+    "prompts": 3, "samples": 8, "rm_loss": 0.6, "rm_accuracy": 0.7, "kl_k1": None,
     "kl_k3": None, "clip_fraction": None, "entropy": None, "length": None, "ess": None, "record": "r",
 }  # fmt: skip
 PPO = BON | {
@@ -62,7 +64,10 @@ def test_every_column_says_its_unit_and_meaning(model):
         ({"kl": -0.1}, "column 'kl', row 1 .*: found -0.1, expected at least 0"),
         ({"kl": math.nan}, "column 'kl', row 1 .*: found no value or nan"),
         ({"gold": None}, "column 'gold', row 1 .*: found no value or nan"),
-        ({"method": "dice"}, r"column 'method', row 1 .*: found dice, expected one of \['bon', 'tilt', 'ppo'\]"),
+        (
+            {"method": "dice"},
+            r"column 'method', row 1 .*: found dice, expected one of \['bon', 'tilt', 'ppo'\]",
+        ),
         ({"kl_kind": "k9"}, "column 'kl_kind', row 1 .*: found k9, expected one of"),
         ({"rm_accuracy": 1.5}, "column 'rm_accuracy', row 1 .*: found 1.5, expected at most 1"),
         ({"entropy": math.nan}, "column 'entropy', row 1 .*: found nan, expected a finite number"),

@@ -55,7 +55,9 @@ def test_texts_are_of_the_prompts_for_show_alone(tables):
     assert set(tables.texts["prompt_text"]) == set(SMOKE.show_prompts)
     texts = set(tables.texts["record"])
     # gold as its own proxy, and best-of-n of other policies, show no texts
-    silent = tables.curves.filter((pl.col("pairs") == 0) | (pl.col("policy_params") != tables.curves["policy_params"][0]))
+    silent = tables.curves.filter(
+        (pl.col("pairs") == 0) | (pl.col("policy_params") != tables.curves["policy_params"][0])
+    )
     assert texts == set(tables.curves["record"]) - set(silent.filter(method="bon")["record"])
 
 

@@ -32,7 +32,11 @@ def test_a_slice_differs_in_one_thing(e):
     assert e.data_sizes == [896, 7296]
     assert differing(e.data(896).curves, "bon") == {"pairs"}
     assert e.policy_proxies == e.penalty_proxies == [896]
-    assert differing(e.policies(896).curves, "ppo") == differing(e.policies(896).curves, "bon") == {"policy_params"}
+    assert (
+        differing(e.policies(896).curves, "ppo")
+        == differing(e.policies(896).curves, "bon")
+        == {"policy_params"}
+    )
     assert differing(e.penalties(896).curves, "ppo") == {"kl_penalty"}
     assert e.penalties(896).curves["seed"].unique().to_list() == [0]
 
@@ -41,7 +45,9 @@ def test_no_slice_holds_what_it_should_not(e):
     assert set(e.plain["method"]) == {"bon", "ppo"}
     assert (e.plain["pairs"] > 0).all()  # gold as its own proxy is no proxy
     assert set(e.curves["method"]) == {"bon", "ppo", "tilt"}
-    assert e.grid.select("rm_params", "pairs").rows() == [(s, p) for s in (896, 7296) for p in (160, 320, 640)]
+    assert e.grid.select("rm_params", "pairs").rows() == [
+        (s, p) for s in (896, 7296) for p in (160, 320, 640)
+    ]
 
 
 def test_epochs_and_rounds(e):

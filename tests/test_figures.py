@@ -50,10 +50,22 @@ def charts(request):
         "gold accuracy": figures.gold_accuracy(r.chain["gold"]["pairs"], **about),
         "proxies": figures.proxy_validation(proxies, **about),
         "lines": figures.lines(
-            mean.filter(method="bon"), x=figures.nats_axis(mean), y="gold", y_title="gold", by=figures.SIZES, **about
+            mean.filter(method="bon"),
+            x=figures.nats_axis(mean),
+            y="gold",
+            y_title="gold",
+            by=figures.SIZES,
+            **about,
         ),
         "kinds": figures.lines(
-            mean, x=figures.nats_axis(mean), y="gold", y_title="gold", by=figures.SIZES, kind="method", rule=0.0, **about
+            mean,
+            x=figures.nats_axis(mean),
+            y="gold",
+            y_title="gold",
+            by=figures.SIZES,
+            kind="method",
+            rule=0.0,
+            **about,
         ),
         "pipeline": figures.pipeline(**about),
     }
@@ -88,7 +100,9 @@ def test_a_chart_brings_its_data_as_csv(charts):
     (data,) = re.findall(r'href="data:text/csv;base64,([^"]+)"', page)
     table = pl.read_csv(io.BytesIO(base64.b64decode(data)))
     assert {"group", "kl", "gold", "low", "high"} <= set(table.columns)
-    assert table.height == len(charts["lines"].to_dict()["datasets"][charts["lines"].to_dict()["data"]["name"]])
+    assert table.height == len(
+        charts["lines"].to_dict()["datasets"][charts["lines"].to_dict()["data"]["name"]]
+    )
 
 
 def test_the_same_chart_is_the_same_bytes(charts):

@@ -71,7 +71,9 @@ def test_a_field_leaves_the_rest_alone():
     smoke = changed(smoke, "proxies.learning_rates", {"1k": 2e-3, "7k": 2e-3})
     before, after = keys(smoke), keys(changed(smoke, "proxies.learning_rates.7k", 1e-3))
     moved = {title for title in before if before[title] != after[title]}
-    kinds = [f"{kind} 7k, {pairs} pairs, seed 0" for kind in ("proxy", "best-of-n") for pairs in (160, 320, 640)]
+    kinds = [
+        f"{kind} 7k, {pairs} pairs, seed 0" for kind in ("proxy", "best-of-n") for pairs in (160, 320, 640)
+    ]
     assert moved == {*kinds, "PPO 7k, 640 pairs, seed 0", "tables"}
 
 
@@ -83,7 +85,9 @@ def test_a_swept_rate_comes_from_the_sweep():
     tried = {(stage.spec["model"], stage.spec["learning_rate"]) for stage in rates.parents.values()}
     assert tried == {(model, rate) for model in ("1k", "7k") for rate in (2e-3, 4e-3)}
     # on prompts and a seed that nothing else uses
-    swept, own = (next(iter(s.parents["pairs"] for s in group)) for group in (rates.parents.values(), [proxy]))
+    swept, own = (
+        next(iter(s.parents["pairs"] for s in group)) for group in (rates.parents.values(), [proxy])
+    )
     assert swept.spec["skip"] == own.spec["skip"] + own.spec["prompts"]
     assert {stage.spec["seed"] for stage in rates.parents.values()}.isdisjoint(range(100))
 

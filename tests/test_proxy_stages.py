@@ -32,7 +32,13 @@ def job(tmp_path):
 
 
 def test_the_lowest_validation_loss_wins_for_each_size(job, tmp_path):
-    trials = [("a", 10, 0.1, 0.6), ("a", 10, 0.2, 0.5), ("a", 10, 0.4, 0.7), ("b", 20, 0.1, 0.3), ("b", 20, 0.2, 0.4)]
+    trials = [
+        ("a", 10, 0.1, 0.6),
+        ("a", 10, 0.2, 0.5),
+        ("a", 10, 0.4, 0.7),
+        ("b", 20, 0.1, 0.3),
+        ("b", 20, 0.2, 0.4),
+    ]
     proxy_stages.recipe(job(trials))
     assert json.loads((tmp_path / "recipe.json").read_text()) == {"a": 0.2, "b": 0.1}
     sweep = pl.read_parquet(tmp_path / "sweep.parquet")

@@ -48,7 +48,10 @@ def test_seeds_widen_it_and_prompts_are_shared():
 
 
 def test_runs_of_different_kl_meet_on_one_grid():
-    one, two = tables(np.array([[[0.0] * 4, [2.0] * 4]]), [0.0, 4.0]), tables(np.array([[[0.0] * 4, [1.0] * 4]]), [0.0, 1.0])
+    one, two = (
+        tables(np.array([[[0.0] * 4, [2.0] * 4]]), [0.0, 4.0]),
+        tables(np.array([[[0.0] * 4, [1.0] * 4]]), [0.0, 1.0]),
+    )
     by_prompt = pl.concat([one[1], two[1].with_columns(record=pl.lit("other"))])
     found = resampled(by_prompt.select("record").unique(maintain_order=True), by_prompt)
     assert found.kl[-1] == pytest.approx(1.0)

@@ -8,7 +8,6 @@ from overopt.errors import UserError
 from overopt.models import Shape
 from overopt.study import STUDIES, available, load_study
 
-
 GRID = {"models": ["1k"], "pairs": [640], "seeds": 1}
 
 

@@ -52,7 +52,7 @@ def test_what_samples_cannot_show_is_left_out():
 
 
 def test_bad_input_is_named():
-    with pytest.raises(UserError, match="temperature: found 0.0"):
+    with pytest.raises(UserError, match=r"temperature: found 0\.0"):
         tilt(np.ones((1, 2)), 0.0)
     with pytest.raises(UserError, match="score"):
         tilt(np.array([[1.0, math.nan]]), 1.0)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from overopt import claims_grids, claims_laws, verdicts
+from overopt import claims_data, claims_laws, claims_methods, verdicts
 from overopt.evidence import Evidence
 from overopt.outcomes import Outcome, by_share, jointly
 from overopt.results import Results
@@ -61,7 +61,16 @@ def test_as_data_every_claim_has_its_fields():
     entries = verdicts.as_data(judged)
     assert len(entries) == 20
     for entry in entries:
-        assert set(entry) == {"claim", "text", "verdict", "statistic", "interval", "measured", "rule", "figure"}
+        assert set(entry) == {
+            "claim",
+            "text",
+            "verdict",
+            "statistic",
+            "interval",
+            "measured",
+            "rule",
+            "figure",
+        }
         assert entry["verdict"] in ("holds", "partly", "does not hold", "cannot tell")
         assert entry["statistic"] is None or math.isfinite(entry["statistic"])
         if entry["verdict"] in ("holds", "does not hold"):
@@ -143,18 +152,19 @@ def cells(**columns):
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "found"), [((0.51, 0.6, 0.7), "holds"), ((0.62, 0.65, 0.7), "does not hold"), ((0.5, 0.5, 0.52), "partly")]
+    ("accuracy", "found"),
+    [((0.51, 0.6, 0.7), "holds"), ((0.62, 0.65, 0.7), "does not hold"), ((0.5, 0.5, 0.52), "partly")],
 )
 def test_a_threshold_of_data(accuracy, found):
     grid = cells(rm_params=[1, 1, 1], pairs=[100, 1000, 10_000], rm_accuracy=accuracy)
-    assert claims_grids.few_pairs_are_chance(grid).verdict == found
+    assert claims_data.few_pairs_are_chance(grid).verdict == found
 
 
 def test_loss_tells_robustness_only_where_it_does():
     rng = np.random.default_rng(0)
     loss = rng.uniform(0.5, 0.69, 40)
-    tells = claims_grids.loss_tells_robustness(cells(rm_loss=loss, gold_end=(0.69 - loss) * 8))
-    does_not = claims_grids.loss_tells_robustness(cells(rm_loss=loss, gold_end=rng.normal(size=40)))
+    tells = claims_data.loss_tells_robustness(cells(rm_loss=loss, gold_end=(0.69 - loss) * 8))
+    does_not = claims_data.loss_tells_robustness(cells(rm_loss=loss, gold_end=rng.normal(size=40)))
     assert (tells.verdict, does_not.verdict) == ("holds", "does not hold")
 
 
@@ -162,22 +172,23 @@ def test_loss_tells_robustness_only_where_it_does():
 def test_epochs_against_unique_data(repeated, found):
     rows = [(500, 1, 0.2), (2000, 1, 1.2), (500, 4, 0.2 + repeated)]
     table = pl.DataFrame(rows, schema=["pairs", "epochs", "gold"], orient="row").with_columns(gold_se=0.02)
-    assert claims_grids.unique_beats_epochs(Only(epochs=table)).verdict == found
+    assert claims_data.unique_beats_epochs(Only(epochs=table)).verdict == found
 
 
 @pytest.mark.parametrize(("measured", "found"), [(1.02, "holds"), (0.6, "partly"), (0.1, "does not hold")])
 def test_rounds_against_the_formula(measured, found):
     rows = [(1, 0.2, 0.02, 0.2), (2, measured, 0.02, 1.0)]
     table = pl.DataFrame(rows, schema=["rounds", "gold", "gold_se", "predicted"], orient="row")
-    assert claims_grids.rounds_follow_the_formula(Only(rounds=table)).verdict == found
+    assert claims_methods.rounds_follow_the_formula(Only(rounds=table)).verdict == found
 
 
 def test_regressional_goodhart_is_what_theory_says():
-    assert claims_grids.regressional(Only(), prompts=1000, samples=256).verdict == "holds"
+    assert claims_methods.regressional(Only(), prompts=1000, samples=256).verdict == "holds"
 
 
 @pytest.mark.parametrize(
-    ("errors", "found"), [((0.05, 0.05), "holds"), ((0.05, 0.4), "partly"), ((0.2, 0.2), "partly"), ((0.4, 0.4), "does not hold")]
+    ("errors", "found"),
+    [((0.05, 0.05), "holds"), ((0.05, 0.4), "partly"), ((0.2, 0.2), "partly"), ((0.4, 0.4), "does not hold")],
 )
 def test_extrapolation(monkeypatch, errors, found):
     far = pl.DataFrame({"gold": [errors[0]], "predicted": [0.0]})
@@ -188,7 +199,14 @@ def test_extrapolation(monkeypatch, errors, found):
 
 @pytest.mark.parametrize(
     ("surely", "perhaps", "found"),
-    [(8, 8, "holds"), (6, 8, "holds"), (4, 8, "partly"), (2, 2, "does not hold"), (0, 2, "does not hold"), (1, 8, "cannot tell")],
+    [
+        (8, 8, "holds"),
+        (6, 8, "holds"),
+        (4, 8, "partly"),
+        (2, 2, "does not hold"),
+        (0, 2, "does not hold"),
+        (1, 8, "cannot tell"),
+    ],
 )
 def test_shares_of_eight_sizes(surely, perhaps, found):
     assert by_share(surely, perhaps, 8, "falls").verdict == found

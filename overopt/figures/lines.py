@@ -37,14 +37,13 @@ def lines(
         connected: whether lines join the points of a group, in order of x.
         rule: where a dotted horizontal line stands.
     """
-    field = x.to_dict()["field"]
+    field: str = x.shorthand.removesuffix(":Q")
     columns = dict.fromkeys([field, y, *([kind] if kind else [])])
     has_errors = f"{y}_se" in data.columns
-    shown = data.select(
-        by.labels(),
-        *columns,
-        *([(pl.col(y) - pl.col(f"{y}_se")).alias("low"), (pl.col(y) + pl.col(f"{y}_se")).alias("high")] if has_errors else []),
-    ).with_columns(pl.selectors.float().round(5))  # fmt: skip
+    one_se = [
+        (pl.col(y) + k * pl.col(f"{y}_se")).alias(end) for k, end in ((-1, "low"), (1, "high")) if has_errors
+    ]
+    shown = data.select(by.labels(), *columns, *one_se).with_columns(pl.selectors.float().round(5))
     pick = pick_group()
     axis = alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(zero=False))
     base = alt.Chart(shown).encode(x=x, color=by.colour(by.values(data)), opacity=faded(pick))

@@ -20,7 +20,7 @@ from overopt.sampling import (
     states_before,
     token_log_probs,
 )
-from overopt.study import PPO
+from overopt.specs import PPO
 from overopt.training.optim import adamw, check_finite, descend, restore_training, training_state
 
 

@@ -29,7 +29,7 @@ def train_reward_model(
     progress: Callable[[int, int], None] = lambda done, total: None,
     checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Train `model` in place for `epochs` passes over the pairs with the loss -log sigmoid(score of winner - score of loser).
+    """Train `model` in place, `epochs` times over the pairs, with the loss -log sigmoid(score of winner - of loser).
 
     `first[i]` and `second[i]` share a prompt; pairs of about equal length share a batch.
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from overopt.models import new_reward_model
 from overopt.sampling import Prompts, token_log_probs
-from overopt.study import PPO
+from overopt.specs import PPO
 from overopt.training.optim import Diverged
 from overopt.training.ppo import Trainer, gae, masked_mean, token_values
 

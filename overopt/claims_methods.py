@@ -1,168 +1,19 @@
-"""Claims about data, policies, penalties, methods and rounds: what moves gold's curves, and what does not."""
+"""Claims about methods, KL penalties, noise and rounds: RL beside best-of-n, and what theory says."""
 
 import math
 
 import numpy as np
 import polars as pl
 
+from overopt.claims_data import part_name
 from overopt.evidence import Evidence
-from overopt.figures.style import short_number
 from overopt.gaussian_null import best_of_n_of_noisy
-from overopt.outcomes import Outcome, jointly, not_measured, within
+from overopt.outcomes import Outcome, Verdict, jointly, not_measured, within
 from overopt.pages import interval as in_words
-from overopt.resampling import Resampled, interval, resampled, slopes
+from overopt.resampling import Resampled, interval, resampled
 
-CHANCE = 0.05  # accuracy above one half by which a proxy is better than chance
 SAME = 0.15  # SDs: a difference in gold that counts as none
 QUADRATIC = (1.5, 2.5)  # exponents of KL against steps that count as quadratic
-REPEATED = 0.5  # share of the gain of unique data that repeating must not reach
-EQUAL_LOSS = 0.8  # share of the variance of gold that validation loss must explain
-
-
-def more_data_helps(evidence: Evidence) -> Outcome:
-    """Claim 7: with more data gold at the largest n is higher."""
-    parts, words = [], []
-    for size in evidence.data_sizes:
-        part = evidence.data(size)
-        counts = part.by.values(part.curves.filter(method="bon"))
-        ends = [
-            resampled(part.curves.filter(method="bon", pairs=count), evidence.results.by_prompt)
-            for count in counts
-        ]
-        x = [math.log10(count) for count in counts]
-        value = float(slopes(x, np.array([end.mean[-1] for end in ends])))
-        low, high = interval(slopes(x, np.stack([end.draws[:, -1] for end in ends], 1)))
-        parts.append(within(value, (low, high), "", holds=low > 0, fails=high < 0))
-        words.append(f"proxies of {part_name(size)}: {in_words(value, low, high)}")
-    if not parts:
-        return not_measured("numbers of pairs")
-    said = "Gold at the largest n, SDs per factor of ten in pairs; " + "; ".join(words) + "."
-    return Outcome(jointly(parts), parts[0].statistic, parts[0].interval, said)
-
-
-def part_name(size: int) -> str:
-    """A number of parameters in words."""
-    return f"{short_number(size)} parameters"
-
-
-def few_pairs_are_chance(evidence: Evidence) -> Outcome:
-    """Claim 8: under a threshold of data every proxy is near chance, above it none of the larger ones."""
-    grid = evidence.grid
-    if grid["pairs"].n_unique() < 3:
-        return not_measured("numbers of pairs")
-    best = grid.group_by("pairs").agg(pl.col("rm_accuracy").max()).sort("pairs")
-    held_out = round(evidence.results.study.pairs.count * evidence.results.study.pairs.validation)
-    half = 1.96 * 0.5 / math.sqrt(held_out)
-    least = best.row(0, named=True)
-    value = least["rm_accuracy"] - 0.5
-    near = best.filter(pl.col("rm_accuracy") < 0.5 + CHANCE)
-    words = (
-        f"Accuracy above one half of the best proxy, of any size, at {least['pairs']:,} pairs: "
-        f"{in_words(value, value - half, value + half)}; "
-        + (
-            f"all sizes are near chance up to {near['pairs'].max():,} pairs"
-            if near.height
-            else "no such threshold"
-        )
-        + f", the best reaches {best['rm_accuracy'].max():.2f} at {best['pairs'].max():,}."
-    )
-    above = float(best["rm_accuracy"].max()) > 0.5 + 2 * CHANCE  # type: ignore[arg-type]
-    verdict = (
-        "holds" if value + half < CHANCE and above else "does not hold" if value - half > CHANCE else "partly"
-    )
-    return Outcome(verdict, value, (value - half, value + half), words)
-
-
-def loss_tells_robustness(evidence: Evidence) -> Outcome:
-    """Claim 9: proxies of equal validation loss are equally robust, whatever their size and data."""
-    grid = evidence.grid
-    if grid.height < 10:
-        return not_measured("ten cells of sizes and pairs")
-    loss, gold = grid["rm_loss"].to_numpy(), grid["gold_end"].to_numpy()
-    rng = np.random.default_rng(0)
-    rows = rng.integers(len(loss), size=(2000, len(loss)))
-    value, (low, high) = explained(loss, gold), interval([explained(loss[r], gold[r]) for r in rows])
-    words = (
-        "share of the variance of gold at the largest n, over sizes and pairs, that validation loss explains"
-    )
-    return within(value, (low, high), words, holds=low > EQUAL_LOSS, fails=high < EQUAL_LOSS)
-
-
-def explained(loss: np.ndarray, gold: np.ndarray) -> float:
-    """R squared of a parabola in the loss."""
-    if len(np.unique(loss)) < 4 or np.ptp(gold) == 0:
-        return math.nan
-    residual = gold - np.polyval(np.polyfit(loss, gold, 2), loss)
-    return float(1 - residual.var() / gold.var())
-
-
-def unique_beats_epochs(evidence: Evidence) -> Outcome:
-    """Claim 10: repeating pairs gains little of what as many unique pairs gain."""
-    table = evidence.epochs
-    if table.is_empty():
-        return not_measured("several passes over the pairs")
-    found = {(row["pairs"], row["epochs"]): row for row in table.iter_rows(named=True)}
-    shares, weights = [], []
-    for (pairs, epochs), row in found.items():
-        unique = found.get((pairs * epochs, 1))
-        once = found.get((pairs, 1))
-        if epochs > 1 and unique and once:
-            gain = unique["gold"] - once["gold"]
-            error = math.hypot(row["gold_se"], once["gold_se"], unique["gold_se"])
-            if gain > 2 * error:  # else there is no gain to have a share of
-                shares.append((row["gold"] - once["gold"]) / gain)
-                weights.append((gain / error) ** 2)
-    if not shares:
-        return not_measured("a gain from unique pairs to compare with")
-    value = float(np.average(shares, weights=weights))
-    half = 1.96 / math.sqrt(sum(weights))
-    words = f"share of the gain of unique pairs that repeating reaches, over {len(shares)} comparisons"
-    return within(
-        value,
-        (value - half, value + half),
-        words,
-        holds=value + half < REPEATED,
-        fails=value - half > REPEATED,
-    )
-
-
-def larger_policy(evidence: Evidence) -> Outcome:
-    """Claim 11: a larger policy gains less, and its gold peaks at about the same KL."""
-    gains, peaks, words = [], [], []
-    for proxy in evidence.policy_proxies:
-        part = evidence.policies(proxy)
-        if not part.has("ppo", 3):
-            continue
-        sizes = part.by.values(part.curves.filter(method="ppo"))
-        curves = [
-            resampled(part.curves.filter(method="ppo", policy_params=s), evidence.results.by_prompt)
-            for s in sizes
-        ]
-        tops = [int(curve.mean.argmax()) for curve in curves]
-        x = [math.log10(size) for size in sizes]
-        gain = [curve.mean[top] - curve.mean[0] for curve, top in zip(curves, tops, strict=True)]
-        draws = np.stack([c.draws[:, top] - c.draws[:, 0] for c, top in zip(curves, tops, strict=True)], 1)
-        value, (low, high) = float(slopes(x, np.array(gain))), interval(slopes(x, draws))
-        gains.append(within(value, (low, high), "", holds=high < 0, fails=low > 0))
-        kls = [curve.kl[curve.draws.argmax(1)] for curve in curves]
-        ratio = np.log(np.maximum(kls[-1], 0.1) / np.maximum(kls[0], 0.1))
-        least, most = interval(ratio)
-        here = math.log(max(curves[-1].kl[tops[-1]], 0.1) / max(curves[0].kl[tops[0]], 0.1))
-        wide = math.log(2)
-        peaks.append(
-            within(
-                here, (least, most), "", holds=max(-least, most) < wide, fails=least > wide or most < -wide
-            )
-        )
-        words.append(
-            f"proxy of {part_name(proxy)}: gain {in_words(value, low, high)} SDs per factor of ten, "
-            f"peak KL of the largest over the smallest {in_words(math.exp(here), math.exp(least), math.exp(most))}"
-        )
-    if not gains:
-        return not_measured("PPO of three policies")
-    return Outcome(
-        jointly(gains + peaks), gains[0].statistic, gains[0].interval, "; ".join(words).capitalize() + "."
-    )
 
 
 def kl_for_gold(curve: Resampled, levels: np.ndarray) -> np.ndarray:
@@ -198,8 +49,8 @@ def proxy_aligns_methods(evidence: Evidence) -> Outcome:
         return not_measured("both methods against three sizes")
     for size in sizes.by.values(sizes.curves.filter(method="ppo")):
         bon, ppo = (sizes.of(m).filter(rm_params=size).sort("kl") for m in ("bon", "ppo"))
-        rises = [part.filter(pl.col("proxy") >= pl.col("proxy").cum_max()) for part in (bon, ppo)]
-        gaps = [gap(bon, ppo, "kl"), gap(*rises, "proxy")]
+        rising = pl.col("proxy") >= pl.col("proxy").cum_max()
+        gaps = [gap(bon, ppo, "kl"), gap(bon.filter(rising), ppo.filter(rising), "proxy")]
         if gaps[0] > 0 and gaps[1] >= 0:  # False for the nan of no common range
             ratios.append(math.log(max(gaps[1], 1e-6) / gaps[0]))
     if len(ratios) < 3:
@@ -316,7 +167,7 @@ def rounds_follow_the_formula(evidence: Evidence) -> Outcome:
     half = 1.96 * many["gold_se"].to_numpy()
     best = float(table.filter(rounds=1)["gold"][0])
     better = bool((many["gold"].to_numpy() - half > best).all())
-    verdict = (
+    verdict: Verdict = (
         "holds"
         if (np.abs(errors) < np.maximum(half, SAME)).all()
         else "partly"
