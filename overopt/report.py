@@ -18,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,7 @@ def build(
         UserError: for an unknown study, a failing cell, a warning of Jupyter Book or a failed check.
     """
     from overopt import readme, results
+    from overopt.runner import available_cores
 
     found = results.load(study)
     # a result that was computed again has the same key and another run time to show
@@ -71,17 +74,21 @@ def build(
         study = str(Path(study).resolve())
     folder.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(folder / ".lock"):
-        executed = []
-        for source in notebook_sources():
-            path, mark = folder / "executed" / f"{source.stem}.ipynb", fingerprint(source, study, key)
-            if not _is_fresh(path, mark):
-                say(f"executing {source.stem}")
-                execute(source, {"study": study}, path)
-                path.with_suffix(".sha256").write_text(mark + "\n")
-            executed.append(path)
+        executed = {folder / "executed" / f"{source.stem}.ipynb": source for source in notebook_sources()}
+        marks = {path: fingerprint(source, study, key) for path, source in executed.items()}
+        stale = [path for path, mark in marks.items() if not _is_fresh(path, mark)]
+        # in processes of their own, side by side: most of a notebook's time is one thread that draws pictures
+        with ProcessPoolExecutor(max(1, min(len(stale), available_cores())), get_context("spawn")) as pool:
+            waiting = {}
+            for path in stale:
+                say(f"executing {path.stem}")
+                waiting[path] = pool.submit(execute, executed[path], {"study": study}, path)
+            for path, done in waiting.items():
+                done.result()
+                path.with_suffix(".sha256").write_text(marks[path] + "\n")
         say("building the book")
-        html = _bind(folder, executed)
-        check_book(html, executed)
+        html = _bind(folder, list(executed))
+        check_book(html, list(executed))
         shown = folder / "html"
         _replace_folder(html, shown)
     if publish:

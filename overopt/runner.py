@@ -33,6 +33,11 @@ def store_root() -> Path:
     return Path(os.environ.get("OVEROPT_STORE") or ROOT / "store")
 
 
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def make_runtime(device: str = "auto", workers: int | None = None, batch: int = 256) -> Runtime:
     """How to run: a GPU when there is one (one worker), else the CPU with a worker a core.
 
@@ -47,7 +52,7 @@ def make_runtime(device: str = "auto", workers: int | None = None, batch: int = 
         raise UserError(
             f"device: found {device!r}, expected auto, cpu or a GPU that torch can use"
         ) from error
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     chosen = workers if workers is not None else (cores if device == "cpu" else 1)
     for name, value in {"workers": chosen, "batch": batch}.items():
         if value < 1:

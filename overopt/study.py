@@ -86,6 +86,11 @@ class Study(Spec):
                 set(self.proxies.models) == set(rates),
                 "proxies.learning_rates: expected one for each model of proxies.grids",
             )
+        available = round(self.pairs.count * (1 - self.pairs.validation))
+        _require(
+            self.proxies.pairs <= available,
+            f"proxies.grids.pairs: found {self.proxies.pairs}, expected at most the {available} training pairs",
+        )
         parts = {"far_best_of_n": self.far_best_of_n, "other_policies": self.other_policies}
         grids = [
             (f"{field}.grid", part.grid)
@@ -99,11 +104,6 @@ class Study(Spec):
                 _require(
                     cell in self.proxies.cells, f"{field}: found {found}, expected proxies of proxies.grids"
                 )
-        available = round(self.pairs.count * (1 - self.pairs.validation))
-        _require(
-            self.proxies.pairs <= available,
-            f"proxies.grids.pairs: found {self.proxies.pairs}, expected at most the {available} training pairs",
-        )
         curves = {"best_of_n": self.best_of_n, "far_best_of_n": self.far_best_of_n}
         if self.other_policies:
             curves["other_policies.best_of_n"] = self.other_policies.best_of_n

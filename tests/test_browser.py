@@ -14,8 +14,8 @@ BROWSER = next(
 WHY = "no Chromium is installed: apt-get install chromium"
 pytestmark = [pytest.mark.xdist_group("smoke"), pytest.mark.skipif(BROWSER is None, reason=WHY)]
 
-PAGES = ["index", "00_chain", "01_gold_vs_optimisation", "glossary", "bibliography"]
-WITH_CHARTS = PAGES[1:3]
+PAGES = [*(path.stem for path in report.notebook_sources()), "glossary", "bibliography"]
+WITH_CHARTS = ["00_chain", "01_gold_vs_optimisation", "03_model_data_policy_scale"]
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
