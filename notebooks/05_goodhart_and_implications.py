@@ -132,7 +132,7 @@ pages.if_measured(
 # %% tags=["hide-input"]
 ends = e.rounds
 pages.table(
-    ["rounds", "distance (√nats)", "KL from the initial policy", "gold", "by the formula", "proxy"],
+    ["rounds", "distance (√nats)", "KL from the start", "gold", "by the formula", "second gold", "proxy"],
     [
         [
             str(row["rounds"]),
@@ -140,6 +140,7 @@ pages.table(
             pages.number(row["kl"], 1),
             f"{pages.number(row['gold'])} ± {pages.number(row['gold_se'])}",
             pages.number(row["predicted"]),
+            pages.number(row["gold_second"]),
             pages.number(row["proxy"]),
         ]
         for row in ends.iter_rows(named=True)
@@ -147,6 +148,9 @@ pages.table(
     caption="The end of each run: gold (SDs ± one standard error), and what the formula says with α and β of one round.",
     name="tab-rounds",
 ) if ends.height else pages.not_measured("rounds of RLHF")
+
+# %% tags=["remove-input"]
+pages.say(goodhart.say_rounds(e))
 
 # %% [markdown]
 # ## Limits

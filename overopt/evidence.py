@@ -12,6 +12,8 @@ from overopt.figures.style import PAIRS, PENALTIES, POLICIES, ROUNDS, SIZES, Gro
 from overopt.findings import Fits
 from overopt.results import Results
 
+SHOWN = ("gold", "gold_se", "gold_second", "proxy")  # of the end of a run of rounds
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -162,7 +164,7 @@ class Evidence:
     def rounds(self) -> pl.DataFrame:
         """The end of each run of k rounds of RLHF, of one proxy size and number of pairs, and what the formula says.
 
-        Columns: `rounds, path, kl, gold, gold_se, proxy, predicted`: `path` is the sum over rounds of
+        Columns: `rounds, path, kl, gold, gold_se, gold_second, proxy, predicted`: `path` is the sum over rounds of
         sqrt(KL from where the round started), in sqrt(nats). The row of one round is the PPO run without rounds, at
         the same distance; the formula has its alpha and beta (paper, section 4.4).
         """
@@ -181,12 +183,19 @@ class Evidence:
             path = float(way.group_by("seed").agg(pl.col("step_d").sum())["step_d"].mean())  # type: ignore[arg-type]
             last = ends.filter(round=rounds)
             row = {"rounds": rounds, "path": path}
-            row |= {name: float(last[name].mean()) for name in ("kl", "gold", "gold_se", "proxy")}  # type: ignore[arg-type]
+            # nan where the study has no second gold
+            row |= {
+                name: float(np.mean(last[name].cast(pl.Float64).fill_null(math.nan)))
+                for name in ("kl", *SHOWN)
+            }
             rows.append(row | {"predicted": path * (law.alpha - law.beta * math.log(path / rounds))})
         path = float(np.mean([row["path"] for row in rows]))
-        curve = once.of("ppo")
+        single = [run.sort("kl") for run in once.curves.partition_by("record")]
         there = {
-            n: float(np.interp(path, curve["kl"].sqrt(), curve[n])) for n in ("gold", "gold_se", "proxy")
+            name: float(
+                np.mean([np.interp(path, run["kl"].sqrt(), run[name].fill_null(math.nan)) for run in single])
+            )
+            for name in SHOWN
         }
         predicted = path * (law.alpha - law.beta * math.log(path))
         rows.append({"rounds": 1, "path": path, "kl": path**2} | there | {"predicted": predicted})

@@ -105,3 +105,28 @@ def round_paths(e: Evidence) -> pl.DataFrame:
         pl.lit(1, dtype=pl.Int64).alias("rounds"), "path", "gold", "gold_se"
     )
     return pl.concat([whole, *rows]).sort("rounds", "path")
+
+
+def say_rounds(e: Evidence) -> str:
+    """What the second gold says of the ends of the rounds."""
+    ends = e.rounds
+    if ends.is_empty() or ends["gold_second"].is_nan().any():
+        return ""
+    words = [
+        f"{short_number(row['rounds'])} round{'s' if row['rounds'] > 1 else ''}, gold {row['gold']:.2f}, second gold "
+        f"{row['gold_second']:.2f}"
+        for row in ends.iter_rows(named=True)
+    ]
+    gaps = (ends["gold"] - ends["gold_second"]).to_list()
+    grows = gaps[-1] > gaps[0] + 0.2
+    return (
+        "At the end: "
+        + "; ".join(words)
+        + " (SDs). "
+        + (
+            "The two part with every round more: proxies that gold labels anew teach the policy gold's own mistakes, and "
+            "what rounds gain by gold is not to be trusted."
+            if grows
+            else "The two judges do not part as rounds are added."
+        )
+    )
