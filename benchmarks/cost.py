@@ -45,7 +45,7 @@ def pairs(count: int) -> Callable[[], object]:
     heads, whole = prompts(count), torch.ones(count, COMPLETION, dtype=torch.bool)
     first, second = (Samples(heads, side, whole) for side in ids)
     model, wins = new_reward_model(language_model(SMALL), 0), torch.rand(count, generator=draw) < 0.5
-    options = {"batch": 64, "learning_rate": 1e-3, "embedding_gain": 1.0, "generator": draw}
+    options = {"batch": 64, "epochs": 1, "learning_rate": 1e-3, "embedding_gain": 1.0, "generator": draw}
     return lambda: train_reward_model(model, first, second, wins, **options)
 
 

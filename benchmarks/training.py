@@ -158,6 +158,7 @@ def _proxies(name: str, shape: Shape, target: float, rounds: int) -> Ratio:
             *sides,
             won,
             batch=PAIRS_A_STEP,
+            epochs=1,
             learning_rate=1e-4,
             embedding_gain=1.0,
             generator=draw,

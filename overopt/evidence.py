@@ -185,7 +185,7 @@ class Evidence:
             row = {"rounds": rounds, "path": path}
             # nan where the study has no second gold
             row |= {
-                name: float(np.mean(last[name].cast(pl.Float64).fill_null(math.nan)))
+                name: float(last[name].cast(pl.Float64).fill_null(math.nan).to_numpy().mean())
                 for name in ("kl", *SHOWN)
             }
             rows.append(row | {"predicted": path * (law.alpha - law.beta * math.log(path / rounds))})

@@ -239,8 +239,8 @@ def say_second_gold(results: Results) -> str:
         f"correlation of {second['correlation']:.2f} to gold ({second['correlation_within_prompts']:.2f} within prompts)."
     )
     if late.height > 2:
-        gap = float(np.mean(np.abs(late["gold"] - late["gold_second"])))
-        low = [100 * float(np.mean(late[name] < 0)) for name in ("gold_second", "gold")]
+        gap = float(np.abs((late["gold"] - late["gold_second"]).to_numpy()).mean())
+        low = [100 * float((late[name] < 0).to_numpy().mean()) for name in ("gold_second", "gold")]
         sentence += (
             f" Beyond 20 nats of PPO the two differ by {gap:.2f} SDs on average; second gold lies below 0 at "
             f"{low[0]:.0f}% of the points there, gold at {low[1]:.0f}%."

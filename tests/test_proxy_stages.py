@@ -7,28 +7,26 @@ import pytest
 import torch
 
 from overopt import proxy_stages
+from overopt.checkpoint import Checkpoint
 from overopt.models import new_reward_model
-from overopt.store import Store
+from overopt.store import Job, Store
 from overopt.training.optim import adamw
 
 
 @pytest.fixture
-def job(tmp_path):
-    """A job whose parents are folders with these metrics."""
+def job(tmp_path, runtime):
+    """Makes a job whose parents are folders with these metrics."""
 
-    class Job:
-        out = tmp_path
+    def make(trials):
+        for k, (model, size, rate, loss) in enumerate(trials):
+            (tmp_path / str(k)).mkdir()
+            metrics = {"model": model, "parameters": size, "learning_rate": rate, "validation_loss": loss}
+            (tmp_path / str(k) / "metrics.json").write_text(json.dumps(metrics))
+        parents = {str(k): tmp_path / str(k) for k in range(len(trials))}
+        checkpoint = Checkpoint(tmp_path / "checkpoint")
+        return Job({}, parents, tmp_path, runtime, lambda done, total: None, {}, checkpoint)
 
-        def __init__(self, trials):
-            self.parents = {}
-            for k, (model, size, rate, loss) in enumerate(trials):
-                folder = tmp_path / str(k)
-                folder.mkdir()
-                metrics = {"model": model, "parameters": size, "learning_rate": rate, "validation_loss": loss}
-                (folder / "metrics.json").write_text(json.dumps(metrics))
-                self.parents[str(k)] = folder
-
-    return Job
+    return make
 
 
 def test_the_lowest_validation_loss_wins_for_each_size(job, tmp_path):

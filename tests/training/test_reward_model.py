@@ -35,6 +35,7 @@ def pairs(count, seed):
 def train(model, first, second, first_wins, seed=0, **changes):
     options = {
         "batch": 32,
+        "epochs": 1,
         "learning_rate": 1e-2,
         "embedding_gain": 1.0,
         "generator": torch.Generator().manual_seed(seed),
