@@ -47,7 +47,7 @@ study = "published"
 # %% tags=["hide-input"]
 import polars as pl
 
-from overopt import figures, findings, front_page, pages, results
+from overopt import figures, findings, front_page, gold_findings, pages, results
 from overopt.evidence import Evidence
 
 pages.start()
@@ -122,7 +122,7 @@ figures.language_model_losses(models, description="Held-out loss of the language
 # %% tags=["remove-input"]
 pages.found(
     "Gold is a 6B model trained on human comparisons; what it prefers is true by definition.",
-    [findings.say_gold(gold), findings.say_words(gold)],
+    [gold_findings.say_gold(gold), gold_findings.say_words(gold)],
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-accuracy", "caption": "How often gold prefers the better text of a held-out pair, by kind of pair, with one standard error, beside the baseline."}}
@@ -136,7 +136,7 @@ figures.gold_scores(
 )
 
 # %% tags=["remove-input"]
-pages.say(findings.say_second_gold(r))
+pages.say(gold_findings.say_second_gold(r))
 
 # %% [markdown]
 # ## The proxies

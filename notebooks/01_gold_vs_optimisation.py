@@ -44,7 +44,7 @@
 study = "published"
 
 # %% tags=["hide-input"]
-from overopt import figure_tables, figures, findings, pages, results
+from overopt import figure_tables, figures, findings, gold_findings, pages, results
 from overopt.evidence import Evidence
 
 pages.start()
@@ -169,6 +169,10 @@ pages.table(
 #
 # Gold and a second gold share no rater's vote, no seed, and none of the texts that taught them what is no text. Where the
 # first falls and the second does not, it is gold that is wrong.
+
+# %% tags=["remove-input"]
+by_second = e.sizes_by_second.peaks("ppo") if e.sizes_by_second else None
+pages.say(gold_findings.say_second_gold(r) + gold_findings.say_by_second(ppo_peaks, by_second))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-second-gold", "caption": "PPO: gold, and the second gold, against KL, by proxy size, mean over seeds (our own; the paper has one gold model)."}}
 second = figure_tables.second_gold(e)

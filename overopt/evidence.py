@@ -71,6 +71,14 @@ class Evidence:
         """Proxy sizes, at the main number of pairs (Figs 1, 3, 8)."""
         return self.slice(SIZES, self.plain.filter(pairs=self.pairs))
 
+    @cached_property
+    def sizes_by_second(self) -> Slice | None:
+        """`sizes` as the second gold judges them, where the study has one; for means and peaks, not for fits."""
+        judged = self.sizes.curves.filter(pl.col("gold_second").is_not_null())
+        if judged.is_empty():
+            return None
+        return self.slice(SIZES, judged.with_columns(gold="gold_second", gold_se="gold_second_se"))
+
     def data(self, rm_params: int) -> Slice:
         """Numbers of training pairs, for one proxy size (Figs 4, 19)."""
         return self.slice(PAIRS, self.plain.filter(rm_params=rm_params))

@@ -17,7 +17,6 @@ from overopt.bootstrap import Bootstrap, bootstrap
 from overopt.curves import prompt_curve
 from overopt.figures.style import SIZES, Group, short_number
 from overopt.laws import predict
-from overopt.results import Results
 from overopt.seeding import derive
 
 FORMS = {"bon": "bon", "ppo": "rl"}
@@ -200,58 +199,6 @@ def say_reach(mean: pl.DataFrame) -> str:
                 f"with the proxy of {short_number(top['rm_params'])} parameters"
             )
     return "At its best, " + "; ".join(parts) + "."
-
-
-def say_gold(gold: dict[str, Any]) -> str:
-    """How gold does on held-out data beside its baseline."""
-
-    def shares(name: str, kinds: list[dict[str, Any]]) -> str:
-        low, high = (f"{100 * f(kind[name] for kind in kinds):.0f}%" for f in (min, max))
-        return low if low == high else f"{low} to {high}"
-
-    human, *spoilt = gold["pairs"]
-    sentences = [
-        f"Gold puts {shares('accuracy', [human])} of held-out human-rated pairs in the right order "
-        f"(a linear TF-IDF baseline: {shares('baseline', [human])})."
-    ]
-    if spoilt:
-        sentences.append(
-            f"On pairs of real and spoilt text, of {len(spoilt)} kinds, it is right in "
-            f"{shares('accuracy', spoilt)}, its fluency model alone in {shares('fluency', spoilt)} "
-            f"(baseline: {shares('baseline', spoilt)})."
-        )
-    sentences.append(
-        f"Its scores correlate {gold['pearson']:.2f} with mean human ratings "
-        f"(baseline: {gold['pearson_baseline']:.2f})."
-    )
-    return " ".join(sentences)
-
-
-def say_second_gold(results: Results) -> str:
-    """How far a second gold agrees with gold, on the initial policy and along PPO."""
-    second = results.chain.get("second_gold")
-    if not second:
-        return "This study has no second gold to judge gold by."
-    ppo = results.curves.filter(pl.col("gold_second").is_not_null(), method="ppo")
-    late = ppo.filter(pl.col("kl") > 20)
-    sentence = (
-        "A second gold, of other raters' votes, seeds and spoilt texts, scores samples of the initial policy with a "
-        f"correlation of {second['correlation']:.2f} to gold ({second['correlation_within_prompts']:.2f} within prompts)."
-    )
-    if late.height > 2:
-        gap = float(np.abs((late["gold"] - late["gold_second"]).to_numpy()).mean())
-        low = [100 * float((late[name] < 0).to_numpy().mean()) for name in ("gold_second", "gold")]
-        sentence += (
-            f" Beyond 20 nats of PPO the two differ by {gap:.2f} SDs on average; second gold lies below 0 at "
-            f"{low[0]:.0f}% of the points there, gold at {low[1]:.0f}%."
-        )
-    return sentence
-
-
-def say_words(gold: dict[str, Any]) -> str:
-    """How much of gold's score word counts explain: the rest is what a proxy can get wrong."""
-    share = 100 * max(0.0, gold["bag_of_words_r2"])
-    return f"Word counts explain {share:.0f}% of its variance on the initial policy's samples."
 
 
 def say_proxies(proxies: pl.DataFrame) -> str:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from overopt import altair_page, figures, findings, pages
+from overopt import altair_page, figures, findings, gold_findings, pages
 from overopt.figures.optimisation import MOST_POINTS, thinned
 from overopt.figures.style import ordered_colours, short_number
 
@@ -207,6 +207,24 @@ def test_a_fall_is_more_than_two_standard_errors():
     }  # fmt: skip
     level = findings.measured_peaks(findings.averaged(curve([0.0, 1.0, 0.9], se=0.05)), "bon")
     assert level["falls"].to_list() == [False]
+
+
+def test_a_second_gold_that_disagrees_is_said():
+    columns = {
+        "rm_params": [1, 2],
+        "kl": 1.0,
+        "gold": [1.0, 1.0],
+        "gold_se": 0.0,
+        "end_kl": 9.0,
+        "falls": [True, True],
+    }
+    gold = pl.DataFrame(columns | {"end_gold": [-1.0, 0.5]})
+    second = pl.DataFrame(columns | {"end_gold": [-1.2, -1.2]})
+    said = gold_findings.say_by_second(gold, second)
+    assert "a fall for 2 of 2 sizes" in said
+    assert "differ by more than 0.5 SDs for 1 of 2 sizes" in said
+    assert "differ" not in gold_findings.say_by_second(gold, gold)
+    assert gold_findings.say_by_second(gold, None) == ""
 
 
 def test_sentences_follow_the_data():
