@@ -180,13 +180,16 @@ pages.card(
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-far", "caption": "Best-of-n far beyond the vertical line at the largest n of the other figures; the law (thin) was fitted left of it (paper: Fig. 26a). Proxies of the number of pairs with which sizes are compared."}}
 far = figure_tables.far_means(e)
-figures.gold_and_proxy(
-    far,
-    figure_tables.far_law_lines(e),
-    by=figures.SIZES,
-    line=figure_tables.largest_kl(e),
-    description="Best-of-n to very large n, and the law fitted left of a vertical line.",
-) if far.height else pages.not_measured("best-of-n beyond the n that laws are fitted to")
+pages.if_measured(
+    far.height > 0,
+    lambda: figures.gold_and_proxy(
+        far,
+        figure_tables.far_law_lines(e),
+        by=figures.SIZES,
+        line=figure_tables.largest_kl(e),
+        description="Best-of-n to very large n, and the law fitted left of a vertical line.",
+    ),
+)
 
 # %% tags=["hide-input"]
 beyond = claims_laws.far_error(e)

@@ -120,10 +120,17 @@ TEX = {
 }  # the forms of `overopt.alternatives`
 
 
+def capital(sentence: str) -> str:
+    """The sentence with a capital first."""
+    return sentence[:1].upper() + sentence[1:]
+
+
 def card(results: Any, paper: str, *claims: int) -> Markdown:
     """The card of a section: what the paper found, and the verdicts on its claims here."""
     entries = {entry["claim"]: entry for entry in results.verdicts}
-    here = [f"*{entries[k]['verdict'].capitalize()}.* {escaped(entries[k]['measured'])}" for k in claims]
+    here = [
+        f"*{entries[k]['verdict'].capitalize()}.* {escaped(capital(entries[k]['measured']))}" for k in claims
+    ]
     return found(paper, here)
 
 
@@ -153,7 +160,7 @@ def verdict_cards(entries: Sequence[dict[str, Any]]) -> Markdown:
             f":::{{grid-item-card}} {mark} {entry['claim']}. {escaped(entry['text'])}",
             f":class-card: oo-verdict oo-{entry['verdict'].replace(' ', '-')}",
             "",
-            f"**{entry['verdict'].capitalize()}.** {escaped(entry['measured'])}",
+            f"**{entry['verdict'].capitalize()}.** {escaped(capital(entry['measured']))}",
             "",
             f"*Rule.* {escaped(entry['rule'])}",
             "",

@@ -7,7 +7,7 @@ from overopt.altair_page import static_svg
 from overopt.errors import UserError
 from overopt.evidence import Evidence
 from overopt.files import replacing
-from overopt.pages import VERDICT_MARKS
+from overopt.pages import VERDICT_MARKS, capital
 from overopt.results import Results
 
 START, END = "<!-- verdicts: written by `overopt report published --publish` -->", "<!-- end of verdicts -->"
@@ -25,7 +25,7 @@ def verdict_table(results: Results) -> str:
 
 def _plain(text: str) -> str:
     """A sentence for a cell: no bar, a capital first."""
-    return (text[:1].upper() + text[1:]).replace("|", "\\|").replace("\u00a0", " ")
+    return capital(text).replace("|", "\\|").replace("\u00a0", " ")
 
 
 def headline(results: Results) -> str:

@@ -66,7 +66,9 @@ class Group:
         """The colour encoding of `group`, in the order of `values`."""
         labels = [self.label(value) for value in values]
         scale = alt.Scale(domain=labels, range=ordered_colours(len(labels)))
-        return alt.Color("group:N", sort=labels, scale=scale, title=self.title)
+        # in rows of four, many groups leave room for the legend of line styles
+        legend = alt.Legend(columns=4) if len(labels) > 5 else alt.Undefined
+        return alt.Color("group:N", sort=labels, scale=scale, title=self.title, legend=legend)
 
     def tooltip(self) -> alt.Tooltip:
         """The group of a mark."""
