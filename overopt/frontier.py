@@ -18,10 +18,10 @@ def tilted(e: Evidence, *, pairs: int, size: int | None = None) -> pl.DataFrame:
     rows = e.curves.filter(pl.col("ess") >= ENOUGH, method="tilt", pairs=pairs, epochs=1 if pairs else 0)
     if size is not None:
         rows = rows.filter(rm_params=size)
-    # the KL of every seed is that of best-of-n at the same n
-    return (
-        rows.group_by("rm_params", pl.col("kl").round(4)).agg(pl.col(*SCORES).mean()).sort("rm_params", "kl")
-    )
+    # the KL of every seed is that of best-of-n at the same n; a mean over fewer seeds would be of other proxies
+    found = rows.group_by("rm_params", pl.col("kl").round(4)).agg(pl.col(*SCORES).mean(), seeds=pl.len())
+    whole = pl.col("seeds") == pl.col("seeds").max().over("rm_params")
+    return found.filter(whole).drop("seeds").sort("rm_params", "kl")
 
 
 def curves(e: Evidence, score: str) -> pl.DataFrame:
@@ -35,8 +35,11 @@ def curves(e: Evidence, score: str) -> pl.DataFrame:
     own = pl.concat([start, tilt.select(start.columns)]).select(
         "rm_params", "kl", score, what=pl.lit(WAYS["tilt"])
     )
-    rest = others.select("rm_params", "kl", score, what=pl.col("method").replace_strict(WAYS))
-    return pl.concat([own, rest]).sort("rm_params", "what", "kl")
+    rest = [
+        others.filter(method=method).select("rm_params", "kl", score, what=pl.lit(WAYS[method]))
+        for method in ("bon", "ppo")
+    ]
+    return pl.concat([own, *rest])
 
 
 def _at(part: pl.DataFrame, kl: float, score: str) -> float:

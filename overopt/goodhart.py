@@ -67,15 +67,20 @@ def losses(e: Evidence) -> pl.DataFrame:
 
 
 def say_losses(table: pl.DataFrame) -> str:
-    """How the loss divides, over sizes."""
-    shares = (table["extremal"] / (table["regressional"] + table["extremal"])).to_numpy()
-    low, high = (short_number(100 * float(f(shares))) for f in (np.min, np.max))
-    first, last = table.row(0, named=True), table.row(-1, named=True)
+    """How the loss divides, for the smallest and the largest proxy, and how many lose more than noise would."""
+
+    def of(row: dict[str, float]) -> str:
+        return (
+            f"of correlation {row['correlation']:.2f}, would reach {row['null']:.2f} with noise alone and reaches "
+            f"{row['gold']:.2f}"
+        )
+
+    worse = sum(table["extremal"] > 0)
     return (
-        f"Perfect selection reaches {table['perfect'][0]:.2f} SDs at the largest n. Of what proxies miss of it, noise "
-        f"explains all but {low}% to {high}%. The smallest proxy, of correlation {first['correlation']:.2f}, loses "
-        f"{first['regressional']:.2f} SDs to noise and {first['extremal']:.2f} beyond; the largest, of correlation "
-        f"{last['correlation']:.2f}, {last['regressional']:.2f} and {last['extremal']:.2f}."
+        f"Perfect selection reaches {table['perfect'][0]:.2f} SDs at the largest n. The smallest proxy, "
+        f"{of(table.row(0, named=True))}; the largest, {of(table.row(-1, named=True))}. "
+        f"{worse} of {table.height} sizes lose more than noise alone explains; the others know gold better at the top of "
+        "their range than their correlation says."
     )
 
 
