@@ -1,6 +1,5 @@
 """Which part of the loss is noise: measured best-of-n beside the one that normal noise alone would give."""
 
-import numpy as np
 import polars as pl
 
 from overopt import findings
