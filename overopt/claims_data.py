@@ -8,6 +8,7 @@ import polars as pl
 from overopt.evidence import Evidence
 from overopt.figures.style import short_number
 from overopt.outcomes import Outcome, Verdict, jointly, not_measured, within
+from overopt.pages import capital
 from overopt.pages import interval as in_words
 from overopt.resampling import interval, resampled, slopes
 
@@ -158,5 +159,5 @@ def larger_policy(evidence: Evidence) -> Outcome:
     if not gains:
         return not_measured("PPO of three policies")
     return Outcome(
-        jointly(gains + peaks), gains[0].statistic, gains[0].interval, "; ".join(words).capitalize() + "."
+        jointly(gains + peaks), gains[0].statistic, gains[0].interval, capital("; ".join(words)) + "."
     )
