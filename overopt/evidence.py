@@ -100,7 +100,7 @@ class Evidence:
         """
         rows = []
         bon = self.plain.filter(method="bon")
-        for (size, pairs), part in bon.group_by("rm_params", "pairs"):
+        for (size, pairs), part in bon.group_by("rm_params", "pairs", maintain_order=True):
             mean = findings.averaged(part).sort("kl")
             top, end = mean.row(int(mean["gold"].arg_max() or 0), named=True), mean.row(-1, named=True)
             proxies = part.unique("record")

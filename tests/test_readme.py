@@ -22,11 +22,11 @@ def test_the_committed_readme_has_the_committed_verdicts(published):
 
 
 def test_only_what_stands_between_the_marks_changes(published):
-    text = f"before\n{readme.START}\nold | table\n{readme.END}\nafter\n"
+    text = f"before\n{readme.START}\n| a row of before |\n{readme.END}\nafter\n"
     new = readme.with_verdicts(text, published)
     assert new.startswith(f"before\n{readme.START}\n| |")
     assert new.endswith(f"{readme.END}\nafter\n")
-    assert "old" not in new
+    assert "a row of before" not in new
     assert readme.with_verdicts(new, published) == new
 
 

@@ -32,7 +32,10 @@ def test_committed_tables_are_those_of_the_study_and_need_no_run(monkeypatch):
 def test_committed_verdicts_are_twenty_and_come_from_the_tables():
     found = results.read(ROOT / "results" / "published", load_study("published"))
     assert [entry["claim"] for entry in found.verdicts] == list(range(1, 21))
-    assert verdicts.as_data(verdicts.judge(Evidence(found))) == found.verdicts
+    for again, entry in zip(verdicts.as_data(verdicts.judge(Evidence(found))), found.verdicts, strict=True):
+        assert again["verdict"] == entry["verdict"]
+        assert again["statistic"] == pytest.approx(entry["statistic"], rel=1e-6, abs=1e-9)
+        assert again["interval"] == pytest.approx(entry["interval"], rel=1e-6, abs=1e-9)
 
 
 def test_the_committed_pages_name_the_committed_tables():
