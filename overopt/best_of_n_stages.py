@@ -15,7 +15,8 @@ from overopt.files import read_json, write_json
 from overopt.gold_inclusion import inclusion_chance, spread_gold
 from overopt.gold_model import GoldModel
 from overopt.models import load_reward_model, load_tokenizer
-from overopt.reward import Scale, proxy_gain, score
+from overopt.proxy_stages import calibrated_gain
+from overopt.reward import Scale, score
 from overopt.sampling import Samples, decode
 from overopt.seeding import derive
 from overopt.store import Job
@@ -28,15 +29,13 @@ def best_of_n(job: Job) -> None:
     curve.parquet, by_prompt.parquet, tilt.parquet; texts for the prompts for show; the proxy's scale; proxy.json.
     """
     pool = job.parents["pool"]
-    gold_scale = Scale.load(pool, "gold")
     model = load_reward_model(job.parents["proxy"] / "model", job.runtime.device)
     metrics = read_json(job.parents["proxy"] / "metrics.json")
     raw = {
         use: score(model, Samples.load(pool / f"{use}.safetensors"), batch=job.runtime.batch)
         for use in ("evaluation", "show")
     }
-    margins = load_file(job.parents["proxy"] / "margins.safetensors")
-    gain = proxy_gain(margins["proxy"].numpy(), gold_scale.gain * margins["gold"].numpy())
+    gain = calibrated_gain(job)
     scale = Scale.centred(gain, raw["evaluation"].double().mean().item())
     scale.save(job.out, "proxy")
     proxy = scale(raw["evaluation"]).reshape(-1, job.spec["samples"])

@@ -127,6 +127,11 @@ def alpha_is_shared(evidence: Evidence) -> Outcome:
     return within(value, (low, high), words, holds=max(-low, high) < FLAT, fails=low > FLAT or high < -FLAT)
 
 
+def largest_kl(e: Evidence) -> float:
+    """KL (nats) of best-of-n at the largest n that laws are fitted to."""
+    return float(e.sizes.curves.filter(method="bon")["kl"].max())  # type: ignore[arg-type]
+
+
 def far_error(evidence: Evidence) -> pl.DataFrame:
     """Far best-of-n: the law fitted to n <= 1,024 of the same prompts, and what it says beyond.
 
@@ -136,7 +141,7 @@ def far_error(evidence: Evidence) -> pl.DataFrame:
     results, rows = evidence.results, []
     if results.far is None or results.far_by_prompt is None:
         return pl.DataFrame()
-    until = float(evidence.sizes.curves.filter(method="bon")["kl"].max())  # type: ignore[arg-type]
+    until = largest_kl(evidence)
     for (record,), curve in results.far.group_by("record", maintain_order=True):
         curve = curve.sort("n")
         kl, by_prompt = prompt_points(results.far_by_prompt, str(record))

@@ -7,7 +7,7 @@ import polars as pl
 
 from overopt import findings
 from overopt.alternatives import OWN, fitted_form
-from overopt.claims_laws import line_of
+from overopt.claims_laws import largest_kl, line_of
 from overopt.evidence import Evidence
 from overopt.laws import fit, predict
 
@@ -34,11 +34,6 @@ def proxy_lines(e: Evidence) -> pl.DataFrame:
             columns = {"rm_params": [size] * len(d), "kl": d**2, "proxy": values, "what": [what] * len(d)}
             rows.append(pl.DataFrame(columns))
     return pl.concat(rows)
-
-
-def largest_kl(e: Evidence) -> float:
-    """KL (nats) of best-of-n at the largest n that laws are fitted to."""
-    return float(e.sizes.curves.filter(method="bon")["kl"].max())  # type: ignore[arg-type]
 
 
 def far_means(e: Evidence) -> pl.DataFrame:
@@ -136,12 +131,11 @@ def penalty_ends(e: Evidence) -> pl.DataFrame:
 
 def second_gold(e: Evidence) -> pl.DataFrame:
     """Gold and second gold of PPO, mean over seeds: `rm_params, kl, score, what`."""
-    ppo = e.sizes.curves.filter(pl.col("gold_second").is_not_null(), method="ppo")
-    if ppo.is_empty():
-        return ppo
-    names = {"gold": "gold", "gold_second": "second gold"}
-    swapped = ppo.with_columns(proxy="gold_second", proxy_se="gold_second_se")  # to average both by one rule
-    mean = findings.averaged(swapped).rename({"proxy": "gold_second"})
-    return mean.select("rm_params", "kl", *names).unpivot(
-        list(names), index=["rm_params", "kl"], variable_name="what", value_name="score"
-    ).with_columns(pl.col("what").replace(names)).sort("rm_params", "what", "kl")  # fmt: skip
+    if e.sizes_by_second is None:
+        return pl.DataFrame()
+    judged = {"gold": e.sizes, "second gold": e.sizes_by_second}
+    parts = [
+        part.of("ppo").select("rm_params", "kl", score="gold", what=pl.lit(what))
+        for what, part in judged.items()
+    ]
+    return pl.concat(parts).sort("rm_params", "what", "kl")

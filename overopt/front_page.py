@@ -3,12 +3,10 @@
 from overopt import findings, gold_findings
 from overopt.evidence import Evidence
 from overopt.figures.style import short_number
-from overopt.pages import commit, duration
+from overopt.pages import VERDICT_MARKS, commit, duration
 from overopt.results import Results
 from overopt.specs import Sweep
 from overopt.study import Study
-
-VERDICTS = ("holds", "partly", "does not hold", "cannot tell")
 
 
 def in_short(r: Results, e: Evidence) -> str:
@@ -17,7 +15,7 @@ def in_short(r: Results, e: Evidence) -> str:
     proxies = r.proxies.filter(pairs=e.pairs, epochs=1).rename(
         {"parameters": "rm_params", "validation_loss": "rm_loss", "validation_accuracy": "rm_accuracy"}
     )
-    counts = {verdict: sum(entry["verdict"] == verdict for entry in r.verdicts) for verdict in VERDICTS}
+    counts = {verdict: sum(entry["verdict"] == verdict for entry in r.verdicts) for verdict in VERDICT_MARKS}
     bon, ppo = e.sizes.peaks("bon"), e.sizes.peaks("ppo")
     lines = [
         "**Question.** Optimise a language model against a learned reward: how long does the true reward rise, and when "

@@ -13,11 +13,9 @@ LEVELS = (0.5, 1.0, 2.0, 3.0)  # KL (nats) of the table
 SCORES = ("gold", "gold_se", "proxy", "proxy_se")
 
 
-def tilted(e: Evidence, *, pairs: int, size: int | None = None) -> pl.DataFrame:
+def tilted(e: Evidence, *, pairs: int) -> pl.DataFrame:
     """Points of the tilted policy with enough effective samples, mean over seeds: `rm_params, kl` and scores."""
     rows = e.curves.filter(pl.col("ess") >= ENOUGH, method="tilt", pairs=pairs, epochs=1 if pairs else 0)
-    if size is not None:
-        rows = rows.filter(rm_params=size)
     # the KL of every seed is that of best-of-n at the same n; a mean over fewer seeds would be of other proxies
     found = rows.group_by("rm_params", pl.col("kl").round(4)).agg(pl.col(*SCORES).mean(), seeds=pl.len())
     whole = pl.col("seeds") == pl.col("seeds").max().over("rm_params")

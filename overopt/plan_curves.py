@@ -1,5 +1,6 @@
 """The part of a plan that measures: best-of-n, PPO and rounds of RLHF against the proxies."""
 
+from functools import partial
 from typing import Any
 
 from overopt import best_of_n_stages, curve_stages, proxy_stages, stages
@@ -38,22 +39,16 @@ class Curves:
         }
         title, run = "best-of-n by gold itself", best_of_n_stages.gold_frontier
         self.graph.add("gold_frontier", title, 1, run, spec, pool=self.pool)
-        for seed in range(study.proxies.seeds):
-            for cell in study.proxies.cells:
-                if cell.seed == seed:
-                    self._add_best_of_n(cell)
-            for cell, policy, penalty in self._ppo_runs():
-                if cell.seed == seed:
-                    self._add_ppo(cell, policy, penalty)
-            if study.other_policies:
-                for cell in study.other_policies.grid.of_seed(seed):
-                    self._add_other_policies(study.other_policies, cell)
-            if study.iterated:
-                for cell in study.iterated.grid.of_seed(seed):
-                    self._add_iterated(study.iterated, cell)
-            if study.far_best_of_n:
-                for cell in study.far_best_of_n.grid.of_seed(seed):
-                    self._add_far(study.far_best_of_n, cell)
+        cells = [(cell, partial(self._add_best_of_n, cell)) for cell in study.proxies.cells]
+        cells += [(run[0], partial(self._add_ppo, *run)) for run in self._ppo_runs()]
+        if others := study.other_policies:
+            cells += [(cell, partial(self._add_other_policies, others, cell)) for cell in others.grid.cells]
+        if iterated := study.iterated:
+            cells += [(cell, partial(self._add_iterated, iterated, cell)) for cell in iterated.grid.cells]
+        if far := study.far_best_of_n:
+            cells += [(cell, partial(self._add_far, far, cell)) for cell in far.grid.cells]
+        for _, add in sorted(cells, key=lambda pair: pair[0].seed):  # of one seed, in the order above
+            add()
 
     def _identity(self, seed: int, policy: str = "", **changes: int) -> dict[str, Any]:
         """The columns of the curves table that a stage's spec decides."""

@@ -66,11 +66,16 @@ def recipe(job: Job) -> None:
     ).write_parquet(job.out / "sweep.parquet")
 
 
+def calibrated_gain(job: Job) -> float:
+    """The gain of the parent `proxy`, from its margins on held-out pairs in the gold unit of the parent `pool`."""
+    margins = load_file(job.parents["proxy"] / "margins.safetensors")
+    unit = Scale.load(job.parents["pool"], "gold").gain
+    return proxy_gain(margins["proxy"].numpy(), unit * margins["gold"].numpy())
+
+
 def proxy_scale(job: Job) -> None:
     """The scale of a proxy of a later round of RLHF, centred on the policy whose pairs it was trained on."""
-    gold_scale = Scale.load(job.parents["pool"], "gold")
-    margins = load_file(job.parents["proxy"] / "margins.safetensors")
-    gain = proxy_gain(margins["proxy"].numpy(), gold_scale.gain * margins["gold"].numpy())
+    gain = calibrated_gain(job)
     samples = Samples.load(job.parents["pairs"] / "samples.safetensors")
     model = load_reward_model(job.parents["proxy"] / "model", job.runtime.device)
     raw = score(model, samples, batch=job.runtime.batch)

@@ -142,10 +142,6 @@ class Grid(Spec):
         rest = product(range(self.seeds), reversed(self.models), self.pairs, self.epochs)
         return [Cell(model, pairs, epochs, seed) for seed, model, pairs, epochs in rest]
 
-    def of_seed(self, seed: int) -> list["Cell"]:
-        """The proxies of one seed."""
-        return [cell for cell in self.cells if cell.seed == seed]
-
 
 class Cell(NamedTuple):
     """One proxy of a grid."""

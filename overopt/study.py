@@ -98,12 +98,11 @@ class Study(Spec):
             if part
         ]
         grids += [("ppo.grids", part.grid) for part in self.ppo.grids]
+        known = set(self.proxies.cells)
         for field, grid in grids:
             for cell in grid.cells:
                 found = f"{cell.model}, {cell.pairs} pairs, {cell.epochs} epochs, seed {cell.seed}"
-                _require(
-                    cell in self.proxies.cells, f"{field}: found {found}, expected proxies of proxies.grids"
-                )
+                _require(cell in known, f"{field}: found {found}, expected proxies of proxies.grids")
         curves = {"best_of_n": self.best_of_n, "far_best_of_n": self.far_best_of_n}
         if self.other_policies:
             curves["other_policies.best_of_n"] = self.other_policies.best_of_n
