@@ -1,6 +1,6 @@
 """The stages that make the gold reward, and how well it judges what it was not trained on.
 
-Word vectors and the rating model need the corpus alone; decoys and the fluency model need language models too.
+Word vectors and rating models need the corpus alone; decoys and fluency models need language models too.
 """
 
 from collections.abc import Callable
@@ -159,30 +159,41 @@ def throw_away_judge(job: Job, tokenizer: PreTrainedTokenizerFast) -> Callable[.
         **spec["fluency_training"],
     )
     unseen = rated_texts(job, tokenizer, "validation").rows
-    return GoldModel.calibrated((rating,), tokenizer, fluency, tokenizer, sample_tokens(job), unseen).score
+    return GoldModel.calibrated((rating,), tokenizer, (fluency,), tokenizer, sample_tokens(job), unseen).score
+
+
+def fluency_model(job: Job) -> None:
+    """One model that tells real text from spoilt text and decoys, started from a language model."""
+    spec, tokenizer = job.spec, load_tokenizer(job.parents["tokenizer"])
+    base = load_language_model(job.parents["language_model"] / "model")
+    model = new_reward_model(base, spec["seed"]).to(job.runtime.device)
+    train_fluency_model(
+        model,
+        spoilt_pairs(job, tokenizer) | decoy_pairs(job, tokenizer),
+        generator=generator(spec["seed"], "fluency"),
+        progress=job.progress,
+        checkpoint=job.checkpoint,
+        **spec["training"],
+    )
+    save_model(model, job.out)
 
 
 def gold(job: Job) -> None:
-    """The fluency model, trained on spoilt text and decoys; with the rating models, gold; its held-out validity."""
+    """Gold, made of rating models and fluency models; its held-out validity."""
     spec, device = job.spec, job.runtime.device
     tokenizer = load_tokenizer(job.parents["tokenizer"])
     training, held_out = (
         spoilt_pairs(job, tokenizer, held_out=part) | decoy_pairs(job, tokenizer, held_out=part)
         for part in (False, True)
     )
-    fluency = new_reward_model(load_language_model(job.parents["language_model"] / "model"), spec["seed"]).to(
-        device
+    folders = {
+        part: [folder / "model" for role, folder in job.parents.items() if role.startswith(part)]
+        for part in ("rating_model", "fluency_model")
+    }
+    ratings, fluency = (
+        tuple(load_reward_model(folder, device) for folder in found) for found in folders.values()
     )
-    train_fluency_model(
-        fluency,
-        training,
-        generator=generator(spec["seed"], "fluency"),
-        progress=job.progress,
-        checkpoint=job.checkpoint,
-        **spec["training"],
-    )
-    folders = [folder / "model" for role, folder in job.parents.items() if role.startswith("rating_model")]
-    ratings, own = tuple(load_reward_model(folder, device) for folder in folders), load_tokenizer(folders[0])
+    own = load_tokenizer(folders["rating_model"][0])
     unseen = rated_texts(job, tokenizer, "validation", limit=10**6).rows
     made = GoldModel.calibrated(ratings, own, fluency, tokenizer, sample_tokens(job), unseen)
     made.save(job.out)
@@ -191,7 +202,7 @@ def gold(job: Job) -> None:
         made, rated_texts(job, tokenizer, "test", limit=10**6).rows, rated, seed=spec["seed"]
     )
     spoilt_report = [spoilt_validity(kind, made, training[kind], held_out[kind]) for kind in held_out]
-    parameters = sum(map(count_parameters, (*ratings, fluency)))
+    parameters = sum(map(count_parameters, (*ratings, *fluency)))
     validity = {"params": parameters, **report, "pairs": [rated_pairs, *spoilt_report]}
     write_json(job.out / "validity.json", validity)
 

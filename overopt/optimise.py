@@ -65,7 +65,8 @@ def optimise(
 ) -> Iterator[Evaluation]:
     """Run PPO and evaluate at the start, whenever sqrt(KL) has grown by `config.spacing`, and at the end.
 
-    KL on the training batch decides when to look; every look measures its own KL on held-out prompts. The run
+    With `config.look_every`, no more than so many iterations pass between two looks. KL on the training batch decides
+    when to look; every look measures its own KL on held-out prompts. The run
     ends at `config.max_kl` nats or `config.max_steps` iterations. Progress is counted in thousandths of the way
     to whichever comes first.
 
@@ -97,10 +98,10 @@ def optimise(
         kl_penalty=kl_penalty,
         generator=generator(seed, "ppo"),
     )
-    seen = 0.0
+    seen, looked = 0.0, 0  # the largest distance and the step of the last look
     if found:
         trainer.restore(found[0])
-        seen = found[1]["seen"]
+        seen, looked = found[1]["seen"], found[1]["looked"]
     else:
         yield look(0, None)
     last = False
@@ -108,11 +109,12 @@ def optimise(
         iteration = trainer.iterate()
         distance = math.sqrt(max(0.0, iteration.kl))
         last = iteration.step == config.max_steps or iteration.kl >= config.max_kl
-        if last or distance >= seen + config.spacing:
+        overdue = config.look_every is not None and iteration.step - looked >= config.look_every
+        if last or overdue or distance >= seen + config.spacing:
             # past a jump, the next point is due one spacing further on
-            seen = max(seen, distance)
+            seen, looked = max(seen, distance), iteration.step
             yield look(iteration.step, iteration)
             if checkpoint and not last:
-                checkpoint.save(trainer.state(), {"seen": seen, "kept": kept()})
+                checkpoint.save(trainer.state(), {"seen": seen, "looked": looked, "kept": kept()})
         share = max(iteration.step / config.max_steps, distance / math.sqrt(config.max_kl))
         progress(round(1000 * min(1.0, share)), 1000)

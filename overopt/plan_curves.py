@@ -151,7 +151,7 @@ class Curves:
             "pool": self.pool,
             "corpus": world.corpus,
         }
-        return self.graph.add("ppo", title, 2, curve_stages.ppo, spec, **world.judged, **shared, **parents)
+        return self.graph.add("ppo", title, 3, curve_stages.ppo, spec, **world.judged, **shared, **parents)
 
     def _add_iterated(self, iterated: Iterated, cell: Cell) -> None:
         for rounds in iterated.rounds:

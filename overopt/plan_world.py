@@ -101,7 +101,7 @@ def _add_gold(
         "sentence_tokens": text.sentence_tokens,
         "spoilt_texts": fluency.texts,
     }
-    ppo = study.ppo.run.model_dump(mode="json") | {
+    ppo = study.ppo.run.model_dump(mode="json", exclude={"look_every"}) | {
         "learning_rate": study.decoys.learning_rate,
         "max_steps": study.decoys.max_steps,
         "max_kl": study.decoys.max_kl,
@@ -133,14 +133,13 @@ def _add_gold(
             judge=world.models[judge.model],
             value_model=world.models[study.ppo.value_model],
         )
-    return graph.add(
-        "gold",
-        f"{which}gold reward model",
-        4,
-        gold.gold,
-        base | {"training": fluency_training},
-        **world.text,
-        **ratings,
-        language_model=world.models[fluency.model],
-        **decoys,
-    )
+    members = {}
+    for k, model in enumerate(fluency.models):
+        title = f"fluency model {k} of {which}gold"
+        spec = base | {"seed": seed + k, "training": fluency_training}
+        parents = world.text | decoys | {"language_model": world.models[model]}
+        members[f"fluency_model_{k}"] = graph.add(
+            "fluency_model", title, 1, gold.fluency_model, spec, **parents
+        )
+    parents = world.text | ratings | members | decoys
+    return graph.add("gold", f"{which}gold reward model", 5, gold.gold, base, **parents)

@@ -67,13 +67,13 @@ class RatingModel(Training):
         return self.members * self.shape.parameters
 
 
-class FluencyModel(Training):
-    """The part of gold that tells real text from spoilt text: started from the language model `model`.
+class FluencyModels(Training):
+    """The part of gold that tells real text from spoilt text: one started from each language model of `models`.
 
-    Review sentences, and as many rated texts, are spoilt in each way: `texts` of either.
+    Review sentences, and as many rated texts, are spoilt in each way: `texts` of either. All must find a text real.
     """
 
-    model: str
+    models: Annotated[tuple[str, ...], Field(min_length=1)]
     texts: PositiveInt
 
 
@@ -85,7 +85,7 @@ class Gold(Spec):
     """
 
     rating: RatingModel
-    fluency: FluencyModel
+    fluency: FluencyModels
     second: bool = False
 
 
@@ -221,7 +221,8 @@ class PPO(Spec):
     """One PPO run. Clip, GAE lambda and batch are the paper's; what it leaves open is ours.
 
     A run stops at `max_kl` nats or after `max_steps` iterations. It is evaluated on `evaluation_samples`
-    completions of each evaluation prompt whenever sqrt(KL) has grown by `spacing`.
+    completions of each evaluation prompt whenever sqrt(KL) has grown by `spacing`, and at the latest `look_every`
+    iterations after the last time: a KL penalty may hold KL still while scores go on to change.
     """
 
     batch: PositiveInt = 256
@@ -235,6 +236,7 @@ class PPO(Spec):
     max_steps: PositiveInt
     max_kl: PositiveFloat
     spacing: PositiveFloat
+    look_every: PositiveInt | None = None
     evaluation_samples: PositiveInt
 
     @model_validator(mode="after")

@@ -61,7 +61,7 @@ class Study(Spec):
         rates = self.proxies.learning_rates
         named = {
             "policy": [self.policy],
-            "gold.fluency.model": [self.gold.fluency.model],
+            "gold.fluency.models": self.gold.fluency.models,
             "decoys.judges": [judge.model for judge in self.decoys.judges],
             "proxies.grids.models": self.proxies.models,
             "proxies.learning_rates": () if isinstance(rates, Sweep) else rates,

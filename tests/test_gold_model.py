@@ -31,7 +31,7 @@ def gold(tokenizer, own, sharpen):
     return GoldModel.calibrated(
         (reward_model(own, 0), reward_model(own, 2)),
         own,
-        reward_model(tokenizer, 1),
+        (reward_model(tokenizer, 1), reward_model(tokenizer, 3)),
         tokenizer,
         READS,
         rows_of(tokenizer),
@@ -58,10 +58,10 @@ def test_translation_keeps_text_and_end(tokenizer, own):
 
 def test_a_rating_counts_as_far_as_the_text_is_one(gold):
     rating = torch.tensor([3.0, 3.0, 3.0, gold.floor])
-    fluency = torch.tensor([gold.doubt, gold.doubt + 50, gold.doubt - 50, gold.doubt + 0.3])
+    fluency = torch.tensor([0.0, 50.0, -50.0, 0.3])
     got = gold.gated(rating, fluency)
     assert got.tolist() == pytest.approx([(3 + gold.floor) / 2, 3, gold.floor, gold.floor], abs=1e-5)
-    step = gold.gated(torch.ones(1), torch.tensor([gold.doubt + 1.0])) - gold.floor
+    step = gold.gated(torch.ones(1), torch.tensor([1.0])) - gold.floor
     assert step.item() == pytest.approx((1 - gold.floor) / (1 + 2.718281828**-SHARPNESS), rel=1e-5)
 
 
@@ -75,10 +75,22 @@ def test_the_mean_of_the_rating_models_counts(gold, own):
 def test_doubt_and_floor_are_quantiles(gold, tokenizer):
     rows = rows_of(tokenizer)
     starts = [row[:READS] for row in rows]
-    assert gold.doubt == pytest.approx(
-        score_all(gold.fluency, starts).double().quantile(RARELY).item(), abs=1e-4
-    )
+    expected = [score_all(model, starts).double().quantile(RARELY).item() for model in gold.fluency]
+    assert list(gold.doubts) == pytest.approx(expected, abs=1e-4)
     assert gold.floor == pytest.approx(gold.rated(rows).double().quantile(FLOOR).item(), abs=1e-4)
+
+
+def test_the_fluency_model_that_likes_a_text_least_decides(gold, tokenizer):
+    rows = [row[:READS] for row in rows_of(tokenizer)]
+    above = torch.stack(
+        [score_all(model, rows) - doubt for model, doubt in zip(gold.fluency, gold.doubts, strict=True)]
+    )
+    least = gold.fluent(rows)
+    assert {0, 1} == set(above.argmin(0).tolist())  # either is the stricter of some text
+    torch.testing.assert_close(least, torch.minimum(*above))
+    alone = [gold.gated(gold.rated(rows), one) for one in above]
+    good = gold.rated(rows) > gold.floor
+    assert (gold.score_rows(rows) <= torch.minimum(*alone) + 1e-6)[good].all()
 
 
 def test_scores_do_not_depend_on_the_batch_and_survive_saving(gold, tokenizer, language_model, tmp_path):
@@ -92,11 +104,11 @@ def test_scores_do_not_depend_on_the_batch_and_survive_saving(gold, tokenizer, l
     torch.testing.assert_close(again, scores, atol=1e-6, rtol=0)
 
 
-def test_the_fluency_model_reads_no_more_than_a_sample(gold, tokenizer):
+def test_fluency_models_read_no_more_than_a_sample(gold, tokenizer):
     row = [1, *tokenizer(TEXTS[0], add_special_tokens=False)["input_ids"]]
     changed = [*row[: gold.reads], *reversed(row[gold.reads :])]
     assert len(row) > gold.reads + 1
-    fluency = score_all(gold.fluency, [row[: gold.reads]]).expand(2)
+    fluency = gold.fluent([row[: gold.reads]]).expand(2)
     torch.testing.assert_close(
         gold.score_rows([row, changed]), gold.gated(gold.rated([row, changed]), fluency)
     )

@@ -82,7 +82,7 @@ def test_a_study_cannot_be_changed():
         ("ppo.grids", [{"grid": GRID, "kl_penalties": [-0.1]}], "ppo.grids.0.kl_penalties.0: found -0.1"),
         ("ppo.grids", [{"grid": GRID, "policies": ["9k"]}], "ppo.grids.policies: found '9k'"),
         ("policy", "9k", "mine.yaml: policy: found '9k', expected one of models: 1k, 7k"),
-        ("gold.fluency.model", "9k", "gold.fluency.model: found '9k'"),
+        ("gold.fluency.models", ["9k"], "gold.fluency.models: found '9k'"),
         ("decoys.judges", [{"model": "9k", "fluency": True}], "decoys.judges: found '9k'"),
         ("ppo.value_model", "9k", "ppo.value_model: found '9k'"),
         ("proxies.grids", [GRID | {"models": ["1k", "9k"]}], "proxies.grids.models: found '9k'"),
