@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from overopt.arrays import as_floats
 from overopt.errors import UserError
-from overopt.laws import check_kl
+from overopt.laws import at_least_usual, check_kl
 
 Turn = Callable[[Float64[np.ndarray, " points"], float], Float64[np.ndarray, " points"]]
 
@@ -28,8 +28,7 @@ def fitted_form(
 ) -> Callable[[ArrayLike], Float64[np.ndarray, " points"]] | None:
     """The form fitted to the points with 0 < KL <= `fit_until` nats, weighted by 1/se^2, as a function of KL.
 
-    A standard error counts at least a tenth of their median, as in `overopt.bootstrap`. None where there are fewer
-    points than parameters.
+    Standard errors count as `overopt.laws.at_least_usual` says. None where there are fewer points than parameters.
 
     Raises:
         UserError: (a ValueError) if the form is unknown, or a value is not finite, or a KL negative.
@@ -45,8 +44,8 @@ def fitted_form(
     used = (kls > 0) & (kls <= fit_until)
     if used.sum() < 2 + (len(shapes) > 1):
         return None
-    d, least = np.sqrt(kls[used]), float(np.median(ses[used])) / 10
-    weights = 1 / np.maximum(ses[used], least) if least > 0 else np.ones(int(used.sum()))
+    d, usual = np.sqrt(kls[used]), at_least_usual(ses[used])
+    weights = np.ones(len(d)) if usual is None else 1 / usual
     best: tuple[float, float, np.ndarray] | None = None
     for shape in shapes:
         design = np.stack([d, -turn(d, shape)], 1) * weights[:, None]

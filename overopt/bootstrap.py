@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from overopt.arrays import as_floats
 from overopt.errors import UserError
-from overopt.laws import Fit, basis, check_form, check_kl, fit, solve
+from overopt.laws import Fit, at_least_usual, basis, check_form, check_kl, fit, solve
 
 Interval = tuple[float, float]
 
@@ -64,8 +64,9 @@ def bootstrap(
     variance: read those of two or three seeds as too narrow
     (in simulation, 95% intervals from three seeds held the truth in about 85% of cases).
 
-    Points weigh 1/se^2, se over prompts in the data as measured, but at least a tenth of the median se of all
-    points; the same in every draw. With a single prompt all points weigh the same. The band is pointwise, on
+    Points weigh 1/se^2, se over prompts in the data as measured, but at least the median se of all points: see
+    `overopt.laws.at_least_usual`; the same in every draw. With a single prompt all points weigh the same. The band
+    is pointwise, on
     `grid_kl` (default: 64 points even in sqrt(kl) up to the largest measured).
 
     Raises:
@@ -81,11 +82,9 @@ def bootstrap(
         raise UserError("curves: found one seed with one prompt, expected at least two of either to resample")
     se = gold.std(axis=1, ddof=1) / math.sqrt(prompts) if prompts > 1 else np.zeros(len(gold))
     mean_kl = kl.mean(axis=1)
-    # A collapsed policy answers every prompt alike: its small spread over prompts does not say how well the
-    # form ought to meet its point, and must not pin the curve there.
-    least = float(np.median(se)) / 10
-    se = np.maximum(se, least) if least > 0 else np.ones_like(se)
-    whole = fit(mean_kl, gold.mean(axis=1), form=form, gold_se=se if least > 0 else None)
+    usual = at_least_usual(se)
+    whole = fit(mean_kl, gold.mean(axis=1), form=form, gold_se=usual)
+    se = np.ones_like(se) if usual is None else usual
     if grid_kl is None:
         grid = np.linspace(0, math.sqrt(mean_kl.max()), 64) ** 2
     else:

@@ -4,14 +4,15 @@ import math
 
 import numpy as np
 import polars as pl
+from scipy.stats import gmean
 
 from overopt.alternatives import OWN, TURNS, held_out_error
 from overopt.evidence import Evidence, Slice
 from overopt.findings import FORMS, prompt_points
-from overopt.laws import fit, predict
+from overopt.laws import at_least_usual, fit, predict
 from overopt.outcomes import Outcome, Verdict, by_share, jointly, not_measured, within
 from overopt.pages import interval as in_words
-from overopt.resampling import interval, resampled, slopes
+from overopt.resampling import interval, over_groups, resampled, slopes
 
 FALL = 0.05  # SDs: a smaller fall counts as none
 GOOD, FAIR = 0.05, 0.10  # misfit as a share of the range of gold
@@ -51,8 +52,7 @@ def misfit(evidence: Evidence, method: str, value: str = "gold") -> dict[int, fl
         curve = evidence.sizes.of(method).filter(rm_params=size)
         kl, score, se = (curve[name].to_numpy() for name in ("kl", value, f"{value}_se"))
         used = kl > 0
-        least = max(float(np.median(se[used])) / 10, 1e-9)
-        made = fit(kl[used], score[used], form=FORMS[method], gold_se=np.maximum(se[used], least))
+        made = fit(kl[used], score[used], form=FORMS[method], gold_se=at_least_usual(se[used]))
         spread = float(np.ptp(score))
         if math.isfinite(made.alpha) and spread > 0:
             error = predict(made, kl[used]) - score[used]
@@ -145,15 +145,15 @@ def far_error(evidence: Evidence) -> pl.DataFrame:
     for (record,), curve in results.far.group_by("record", maintain_order=True):
         curve = curve.sort("n")
         kl, by_prompt = prompt_points(results.far_by_prompt, str(record))
-        se = np.maximum(curve["gold_se"].to_numpy(), float(curve["gold_se"].median()) / 10)  # type: ignore[arg-type]
         near, far = (kl > 0) & (kl <= until + 1e-9), kl > until + 1e-9
-        made = fit(kl[near], by_prompt[near].mean(1), form="bon", gold_se=se[near])
+        se = at_least_usual(curve["gold_se"].to_numpy()[near])
+        made = fit(kl[near], by_prompt[near].mean(1), form="bon", gold_se=se)
         said = predict(made, kl[far])
         rng = np.random.default_rng(0)
         gaps = []
         for _ in range(300):
             drawn = by_prompt[:, rng.integers(by_prompt.shape[1], size=by_prompt.shape[1])].mean(1)
-            again = fit(kl[near], drawn[near], form="bon", gold_se=se[near])
+            again = fit(kl[near], drawn[near], form="bon", gold_se=se)
             gaps.append(drawn[far] - predict(again, kl[far]))
         rows.append(
             curve.filter(pl.Series(far)).select("rm_params", "pairs", "record", "n", "kl", "gold", "gold_se")
@@ -224,10 +224,7 @@ def rejected_are_worse(evidence: Evidence) -> Outcome:
         errors.filter(form=form).sort("rm_params")["error"].to_numpy()
         for form in (OWN["ppo"], "d(α − β ln(1 + d))")
     )
-    ratios = np.log(own / rival)
-    rng = np.random.default_rng(0)
-    draws = ratios[rng.integers(len(ratios), size=(2000, len(ratios)))].mean(1)
-    value, (low, high) = math.exp(ratios.mean()), (math.exp(end) for end in interval(draws))
+    value, (low, high) = over_groups(own / rival, gmean)
     words = "held-out error of d(α − β ln d) over that of d(α − β ln(1 + d)), geometric mean over sizes"
     return within(value, (low, high), words, holds=high < 1, fails=low > 1)
 
@@ -238,13 +235,9 @@ def proxies_resist(evidence: Evidence) -> Outcome:
     for method in FORMS:
         if evidence.sizes.has(method, 2):
             gold, proxy = misfit(evidence, method), misfit(evidence, method, "proxy")
-            ratios += [
-                math.log(proxy[size] / gold[size]) for size in gold if size in proxy and gold[size] > 0
-            ]
+            ratios += [proxy[size] / gold[size] for size in gold if size in proxy and gold[size] > 0]
     if len(ratios) < 3:
         return not_measured("three curves or more")
-    rng = np.random.default_rng(0)
-    draws = np.array(ratios)[rng.integers(len(ratios), size=(2000, len(ratios)))].mean(1)
-    value, (low, high) = math.exp(float(np.mean(ratios))), (math.exp(end) for end in interval(draws))
+    value, (low, high) = over_groups(ratios, gmean)
     words = "misfit to proxy scores over misfit to gold, geometric mean over curves"
     return within(value, (low, high), words, holds=low > 1, fails=high < 1)

@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 import polars as pl
+from scipy.stats import gmean
 
 from overopt.claims_data import part_name
 from overopt.evidence import Evidence
 from overopt.gaussian_null import best_of_n_of_noisy
 from overopt.outcomes import Outcome, Verdict, jointly, not_measured, within
 from overopt.pages import interval as in_words
-from overopt.resampling import Resampled, interval, resampled
+from overopt.resampling import Resampled, interval, over_groups, resampled
 
 SAME = 0.15  # SDs: a difference in gold that counts as none
 QUADRATIC = (1.5, 2.5)  # exponents of KL against steps that count as quadratic
@@ -52,12 +53,10 @@ def proxy_aligns_methods(evidence: Evidence) -> Outcome:
         rising = pl.col("proxy") >= pl.col("proxy").cum_max()
         gaps = [gap(bon, ppo, "kl"), gap(bon.filter(rising), ppo.filter(rising), "proxy")]
         if gaps[0] > 0 and gaps[1] >= 0:  # False for the nan of no common range
-            ratios.append(math.log(max(gaps[1], 1e-6) / gaps[0]))
+            ratios.append(max(gaps[1], 1e-6) / gaps[0])
     if len(ratios) < 3:
         return not_measured("a range that both methods reach")
-    rng = np.random.default_rng(0)
-    draws = np.array(ratios)[rng.integers(len(ratios), size=(2000, len(ratios)))].mean(1)
-    value, (low, high) = math.exp(float(np.mean(ratios))), (math.exp(end) for end in interval(draws))
+    value, (low, high) = over_groups(ratios, gmean)
     words = "difference in gold at equal proxy score over that at equal KL, geometric mean over sizes"
     return within(value, (low, high), words, holds=high < 1, fails=low > 1)
 
@@ -82,13 +81,14 @@ def penalty_is_early_stopping(evidence: Evidence) -> Outcome:
         golds, gaps = [], []
         for penalty in part.by.values(part.curves)[1:]:
             runs = part.curves.filter(kl_penalty=penalty)
-            held = {v: resampled(runs, by_prompt, v) for v in ("gold", "proxy")}
-            # the second half of the way: before it, the runs are hardly apart
-            kl = held["gold"].kl[held["gold"].kl <= free["gold"].kl[-1]]
-            kl = kl[len(kl) // 2 :]
-            if not len(kl):
+            held = {v: resampled(runs, by_prompt, v, by_step=True) for v in ("gold", "proxy")}
+            # the second half of the steps: before it, the runs are hardly apart
+            late = held["gold"].kl <= free["gold"].kl[-1]
+            late[: len(late) // 2] = False
+            if not late.any():
                 continue
-            apart = {v: (held[v].at(kl)[1] - free[v].at(kl)[1]).mean(1) for v in held}
+            kl = held["gold"].kl[late]
+            apart = {v: (held[v].draws[:, late] - free[v].at(kl)[1]).mean(1) for v in held}
             golds.append(apart["gold"])
             gaps.append(apart["proxy"] - apart["gold"])
         if not golds:
@@ -127,10 +127,7 @@ def kl_is_quadratic(evidence: Evidence) -> Outcome:
             exponents.append(float(np.polyfit(np.log(early["step"]), np.log(early["kl"]), 1)[0]))
     if len(exponents) < 3:
         return not_measured("three PPO runs")
-    rng = np.random.default_rng(0)
-    values = np.array(exponents)
-    low, high = interval(np.median(values[rng.integers(len(values), size=(2000, len(values)))], axis=1))
-    value, (least, most) = float(np.median(values)), QUADRATIC
+    (value, (low, high)), (least, most) = over_groups(exponents, np.median), QUADRATIC
     words = "exponent of KL against steps, from 0.05 nats to the highest gold, median over runs"
     return within(
         value, (low, high), words, holds=least < low and high < most, fails=high < least or low > most

@@ -9,7 +9,7 @@ from overopt import findings
 from overopt.alternatives import OWN, fitted_form
 from overopt.claims_laws import largest_kl, line_of
 from overopt.evidence import Evidence
-from overopt.laws import fit, predict
+from overopt.laws import at_least_usual, fit, predict
 
 LAW = {"rm_params": pl.Int64, "kl": pl.Float64, "gold": pl.Float64}
 SCORES = ("gold", "gold_se", "proxy", "proxy_se")
@@ -50,7 +50,7 @@ def far_law_lines(e: Evidence) -> pl.DataFrame:
     for (size,), curve in far_means(e).group_by("rm_params", maintain_order=True):
         kl, gold, se = (curve[name].to_numpy() for name in ("kl", "gold", "gold_se"))
         near = (kl > 0) & (kl <= largest_kl(e) + 1e-9)
-        made = fit(kl[near], gold[near], form="bon", gold_se=np.maximum(se[near], np.median(se) / 10))
+        made = fit(kl[near], gold[near], form="bon", gold_se=at_least_usual(se[near]))
         lines.append(_line(int(size), kl, lambda at, made=made: predict(made, at)))
     return pl.concat(lines)
 
@@ -115,11 +115,11 @@ def penalty_ends(e: Evidence) -> pl.DataFrame:
     rows = []
     for proxy in e.penalty_proxies:
         mean = e.penalties(proxy).of("ppo")
-        free = mean.filter(kl_penalty=0.0).sort("kl")
+        free = mean.filter(kl_penalty=0.0)
         for (penalty,), run in mean.filter(pl.col("kl_penalty") > 0).group_by(
             "kl_penalty", maintain_order=True
         ):
-            end = run.sort("kl").row(-1, named=True)
+            end = run.row(-1, named=True)
             at = {
                 f"{name}_free": float(np.interp(math.sqrt(end["kl"]), free["kl"].sqrt(), free[name]))
                 for name in SCORES

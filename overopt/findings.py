@@ -46,21 +46,27 @@ def main_curves(curves: pl.DataFrame) -> pl.DataFrame:
 
 
 def averaged(curves: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
-    """Mean over seeds: columns `method`, that of `by`, `kl, gold, gold_se, proxy, proxy_se`.
+    """Mean over seeds: columns `method`, that of `by`, `place, kl, gold, gold_se, proxy, proxy_se`, sorted by `place`.
 
     Best-of-n is averaged at each n. PPO runs reach different KL at the same step, so their scores are
-    interpolated in sqrt(KL) onto one grid that ends where the shortest run ends. The seeds judge the same
-    prompts, whose error does not shrink with seeds: se^2 = mean(se^2) + variance over seeds / seeds.
+    interpolated in sqrt(KL) onto one grid that ends where the shortest run ends: `place` is sqrt(KL). Where a KL
+    penalty holds KL still while gold moves on, they are interpolated in steps, and `place` is the step. The seeds
+    judge the same prompts, whose error does not shrink with seeds: se^2 = mean(se^2) + variance over seeds / seeds.
     """
     rows = []
     for (method, value), part in curves.group_by("method", by.column, maintain_order=True):
-        runs = [run.sort("kl") for run in part.partition_by("record", maintain_order=True)]
+        by_step = bool(part["kl_penalty"].max())
+        place = pl.col("step").cast(pl.Float64) if by_step else pl.col("kl").sqrt()
+        runs = [
+            run.with_columns(place=place).sort("place")
+            for run in part.partition_by("record", maintain_order=True)
+        ]
         if method == "bon" or len(runs) == 1:
-            grid = runs[0]["kl"].to_numpy()
+            grid, kl = (runs[0][name].to_numpy() for name in ("place", "kl"))
         else:
-            reach = min(float(run["kl"][-1]) for run in runs)
-            points = max(run.height for run in runs)
-            grid = np.linspace(0, math.sqrt(reach), points) ** 2
+            reach, points = min(float(run["place"][-1]) for run in runs), max(run.height for run in runs)
+            grid = np.linspace(0, reach, points)
+            kl = np.mean([_interpolated(run, "kl", grid) for run in runs], 0) if by_step else grid**2
         # [scores, seeds, points]; a nan error (a single prompt) counts as none
         values = np.array([[_interpolated(run, name, grid) for run in runs] for name in SCORES])
         means = dict(zip(SCORES, values.mean(axis=1), strict=True))
@@ -72,12 +78,12 @@ def averaged(curves: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
             pl.lit(method).alias("method"),
             pl.lit(value, dtype=curves.schema[by.column]).alias(by.column),
         ]
-        rows.append(pl.DataFrame({"kl": grid, **means}).select(*which, pl.all()))
-    return pl.concat(rows).sort("method", by.column, "kl")
+        rows.append(pl.DataFrame({"place": grid, "kl": kl, **means}).select(*which, pl.all()))
+    return pl.concat(rows).sort("method", by.column, "place")
 
 
 def _interpolated(run: pl.DataFrame, name: str, grid: np.ndarray) -> np.ndarray:
-    return np.interp(np.sqrt(grid), np.sqrt(run["kl"].to_numpy()), run[name].to_numpy())
+    return np.interp(grid, run["place"].to_numpy(), run[name].to_numpy())
 
 
 def fitted(curves: pl.DataFrame, by_prompt: pl.DataFrame, by: Group = SIZES, *, draws: int = 1000) -> Fits:
@@ -136,7 +142,7 @@ def measured_peaks(mean: pl.DataFrame, method: str, by: Group = SIZES) -> pl.Dat
     """
     rows = []
     for (value,), curve in mean.filter(pl.col("method") == method).group_by(by.column, maintain_order=True):
-        curve = curve.sort("kl")
+        curve = curve.sort("place")
         top, end = curve.row(int(curve["gold"].arg_max() or 0), named=True), curve.row(-1, named=True)
         falls = top["gold"] - end["gold"] > 2 * math.hypot(top["gold_se"], end["gold_se"])
         rows.append((value, top["kl"], top["gold"], top["gold_se"], end["kl"], end["gold"], falls))
@@ -220,7 +226,7 @@ def furthest_fall(curves: pl.DataFrame, method: str) -> str:
     """The record of `method` whose gold ends furthest below its highest point."""
     falls = (
         curves.filter(method=method)
-        .sort("kl")
+        .sort(pl.coalesce("n", "step"))
         .group_by("record", maintain_order=True)
         .agg(fall=pl.col("gold").max() - pl.col("gold").last())
         .sort("fall", "record")

@@ -20,6 +20,9 @@ from overopt.store import Job
 from overopt.study import Study
 from overopt.validity import bag_of_words_r2
 
+DECIMALS = (
+    4  # of values by prompt, SDs and nats: a hundredth of their standard errors at most, and half the bytes
+)
 SHOWN_SCORES = 4000  # base samples whose gold scores are kept for a histogram
 
 
@@ -36,7 +39,8 @@ def gather(job: Job) -> None:
     tilts = [path for path in runs if (path / "tilt.parquet").is_file()]
     curves.write(pl.concat([_joined(runs, "curve"), _joined(tilts, "tilt")]), job.out / "curves.parquet")
     by_prompt = pl.concat([curves.read_by_prompt(run / "by_prompt.parquet") for run in runs])
-    curves.write_by_prompt(by_prompt, job.out / "by_prompt.parquet")
+    rounded = by_prompt.with_columns(pl.col("kl", "gold", "proxy").round(DECIMALS))
+    curves.write_by_prompt(rounded, job.out / "by_prompt.parquet")
     texts = [run / "texts.parquet" for run in runs if (run / "texts.parquet").is_file()]
     pl.concat([pl.read_parquet(path) for path in texts]).write_parquet(job.out / "texts.parquet")
     measured = [path / "proxy.json" for path in runs if (path / "proxy.json").is_file()]

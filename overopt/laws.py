@@ -74,6 +74,17 @@ class Fit:
         return value - half, value + half
 
 
+def at_least_usual(gold_se: ArrayLike) -> Float64[np.ndarray, " points"] | None:
+    """Standard errors to weigh points by: those below their median count as the median. None where that is 0.
+
+    A standard error over prompts says how well a point is known, not how well a form ought to meet it. A collapsed
+    policy answers every prompt alike: its small error must not pin the curve there.
+    """
+    se = np.asarray(gold_se, dtype=float)
+    usual = float(np.median(se))
+    return np.maximum(se, usual) if usual > 0 else None
+
+
 def fit(kl: ArrayLike, gold: ArrayLike, *, form: str, gold_se: ArrayLike | None = None) -> Fit:
     """Fit one form to the points (`kl` in nats, `gold`) of a curve by weighted least squares.
 

@@ -1,7 +1,8 @@
 """Curves drawn again: what else prompts and seeds could have shown, for intervals of whatever is made of curves."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,7 +17,8 @@ DRAWS = 400
 
 @dataclass(frozen=True)
 class Resampled:
-    """One curve, the mean over its seeds, on a grid of KL; `draws` of it, over prompts and seeds.
+    """One curve, the mean over its seeds, on a grid of KL or of steps, with the KL there; `draws` of it, over prompts
+    and seeds.
 
     Curves of the same prompts draw the same prompts, so that differences between them can be taken draw by draw.
     """
@@ -27,7 +29,8 @@ class Resampled:
 
     def at(self, kl: ArrayLike) -> tuple[Float64[np.ndarray, " at"], Float64[np.ndarray, "draws at"]]:
         """Mean and draws at each `kl` (nats), interpolated in sqrt(KL); ends are held beyond the grid."""
-        matrix = _interpolation(self.kl, np.atleast_1d(np.asarray(kl, dtype=float)))
+        at = np.atleast_1d(np.asarray(kl, dtype=float))
+        matrix = _interpolation(np.sqrt(self.kl), np.sqrt(at))
         return matrix @ self.mean, self.draws @ matrix.T
 
 
@@ -36,29 +39,38 @@ def resampled(
     by_prompt: pl.DataFrame,
     value: str = "gold",
     *,
+    by_step: bool = False,
     draws: int = DRAWS,
     points: int = 40,
 ) -> Resampled:
     """The curve that is the mean of the records (seeds) in `curves`, of `gold` or `proxy`.
 
     Seeds are drawn with replacement, and one set of prompts for all of them. With one seed only prompts are drawn.
+    Seeds meet at equal KL, or at equal steps with `by_step`: a KL penalty holds KL where it is, while gold moves on.
     """
-    found = [prompt_curve(by_prompt, str(r)) for r in curves["record"].unique(maintain_order=True)]
+    records = [str(record) for record in curves["record"].unique(maintain_order=True)]
+    found = [prompt_curve(by_prompt, record) for record in records]
     kls = [points["kl"].mean(1) for points in found]
-    shared = all(len(kl) == len(kls[0]) and np.allclose(kl, kls[0]) for kl in kls)
-    reach = min(float(kl[-1]) for kl in kls)
-    grid = kls[0] if shared else np.linspace(0, np.sqrt(reach), points) ** 2
+    places = [steps(by_prompt, record) for record in records] if by_step else [np.sqrt(kl) for kl in kls]
+    shared = all(len(at) == len(places[0]) and np.allclose(at, places[0]) for at in places)
+    grid = places[0] if shared else np.linspace(0, min(float(at[-1]) for at in places), points)
     prompts = found[0][value].shape[1]
     rng = np.random.default_rng(derive(0, "prompts", prompts, draws))
     counts = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=draws) / prompts  # [draws, prompts]
-    rng = np.random.default_rng(derive(0, "seeds", *sorted(curves["record"].unique().to_list())))
+    rng = np.random.default_rng(derive(0, "seeds", *sorted(records)))
     seeds = rng.multinomial(len(found), np.full(len(found), 1 / len(found)), size=draws) / len(found)
-    mean, drawn = np.zeros(len(grid)), np.zeros((draws, len(grid)))
-    for k, (kl, run) in enumerate(zip(kls, found, strict=True)):
-        matrix = _interpolation(kl, grid)
+    kl, mean, drawn = np.zeros(len(grid)), np.zeros(len(grid)), np.zeros((draws, len(grid)))
+    for k, (place, run) in enumerate(zip(places, found, strict=True)):
+        matrix = _interpolation(place, grid)
+        kl += matrix @ kls[k] / len(found)
         mean += matrix @ run[value].mean(1) / len(found)
         drawn += seeds[:, k : k + 1] * (counts @ (matrix @ run[value]).T)
-    return Resampled(grid, mean, drawn)
+    return Resampled(kl if by_step else grid**2, mean, drawn)
+
+
+def steps(by_prompt: pl.DataFrame, record: str) -> Float64[np.ndarray, " points"]:
+    """The steps of one record's points, in order."""
+    return by_prompt.filter(record=record)["step"].unique().sort().to_numpy().astype(float)
 
 
 def interval(draws: ArrayLike, level: float = 0.95) -> tuple[float, float]:
@@ -71,6 +83,18 @@ def interval(draws: ArrayLike, level: float = 0.95) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def over_groups(
+    values: ArrayLike, statistic: Callable[..., Any] = np.mean, *, draws: int = 2000
+) -> tuple[float, tuple[float, float]]:
+    """A statistic of one value a group (a proxy size, a run), and its interval over groups drawn with replacement.
+
+    `statistic` takes values and an `axis`.
+    """
+    found = np.asarray(values, dtype=float)
+    drawn = found[np.random.default_rng(0).integers(len(found), size=(draws, len(found)))]
+    return float(statistic(found, axis=0)), interval(statistic(drawn, axis=1))
+
+
 def slopes(x: Sequence[float], y: Float64[np.ndarray, "*draws x"]) -> Float64[np.ndarray, "*draws"]:
     """Least-squares slope of y against x, for each draw."""
     centred = np.asarray(x, dtype=float) - np.mean(x)
@@ -78,14 +102,11 @@ def slopes(x: Sequence[float], y: Float64[np.ndarray, "*draws x"]) -> Float64[np
 
 
 def _interpolation(
-    kl: Float64[np.ndarray, " points"], grid: Float64[np.ndarray, " grid"]
+    place: Float64[np.ndarray, " points"], grid: Float64[np.ndarray, " grid"]
 ) -> Float64[np.ndarray, "grid points"]:
-    """Weights that interpolate values at `kl`, which need not be sorted, linearly in sqrt(KL) at `grid`."""
-    order = np.argsort(kl, kind="stable")
-    d = np.sqrt(kl[order])
-    matrix = np.zeros((len(grid), len(kl)))
-    for column in range(len(kl)):
-        unit = np.zeros(len(kl))
-        unit[column] = 1.0
-        matrix[:, order[column]] = np.interp(np.sqrt(grid), d, unit)
+    """Weights that linearly interpolate values at `place`, which need not be sorted, at `grid`."""
+    order = np.argsort(place, kind="stable")
+    matrix = np.zeros((len(grid), len(place)))
+    for column, unit in zip(order, np.eye(len(place)), strict=True):
+        matrix[:, column] = np.interp(grid, place[order], unit)
     return matrix

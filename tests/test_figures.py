@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 
 from overopt import altair_page, figures, findings, gold_findings, pages
 from overopt.figures.optimisation import MOST_POINTS, thinned
-from overopt.figures.style import ordered_colours, short_number
+from overopt.figures.style import PENALTIES, ordered_colours, short_number
 
 
 @pytest.fixture(scope="module", params=[(4, 2), (1, 1)], ids=["4 sizes, 2 seeds", "1 size, 1 seed"])
@@ -141,7 +141,7 @@ def test_a_concatenation_takes_the_columns_that_fit(charts, width, columns):
 def test_thinning_keeps_ends_and_order():
     n = 1024
     kl = np.linspace(0, 6, n)
-    points = pl.DataFrame({"rm_params": [1] * n, "kl": kl, "gold": kl})
+    points = pl.DataFrame({"rm_params": [1] * n, "place": np.sqrt(kl), "kl": kl, "gold": kl})
     few = thinned(points)
     assert few.height <= MOST_POINTS
     assert few["kl"][0] == kl[0]
@@ -150,7 +150,8 @@ def test_thinning_keeps_ends_and_order():
 
 
 def test_thinning_leaves_short_curves_alone():
-    points = pl.DataFrame({"rm_params": [1] * 11, "kl": np.linspace(0, 6, 11), "gold": np.zeros(11)})
+    kl = np.linspace(0, 6, 11)
+    points = pl.DataFrame({"rm_params": [1] * 11, "place": kl, "kl": kl, "gold": np.zeros(11)})
     assert thinned(points).equals(points)
 
 
@@ -179,7 +180,7 @@ def test_colours_read_on_light_and_on_dark():
 def curve(gold, *, kl=None, se=0.01, **more):
     rows = {"kl": kl or list(range(len(gold))), "gold": gold, "gold_se": [se] * len(gold)}
     rows |= {"proxy": gold, "proxy_se": [se] * len(gold), "n": [2**k for k in range(len(gold))]}
-    words = {"method": "bon", "rm_params": 1, "record": "a"} | more
+    words = {"method": "bon", "rm_params": 1, "record": "a", "kl_penalty": 0.0} | more
     return pl.DataFrame(
         {name: pl.Series(name, value, strict=False) for name, value in rows.items()}
     ).with_columns(**{name: pl.lit(value) for name, value in words.items()})
@@ -198,6 +199,25 @@ def test_averaging_ppo_ends_where_the_shortest_run_ends():
     mean = findings.averaged(pl.concat([a, b]))
     np.testing.assert_allclose(mean["kl"], [0, 1, 4])
     np.testing.assert_allclose(mean["gold"], [0, 1, 2])  # b is linear in sqrt(KL): 1 at 1 nat, 2 at 4
+
+
+def test_a_penalised_run_is_followed_by_its_steps():
+    """KL stands still while gold falls: in order of KL the fall would be a zigzag."""
+    steps = {"n": None, "step": [0, 4, 8, 12], "method": "ppo", "kl_penalty": 0.1}
+    a = curve([0.0, 2.0, 1.0, 0.0], kl=[0.0, 4.0, 3.0, 4.0], record="a").with_columns(
+        **{
+            name: pl.Series(value) if isinstance(value, list) else pl.lit(value)
+            for name, value in steps.items()
+        }
+    )
+    alone = findings.averaged(a, PENALTIES)
+    assert alone["gold"].to_list() == [0.0, 2.0, 1.0, 0.0]
+    assert alone["place"].to_list() == [0.0, 4.0, 8.0, 12.0]
+    b = a.with_columns(gold=pl.col("gold") + 2, record=pl.lit("b"))[:3]
+    both = findings.averaged(pl.concat([a, b]), PENALTIES)
+    np.testing.assert_allclose(both["place"], np.linspace(0, 8, 4))
+    np.testing.assert_allclose(both["kl"], np.interp(both["place"], [0, 4, 8], [0, 4, 3]))
+    np.testing.assert_allclose(both["gold"], np.interp(both["place"], [0, 4, 8], [1, 3, 2]))
 
 
 def test_a_fall_is_more_than_two_standard_errors():

@@ -47,6 +47,14 @@ def test_seeds_widen_it_and_prompts_are_shared():
     assert (second.draws - first.draws).std() < 1e-12  # the same prompts: their difference is known
 
 
+def test_by_step_a_curve_is_followed_where_kl_stands_still():
+    golds = np.array([[[0.0] * 4, [2.0] * 4, [1.0] * 4]])
+    curves, by_prompt = tables(golds, [0.0, 4.0, 4.0])
+    found = resampled(curves, by_prompt, by_step=True)
+    assert found.kl.tolist() == [0, 4, 4]
+    assert found.mean.tolist() == [0, 2, 1]
+
+
 def test_runs_of_different_kl_meet_on_one_grid():
     one, two = (
         tables(np.array([[[0.0] * 4, [2.0] * 4]]), [0.0, 4.0]),

@@ -26,13 +26,13 @@ STAR = (
 
 
 def thinned(points: pl.DataFrame, by: Group = SIZES, most: int = MOST_POINTS) -> pl.DataFrame:
-    """At most `most` rows of each curve, about even in sqrt(KL), with both ends kept."""
+    """At most `most` rows of each curve, about even in `place` (see `findings.averaged`), with both ends kept."""
     kept = []
     for _, curve in points.group_by(by.column, maintain_order=True):
-        curve = curve.sort("kl")
+        curve = curve.sort("place")
         if curve.height > most:
-            d = curve["kl"].sqrt()
-            slot = ((d - d[0]) / (d[-1] - d[0]) * (most - 1)).floor()
+            at = curve["place"]
+            slot = ((at - at[0]) / (at[-1] - at[0]) * (most - 1)).floor()
             first = curve.with_columns(slot.alias("slot")).unique("slot", keep="first", maintain_order=True)
             curve = first.drop("slot")
         kept.append(curve)
@@ -40,10 +40,11 @@ def thinned(points: pl.DataFrame, by: Group = SIZES, most: int = MOST_POINTS) ->
 
 
 def _long(mean: pl.DataFrame, law: pl.DataFrame, by: Group) -> pl.DataFrame:
-    """One row a point and series: group, series, kl, score, low, high."""
+    """One row a point and series: group, series, place, kl, score, low, high."""
     parts = [
         mean.select(
             by.column,
+            "place",
             "kl",
             pl.lit(name).alias("series"),
             pl.col(name).alias("score"),
@@ -55,13 +56,14 @@ def _long(mean: pl.DataFrame, law: pl.DataFrame, by: Group) -> pl.DataFrame:
     none = pl.lit(None, dtype=pl.Float64)
     fit = law.select(
         by.column,
+        pl.col("kl").sqrt().alias("place"),
         "kl",
         pl.lit(SERIES[2]).alias("series"),
         pl.col("gold").alias("score"),
         none.alias("low"),
         none.alias("high"),
     )
-    rounded = [pl.col(name).round(4) for name in ("kl", "score", "low", "high")]
+    rounded = [pl.col(name).round(4) for name in ("place", "kl", "score", "low", "high")]
     return pl.concat([*parts, fit]).with_columns(by.labels()).with_columns(rounded).drop(by.column)
 
 
@@ -77,7 +79,7 @@ def gold_and_proxy(
     """Gold solid, proxy dashed and the law thin, against KL, one colour a group (paper: Fig. 1 and its kin).
 
     Args:
-        mean: the group's column, `kl, gold, gold_se, proxy, proxy_se`: curves averaged over seeds (nats, SDs).
+        mean: the group's column, `place, kl, gold, gold_se, proxy, proxy_se`: see `findings.averaged` (nats, SDs).
         law: the group's column, `kl, gold`: the fitted law on a grid.
         peaks: the group's column, `kl, gold`: the highest measured point of each curve, starred.
         by: what the curves differ in.
@@ -92,7 +94,7 @@ def gold_and_proxy(
     colour = by.colour(by.values(mean))
     styles = alt.Scale(domain=list(SERIES), range=[[1, 0], [6, 4], [1, 0]])
     widths = alt.Scale(domain=list(SERIES), range=[2.6, 1.6, 0.9])
-    base = alt.Chart(data).encode(x=x)
+    base = alt.Chart(data).encode(x=x, order="place:Q")
     band = (
         base.transform_filter(f"datum.series === '{SERIES[0]}'")
         .mark_area(clip=True)
@@ -139,7 +141,7 @@ def gold_against_proxy(mean: pl.DataFrame, *, description: str) -> Layered:
     """Gold score against proxy score along each curve, for both methods (paper: Fig. 8).
 
     Args:
-        mean: `method, rm_params, kl, gold, proxy`, averaged over seeds.
+        mean: `method, rm_params, place, kl, gold, proxy`, averaged over seeds.
         description: what a reader who cannot see the chart is told.
     """
     words = pl.col("method").replace({"bon": "best-of-n", "ppo": "PPO"}).alias("way")
