@@ -33,10 +33,11 @@
 # 1. **Text.** Sentences of film reviews {cite}`maas2011learning`: a few words are the prompt, the model
 #    completes the sentence.
 # 2. **Language models** of several sizes learn the text. One of them is the initial policy.
-# 3. **Gold** has two parts. Its rating models, whose mean counts, predict human ratings
-#    {cite}`hutto2014vader,pang2004sentimental,pang2005seeing`; they start from word vectors, counted over the reviews
-#    {cite}`levy2015improving`. Its fluency model tells real text from corrupted text and from texts of policies that
-#    were pushed too far. Gold is the rating of a text as far as it is text, and a low rating as far as it is not.
+# 3. **Gold** has two parts. Its rating models predict human ratings
+#    {cite}`hutto2014vader,pang2004sentimental,pang2005seeing`, and gold takes their mean; they start from word vectors,
+#    counted over the reviews {cite}`levy2015improving`. Its fluency models tell real text from corrupted text and from
+#    texts of policies that were pushed too far, and gold believes the strictest of them. Real text is worth its rating,
+#    text that is surely none is worth what the worst texts are rated, and in between gold mixes the two.
 # 4. **Pairs.** The initial policy completes each prompt twice; gold says which completion is better.
 # 5. **Proxies** of several sizes learn those pairs.
 # 6. **Optimisation** against each proxy, judged by gold: [the next page](01_gold_vs_optimisation).
@@ -62,7 +63,7 @@ proxies = (
     .sort("rm_params", "seed")
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-pipeline", "caption": "The pipeline (paper: Fig. 2): gold labels pairs of the initial policy's samples, proxies learn the labels, a policy is optimised against a proxy, and both judge the outcome."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-pipeline", "caption": "The pipeline (paper: Fig. 2): gold labels pairs of the initial policy's samples, proxies learn the labels, a policy is optimised against a proxy, and gold and the proxy judge the outcome."}}
 figures.pipeline(
     description="Ratings make gold, gold labels pairs, pairs make proxies, a policy is optimised against them."
 )
@@ -82,7 +83,12 @@ words = {
     "max_new_tokens": "tokens of a completion, at most",
 }
 counts = [[word, f"{r.chain['data'][key]:,}"] for key, word in words.items() if key in r.chain["data"]]
-counts.append(["pairs labelled by gold, for training", f"{r.chain['pairs']['train']:,}"])
+counts.append(
+    [
+        f"pairs labelled by gold for training (proxies see {r.study.proxies.pairs:,} at most)",
+        f"{r.chain['pairs']['train']:,}",
+    ]
+)
 counts.append(["pairs held out", f"{r.chain['pairs']['held_out']:,}"])
 counts.append(["parameters of the policy", f"{curves['policy_params'][0]:,}"])
 counts.append(["parameters of gold", f"{gold['params']:,}"])
@@ -125,7 +131,7 @@ pages.found(
     [gold_findings.say_gold(gold), gold_findings.say_words(gold)],
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-accuracy", "caption": "How often gold prefers the better text of a held-out pair, by kind of pair, with one standard error, beside the baseline."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-accuracy", "caption": "How often gold prefers the better text of a held-out pair, by kind of pair, with one standard error; beside it the baseline, and for spoilt text gold's fluency models alone. The dashed line is chance."}}
 figures.gold_accuracy(
     gold["pairs"], description="Held-out accuracy of gold and of its baseline by kind of pair."
 )
@@ -180,13 +186,14 @@ figures.proxy_validation(
 # - **No fine-tuning of the policy.** The initial policy is the pretrained model: its training text already has
 #   the form of the task. A completion that reaches the length limit is judged as it stands.
 # - **Gold is not human taste.** Its rating models learn ratings of whole texts and words, which were given without a
-#   prompt. Its fluency model learns that corrupted and over-optimised text is no text; the paper's gold had only
+#   prompt. Its fluency models learn that corrupted and over-optimised text is no text; the paper's gold had only
 #   human comparisons. The over-optimised texts come from policies trained against throw-away models that are used
-#   nowhere else, and the kinds of corruption were settled after seeing what policies wrote in trial runs. That gold
-#   falls far from the initial policy is therefore in part taught.
+#   nowhere else. The kinds of corruption, and the number of fluency models, were settled after seeing what policies
+#   wrote in trial runs: one model alone took loops of praise for text, which a second gold saw. That gold falls far from
+#   the initial policy is therefore in part taught.
 # - **The rating models do not start from a language model** but from word vectors, and read a vocabulary of their own.
 #   Language models of the same size, trained for minutes, came to predict ratings worse than a linear baseline does.
-#   Gold is larger than every proxy in sum; a single part of it need not be.
+#   Gold as a whole is larger than every proxy; one of its models alone need not be.
 # - **Few pairs.** The paper has 90,000, and several of ours share a prompt.
 # - **Frozen embeddings.** In the study `published` proxies keep the token embeddings of their language model. When they
 #   learn them, embeddings, which are most of a small model and are not counted in its size, make a bag of words that is

@@ -66,9 +66,9 @@ pages.card(
 )
 
 # %% tags=["remove-input"]
-pages.say(findings.say_trend(bon_peaks, "gold", "the highest gold"))
+pages.say(findings.say_trend(bon_peaks, "gold", "the highest gold") + " " + findings.say_seeds(curves))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon", "caption": "Best-of-n: score against KL, for each proxy size, mean over seeds (paper: Fig. 1a). Gold solid with a band of one standard error over prompts and seeds, proxy dashed, fitted law thin. Click a size in the legend to keep it; shift-click adds another; a click on the plot brings all back."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon", "caption": "Best-of-n: score against KL, for each proxy size, mean over seeds (paper: Fig. 1a). Gold solid with a band of one standard error, proxy dashed, fitted law dotted. The scale of a proxy's score is the one that predicts gold's choices best, so gold may lie above it. Click a size in the legend to keep it; shift-click adds another; a click on the plot brings all back."}}
 figures.gold_and_proxy(
     bon,
     e.sizes.law_lines("bon"),
@@ -90,7 +90,7 @@ pages.card(
 # %% tags=["remove-input"]
 pages.say(findings.say_trend(ppo_peaks, "gold", "the highest gold"))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size, mean over seeds (paper: Fig. 1b). Gold solid with a band of one standard error, proxy dashed, fitted law thin. A star marks the highest measured gold of each size."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size (paper: Fig. 1b). Gold solid with a band of one standard error, proxy dashed, fitted law dotted. A star marks the highest measured gold of each size."}}
 figures.gold_and_proxy(
     ppo,
     e.sizes.law_lines("ppo"),
@@ -111,7 +111,7 @@ pages.card(
 # %% tags=["remove-input"]
 pages.say(findings.say_reach(e.sizes.mean))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-proxy", "caption": "Gold score against proxy score along each curve, best-of-n solid, PPO dashed (paper: Fig. 8). On the dotted line the proxy would keep its promise."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-proxy", "caption": "Gold score against proxy score along each curve, best-of-n solid, PPO dashed (paper: Fig. 8). On the dotted line gold and the proxy's score are equal."}}
 figures.gold_against_proxy(
     e.sizes.mean, description="Gold score against proxy score, best-of-n and PPO, by proxy size."
 )
@@ -129,7 +129,7 @@ pages.table(
     ["n", "completion", "proxy", "gold"],
     [
         [
-            str(row["n"]),
+            f"{row['n']:,}" if row["n"] == row["most"] else f"{row['n']:,} to {row['most']:,}",
             pages.escaped(row["completion"]),
             pages.number(row["proxy"]),
             pages.number(row["gold"]),
@@ -167,14 +167,14 @@ pages.table(
 # %% [markdown]
 # ## What a second gold says
 #
-# Gold and a second gold share no rater's vote, no seed, and none of the texts that taught them what is no text. Where the
-# first falls and the second does not, it is gold that is wrong.
+# The two share no rater's vote, no seed, and none of the texts that taught them what is no text. Where the first falls and
+# the second does not, or the other way round, one of them is wrong.
 
 # %% tags=["remove-input"]
 by_second = e.sizes_by_second.peaks("ppo") if e.sizes_by_second else None
 pages.say(gold_findings.say_second_gold(r) + gold_findings.say_by_second(ppo_peaks, by_second))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-second-gold", "caption": "PPO: gold, and the second gold, against KL, by proxy size, mean over seeds (our own; the paper has one gold model)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-second-gold", "caption": "PPO: gold, and the second gold, against KL, by proxy size (our own; the paper has one gold model)."}}
 second = figure_tables.second_gold(e)
 pages.if_measured(
     second.height > 0,
@@ -194,7 +194,8 @@ pages.if_measured(
 #
 # :::{margin}
 # **Exact KL** sums over the whole vocabulary at each position of a sampled completion. **k1** and **k3** use
-# only the sampled token's log-ratio: k1 its mean, k3 a non-negative form with less variance.
+# only the sampled token's log-ratio: k1 its mean; k3 a non-negative form that varies less where KL is small and
+# more where it is large.
 # :::
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-estimators", "caption": "The sampled estimators k1 and k3 against the exact KL; on the line they agree."}}

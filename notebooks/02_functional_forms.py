@@ -62,34 +62,50 @@ figures.coefficients(
     e.sizes.coefficients("ppo"), title="PPO", description="Alpha and beta of PPO against proxy size."
 )
 
+# %% [markdown]
+# Both laws are linear in α and β, so a fit is one weighted least squares. Intervals hold 95% of bootstrap draws over
+# prompts, and over seeds where there are several. A fit says by its status whether its peak may be trusted; only such peaks
+# are listed.
+#
+# :::{margin}
+# **Status.** *ok*: the peak lies within the measured KL. *peak outside*: it is an extrapolation. *no peak*:
+# gold never turns down under this law. *underdetermined*: the sign of $\beta$ is not known.
+# *negative slope*: gold falls from the start. *too few points*: nothing was fitted.
+# :::
+
 # %% tags=["hide-input"]
 pages.table(
     pages.COEFFICIENT_HEADER,
     pages.coefficient_rows(e.sizes.coefficients("bon")),
-    caption="Best-of-n: coefficients of $d(\\alpha - \\beta d)$ and its peak, with 95% intervals.",
+    caption="Best-of-n: coefficients of $d(\\alpha - \\beta d)$ with 95% intervals.",
     name="tab-bon",
-    align="llrrrr",
+    align="llrr",
 )
 
 # %% tags=["hide-input"]
 pages.table(
     pages.COEFFICIENT_HEADER,
     pages.coefficient_rows(e.sizes.coefficients("ppo")),
-    caption="PPO: coefficients of $d(\\alpha - \\beta \\ln\\,d)$ and its peak, with 95% intervals.",
+    caption="PPO: coefficients of $d(\\alpha - \\beta \\ln\\,d)$ with 95% intervals.",
     name="tab-ppo",
-    align="llrrrr",
+    align="llrr",
+)
+
+# %% tags=["hide-input"]
+pages.table(
+    ["method", *pages.PEAK_HEADER],
+    [
+        [findings.NAMES[method], *row]
+        for method in ("bon", "ppo")
+        for row in pages.peak_rows(e.sizes.coefficients(method))
+    ],
+    caption="Peaks of the laws whose status is *ok*, with 95% intervals; an upper end of ∞ means that some draws never turn "
+    "down.",
+    name="tab-peaks",
+    align="lrrr",
 )
 
 # %% [markdown]
-# Both laws are linear in α and β, so a fit is one weighted least squares. Intervals hold 95% of bootstrap draws over
-# prompts and seeds. A fit says by its status whether its peak may be trusted.
-#
-# :::{margin}
-# **Status.** *ok*: the peak lies within the measured KL. *peak outside*: it is an extrapolation. *no peak*:
-# gold never turns down under this law. *underdetermined*: the sign of $\beta$ is not known.
-# *too few points*: nothing was fitted.
-# :::
-#
 # ## The highest gold
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-tops", "caption": "The highest gold of best-of-n within the measured n against proxy parameters: measured, with one standard error, and by the fitted law (paper: Fig. 12, where both rise together with size)."}}
@@ -167,9 +183,8 @@ pages.table(
 # %% [markdown]
 # ## Does a law know what comes next?
 #
-# For best-of-n the law is fitted to $n \le 1{,}024$ and then asked about $n$ up to
-# many times that, on the same prompts, with far more samples of each. For PPO it is fitted left of a line and asked
-# about the right.
+# For best-of-n the law is fitted to $n \le 1{,}024$ and then asked about much larger $n$, on the same prompts, with far more
+# samples of each. For PPO it is fitted to the first 60% of the distance $d$ that a run covers, and asked about the rest.
 
 # %% tags=["remove-input"]
 pages.card(
@@ -178,7 +193,7 @@ pages.card(
     16,
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-far", "caption": "Best-of-n far beyond the vertical line at the largest n of the other figures; the law (thin) was fitted left of it (paper: Fig. 26a). Proxies of the number of pairs with which sizes are compared."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-far", "caption": "Best-of-n far beyond the vertical line at the largest n of the other figures; the law (dotted) was fitted left of it (paper: Fig. 26a). The proxies are those of the figures above."}}
 far = figure_tables.far_means(e)
 pages.if_measured(
     far.height > 0,
@@ -194,7 +209,7 @@ pages.if_measured(
 # %% tags=["hide-input"]
 beyond = claims_laws.far_error(e)
 pages.table(
-    ["proxy", "pairs", "n", "gold", "by the law", "difference ± one SE"],
+    ["proxy size", "pairs", "n", "gold", "by the law", "difference ± one SE"],
     [
         [
             pages.short_number(row["rm_params"]),
@@ -202,7 +217,7 @@ pages.table(
             f"{row['n']:,}",
             pages.number(row["gold"]),
             pages.number(row["predicted"]),
-            f"{pages.number(row['gold'] - row['predicted'])} ± {pages.number(row['difference_se'])}",
+            pages.with_se(row["gold"] - row["predicted"], row["difference_se"]),
         ]
         for row in beyond.sort("rm_params", "pairs", "n").iter_rows(named=True)
         if row["n"] == beyond["n"].max()
@@ -212,7 +227,7 @@ pages.table(
     name="tab-far",
 ) if beyond.height else pages.not_measured("best-of-n beyond the n that laws are fitted to")
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-early", "caption": "PPO: the law (thin) fitted to the first 60% of each curve's distance, about where the vertical line stands, against what came after (paper: Fig. 26b)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-early", "caption": "PPO: the law (dotted) fitted to the first 60% of each curve's distance, about where the vertical line stands, against what came after (paper: Fig. 26b)."}}
 ppo = e.sizes.of("ppo")
 figures.gold_and_proxy(
     ppo,

@@ -47,7 +47,7 @@ pages.card(
     7,
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-data-bon", "caption": "Best-of-n against proxies of the smaller of two sizes, by number of training pairs (paper: Fig. 4a). Gold solid with a band of one standard error, proxy dashed, fitted law thin."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-data-bon", "caption": "Best-of-n against proxies of the smaller of two sizes, by number of training pairs (paper: Fig. 4a). Gold solid with a band of one standard error, proxy dashed, fitted law dotted."}}
 part = e.data(e.data_sizes[0]) if e.data_sizes else None
 pages.if_measured(
     part is not None and part.has("bon"),
@@ -55,6 +55,7 @@ pages.if_measured(
         part.of("bon"),
         part.law_lines("bon"),
         by=figures.PAIRS,
+        title=pages.proxy_title(part),
         description="Best-of-n against one proxy size, by number of training pairs.",
     ),
 )
@@ -67,6 +68,7 @@ pages.if_measured(
         part.of("bon"),
         part.law_lines("bon"),
         by=figures.PAIRS,
+        title=pages.proxy_title(part),
         description="Best-of-n against one proxy size, by number of training pairs.",
     ),
 )
@@ -79,6 +81,7 @@ pages.if_measured(
         part.of("ppo"),
         part.law_lines("ppo"),
         by=figures.PAIRS,
+        title=pages.proxy_title(part),
         description="PPO against one proxy size, by number of training pairs.",
     ),
 )
@@ -158,7 +161,7 @@ pages.if_measured(
     ),
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-beta-data", "caption": "\u03b2 of best-of-n against training pairs, mean over proxy sizes with one standard error of that mean (paper: Fig. 18). Both are less clean than against proxy size, in the paper as well."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-beta-data", "caption": "\u03b2 of best-of-n against training pairs, mean over proxy sizes with one standard error of that mean (paper: Fig. 18)."}}
 pages.if_measured(
     by_data.height > 1,
     lambda: figures.lines(
@@ -190,11 +193,12 @@ pages.if_measured(
         x=figures.log_axis(
             epochs.with_columns(seen=pl.col("pairs") * pl.col("epochs")),
             "seen",
-            "pairs seen (pairs x epochs)",
+            "pairs seen (pairs × epochs)",
         ),
         y="gold",
         y_title="gold at the largest n (SDs)",
         by=figures.Group("epochs", "Epochs", "{:d}".format),
+        title=pages.proxy_title(epochs),
         description="Gold of best-of-n at the largest n against pairs seen, by number of epochs.",
     ),
 )
@@ -209,7 +213,7 @@ pages.card(
     11,
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-bon", "caption": "Best-of-n by policy size, against the smaller of two proxies (paper: Fig. 7a). Scores are relative to the main policy, so the curves start apart. The other policies have fewer samples a prompt and go to a smaller n."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-bon", "caption": "Best-of-n by policy size, against the smaller of two proxies (paper: Fig. 7a). All scores are relative to the start of the main policy. A star marks the highest gold. The other policies have fewer samples a prompt and go to a smaller n."}}
 part = e.policies(e.policy_proxies[0]) if e.policy_proxies else None
 pages.if_measured(
     part is not None and part.has("bon"),
@@ -218,6 +222,7 @@ pages.if_measured(
         part.law_lines("bon"),
         part.peaks("bon"),
         by=figures.POLICIES,
+        title=pages.proxy_title(part),
         description="Best-of-n of policies of three sizes against one proxy.",
     ),
 )
@@ -231,6 +236,7 @@ pages.if_measured(
         part.law_lines("ppo"),
         part.peaks("ppo"),
         by=figures.POLICIES,
+        title=pages.proxy_title(part),
         description="PPO of policies of three sizes against one proxy.",
     ),
 )
@@ -244,11 +250,12 @@ pages.if_measured(
         part.law_lines("ppo"),
         part.peaks("ppo"),
         by=figures.POLICIES,
+        title=pages.proxy_title(part),
         description="PPO of policies of three sizes against one proxy.",
     ),
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-zeroed", "caption": "The same as the PPO figure of the smaller proxy, each policy's own start set to 0 (paper: Fig. 23)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-zeroed", "caption": "PPO by policy size against the smaller proxy once more, with each policy's own start set to 0 (paper: Fig. 23)."}}
 zeroed = figure_tables.rezeroed(e)
 pages.if_measured(
     zeroed.height > 0,
@@ -285,7 +292,7 @@ pages.card(
     15,
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-step", "caption": "KL against PPO step by proxy size, a line for each seed (paper: Fig. 16)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-step", "caption": "KL against PPO step by proxy size, a line for each run (paper: Fig. 16)."}}
 figures.kl_against_step(
     e.sizes.curves.filter(method="ppo"), description="KL against PPO step, by proxy size."
 )

@@ -44,7 +44,7 @@ pages.card(
     14,
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-penalty", "caption": "PPO with and without a KL penalty, against the smaller of two proxies: gold solid, proxy dashed (paper: Fig. 9, whose policy and proxy have the same size)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-penalty", "caption": "PPO with and without a KL penalty, against the smaller of two proxies: gold solid with a band of one standard error, proxy dashed (paper: Fig. 9, whose policy and proxy have the same size). Where a line stands upright, gold moved while KL did not."}}
 part = e.penalties(e.penalty_proxies[0]) if e.penalty_proxies else None
 pages.if_measured(
     part is not None,
@@ -52,6 +52,7 @@ pages.if_measured(
         part.of("ppo"),
         part.law_lines("ppo").clear(),
         by=figures.PENALTIES,
+        title=pages.proxy_title(part),
         description="PPO with KL penalties, against the smaller proxy.",
     ),
 )
@@ -64,6 +65,7 @@ pages.if_measured(
         part.of("ppo"),
         part.law_lines("ppo").clear(),
         by=figures.PENALTIES,
+        title=pages.proxy_title(part),
         description="PPO with KL penalties, against the larger proxy.",
     ),
 )
@@ -85,21 +87,21 @@ pages.if_measured(
 ends = figure_tables.penalty_ends(e)
 pages.table(
     [
-        "proxy",
-        "penalty",
-        "KL at the end",
+        "proxy size",
+        "penalty (SDs a nat)",
+        "KL at the end (nats)",
         "gold",
         "gold of early stopping",
-        "proxy",
-        "proxy of early stopping",
+        "proxy score",
+        "proxy score of early stopping",
     ],
     [
         [
             pages.short_number(row["rm_params"]),
             f"{row['kl_penalty']:g}",
             pages.number(row["kl"], 1),
-            f"{pages.number(row['gold'])} ± {pages.number(row['gold_se'])}",
-            f"{pages.number(row['gold_free'])} ± {pages.number(row['gold_se_free'])}",
+            pages.with_se(row["gold"], row["gold_se"]),
+            pages.with_se(row["gold_free"], row["gold_se_free"]),
             pages.number(row["proxy"]),
             pages.number(row["proxy_free"]),
         ]

@@ -23,7 +23,9 @@
 # :::{margin}
 # **Correlation** of proxy and gold is taken within prompts, over samples of the initial policy.
 #
-# **Perfect**: best-of-n by gold itself.
+# **Perfect selection**: best-of-n by gold itself.
+#
+# **X, Z**: gold, and the noise that the proxy adds to it.
 # :::
 
 # %% tags=["parameters", "remove-input"]
@@ -49,7 +51,7 @@ pages.card(
     19,
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-null", "caption": "Simulated best-of-n where proxy = gold + normal noise, by the noise's variance: gold as simulated, and proxy times Var X / (Var X + Var Z) (paper: appendix A)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-null", "caption": "Simulated best-of-n where proxy = gold + normal noise, by the noise's variance: gold as simulated, and proxy times Var X / (Var X + Var Z) (paper: appendix A). Where one line shows, the two coincide."}}
 null = goodhart.null_curves()
 figures.lines(
     null,
@@ -65,8 +67,9 @@ figures.lines(
 # ## How much of our loss is noise?
 #
 # Best-of-n by gold itself is the most that selection could give. A proxy whose correlation with gold is $\rho$ would
-# give $\rho$ times as much if all were normal: what is missing up to there is regressional. What is missing beyond
-# is extremal: the proxy knows less at the top of its range than in its middle.
+# give $\rho$ times as much if all were normal: the difference between the two is the *regressional* loss. What is
+# measured may be less again: that difference is the *extremal* loss, of a proxy that knows less at the top of its range than
+# in its middle. Where it is negative, the proxy knows more there.
 
 # %% tags=["remove-input"]
 loss = goodhart.losses(e)
@@ -86,7 +89,15 @@ figures.lines(
 
 # %% tags=["hide-input"]
 pages.table(
-    ["proxy", "correlation ρ", "perfect", "noise alone", "measured", "regressional loss", "extremal loss"],
+    [
+        "proxy size",
+        "correlation ρ",
+        "perfect selection",
+        "noise alone",
+        "measured",
+        "regressional loss",
+        "extremal loss",
+    ],
     [
         [
             pages.short_number(row["rm_params"]),
@@ -104,7 +115,7 @@ pages.table(
 # %% [markdown]
 # ## Iterated RLHF
 #
-# If KL distances of rounds add up, $k$ rounds of $d/k$ each, every one with a proxy trained on the policy it starts from,
+# If distances and gains of rounds add up, $k$ rounds of $d/k$ each, every one with a proxy trained on the policy it starts from,
 # give $d(\alpha - \beta \ln\,d + \beta \ln\,k)$. We did it: new pairs, labelled by gold, a new proxy, PPO from where the
 # last round ended.
 
@@ -121,7 +132,7 @@ pages.if_measured(
     rounds.height > 0,
     lambda: figures.lines(
         rounds,
-        x=figures.linear_axis("path", "distance along the way: sum over rounds of √KL (√nats)"),
+        x=figures.linear_axis("path", "distance: sum over rounds of √KL (√nats)"),
         y="gold",
         y_title="gold (SDs)",
         by=figures.ROUNDS,
@@ -132,13 +143,21 @@ pages.if_measured(
 # %% tags=["hide-input"]
 ends = e.rounds
 pages.table(
-    ["rounds", "distance (√nats)", "KL from the start", "gold", "by the formula", "second gold", "proxy"],
+    [
+        "rounds",
+        "distance (√nats)",
+        "KL from the start (nats)",
+        "gold",
+        "by the formula",
+        "second gold",
+        "proxy score",
+    ],
     [
         [
             str(row["rounds"]),
             pages.number(row["path"], 1),
             pages.number(row["kl"], 1),
-            f"{pages.number(row['gold'])} ± {pages.number(row['gold_se'])}",
+            pages.with_se(row["gold"], row["gold_se"]),
             pages.number(row["predicted"]),
             pages.number(row["gold_second"]),
             pages.number(row["proxy"]),
@@ -160,7 +179,8 @@ pages.say(goodhart.say_rounds(e))
 #   the texts that taught it. The second gold, made from other raters, seeds and texts, judges that.
 # - Verdicts are about the curves of this study. A verdict of *cannot tell* says that an interval was too wide, not
 #   that a claim is wrong.
-# - Seeds are few. Intervals over two or three seeds are too narrow.
+# - Seeds are few. Intervals over two or three seeds are too narrow; where there is one run, they are over prompts alone and
+#   say nothing of another run.
 
 # %% tags=["remove-input"]
 pages.about(r, "05_goodhart_and_implications")

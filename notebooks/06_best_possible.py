@@ -60,7 +60,7 @@ figures.lines(
 # %% [markdown]
 # ## What it is worth to gold
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-frontier-gold", "caption": "Gold of the same policies. The policy that is best for the proxy need not be best for gold (our own)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-frontier-gold", "caption": "Gold of the same policies: the frontier is the best by the proxy, and gold may see that otherwise (our own)."}}
 shown = frontier.curves(e, "gold")
 figures.lines(
     shown,
@@ -76,15 +76,15 @@ figures.lines(
 table = frontier.table(e)
 pages.table(
     [
-        "proxy",
+        "proxy size",
         "KL (nats)",
-        "frontier",
+        "proxy score: frontier",
         "best-of-n",
         "PPO",
-        "gold of the frontier",
-        "of best-of-n",
-        "of PPO",
-        "perfect",
+        "gold: frontier",
+        "best-of-n",
+        "PPO",
+        "gold's own frontier",
     ],
     [
         [
@@ -98,7 +98,8 @@ pages.table(
         ]
         for row in table.iter_rows(named=True)
     ],
-    caption="Proxy score and gold (SDs) at equal KL; *perfect* is the frontier of gold itself.",
+    caption="Proxy score and gold (SDs) at equal KL, where the frontier has 30 effective samples a prompt or more. Last: the "
+    "frontier of a policy tilted by gold itself.",
     name="tab-frontier",
 )
 

@@ -50,6 +50,7 @@ pages.if_measured(
         y_title="KL needed (nats)",
         by=figures.SIZES,
         kind="what",
+        y_nats=True,
         description="KL that best-of-n and PPO need to reach a level of gold, by proxy size.",
     ),
 )
@@ -65,6 +66,7 @@ pages.if_measured(
         y_title="KL needed (nats)",
         by=figures.SIZES,
         kind="what",
+        y_nats=True,
         description="KL that best-of-n and PPO need to reach a level of proxy score, by proxy size.",
     ),
 )

@@ -35,7 +35,7 @@ e = Evidence(r)
 # %% tags=["remove-input"]
 pages.say(front_page.in_short(r, e))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-headline", "caption": "A policy optimised by PPO against proxies of several sizes: the proxy's score (dashed) keeps rising while gold (solid, with a band of one standard error) falls. A star marks the highest gold. Click a size in the legend to keep it."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-headline", "caption": "A policy optimised by PPO against proxies of several sizes: the proxy's own score (dashed), and gold (solid, with a band of one standard error), which a star marks at its highest. Click a size in the legend to keep it."}}
 figures.gold_and_proxy(
     e.sizes.of("ppo"),
     e.sizes.law_lines("ppo"),
@@ -62,8 +62,10 @@ pages.verdict_cards(r.verdicts)
 # - **Across**: how far the policy has moved from where it began, as KL in nats on a square-root scale. A nat is about what
 #   best-of-6 costs.
 # - **Up**: scores in standard deviations of gold over samples of the initial policy, which has score 0 and KL 0.
-# - **Solid** lines are gold, with a band of one standard error over prompts and seeds; **dashed** lines are the proxy's
-#   own score; **thin** lines are the fitted law. Colours run from small (warm) to large (cool).
+# - **Solid** lines are gold, with a band of one standard error over prompts, and over seeds where there are several;
+#   **dashed** lines are the proxy's own score; **dotted** lines are the fitted law. Bars are one standard error to each
+#   side. Colours run from small (warm) to large (cool).
+# - **PPO** may go back: where a run's KL falls, its line turns left, or stands upright where gold moves and KL does not.
 # - Hover for numbers; click a legend entry to keep it, shift-click for more, the plot to see all again. Each
 #   figure's data can be downloaded below it. Without JavaScript charts are pictures. Nothing is fetched from a network.
 #

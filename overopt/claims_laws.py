@@ -8,7 +8,7 @@ from scipy.stats import gmean
 
 from overopt.alternatives import OWN, TURNS, held_out_error
 from overopt.evidence import Evidence, Slice
-from overopt.findings import FORMS, prompt_points
+from overopt.findings import FORMS, NAMES, prompt_points
 from overopt.laws import at_least_usual, fit, predict
 from overopt.outcomes import Outcome, Verdict, by_share, jointly, not_measured, within
 from overopt.pages import interval as in_words
@@ -103,7 +103,8 @@ def coefficients_follow_size(evidence: Evidence) -> Outcome:
         side = sign * np.array([low, high])
         holds, fails = bool(side.min() > 0), bool(side.max() < 0)
         parts.append(within(value, (low, high), "", holds=holds, fails=fails))
-        words.append(f"{name} of {'best-of-n' if method == 'bon' else 'PPO'} {in_words(value, low, high)}")
+        letter = {"alpha": "α", "beta": "β"}[name]
+        words.append(f"{letter} of {NAMES[method]} {in_words(value, low, high)}")
     first = parts[0]
     return Outcome(
         jointly(parts),
@@ -123,7 +124,7 @@ def alpha_is_shared(evidence: Evidence) -> Outcome:
     mean = float(np.mean([item.fit.alpha for item in fits]))
     scale = math.log10(max(sizes) / min(sizes)) / abs(mean)
     value, (low, high) = found[0] * scale, sorted(end * scale for end in found[1])
-    words = "change of alpha from the smallest to the largest size, as a share of its mean"
+    words = "change of α from the smallest to the largest size, as a share of its mean"
     return within(value, (low, high), words, holds=max(-low, high) < FLAT, fails=low > FLAT or high < -FLAT)
 
 

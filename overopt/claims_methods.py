@@ -11,6 +11,7 @@ from overopt.evidence import Evidence
 from overopt.gaussian_null import best_of_n_of_noisy
 from overopt.outcomes import Outcome, Verdict, jointly, not_measured, within
 from overopt.pages import interval as in_words
+from overopt.pages import number
 from overopt.resampling import Resampled, interval, over_groups, resampled
 
 SAME = 0.15  # SDs: a difference in gold that counts as none
@@ -37,9 +38,7 @@ def rl_spends_more(evidence: Evidence) -> Outcome:
         ratios.append(kl_for_gold(ppo, level) / np.maximum(kl_for_gold(bon, level), 0.05))
     middle = np.nanmedian(np.stack(ratios), 0)
     value, (low, high) = float(np.nanmedian(middle)), interval(middle)
-    words = (
-        "KL that PPO needs over KL that best-of-n needs for four fifths of the lower peak, median over sizes"
-    )
+    words = "KL that PPO needs over KL that best-of-n needs for 80% of the lower of their highest golds, median over sizes"
     return within(value, (low, high), words, holds=low > 1.5, fails=high < 1.5)
 
 
@@ -108,7 +107,7 @@ def penalty_is_early_stopping(evidence: Evidence) -> Outcome:
         wider.append(within(float(between.mean()), (least, most), "", holds=least > 0, fails=most < 0))
         words.append(
             f"proxy of {part_name(proxy)}: gold {in_words(float(gold.mean()), low, high)}, "
-            f"gap {in_words(float(between.mean()), least, most)}"
+            f"proxy less gold {in_words(float(between.mean()), least, most)}"
         )
     if not same:
         return not_measured("KL penalties")
@@ -147,7 +146,7 @@ def regressional(evidence: Evidence, *, prompts: int = 4000, samples: int = 1024
         float(np.std(ratios, ddof=1) / math.sqrt(3)) + 1.96 * null.gold_se[-1],
     )
     ends = (value - spread, value + spread)
-    words = f"slope of gold on proxy over Var X / (Var X + Var Z), three variances; {turned} of 3 curves turn down"
+    words = f"{turned} of 3 simulated curves turn down; slope of gold on proxy over Var X / (Var X + Var Z)"
     return within(
         value, ends, words, holds=abs(value - 1) < 0.02 and not turned, fails=abs(value - 1) > 0.05, digits=3
     )
@@ -172,9 +171,10 @@ def rounds_follow_the_formula(evidence: Evidence) -> Outcome:
         else "does not hold"
     )
     words = "; ".join(
-        f"{row['rounds']} rounds: gold {row['gold']:.2f}, by the formula {row['predicted']:.2f}"
+        f"{row['rounds']} rounds: gold {number(row['gold'])}, by the formula {number(row['predicted'])}"
         for row in many.iter_rows(named=True)
     )
     ends = (float(errors[worst] - half[worst]), float(errors[worst] + half[worst]))
-    said = f"One round: gold {best:.2f}; {words} (SDs; the statistic is the larger error of the formula)."
+    said = f"One round: gold {number(best)}; {words} (SDs). "
+    said += f"The formula errs by up to {in_words(float(errors[worst]), *ends)}."
     return Outcome(verdict, float(errors[worst]), ends, said)

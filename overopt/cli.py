@@ -35,13 +35,17 @@ def run(
     workers: Workers = None,
     batch: Batch = 256,
     no_recompute: NoRecompute = False,
+    stage: Annotated[str, arg(help="key of the one stage to compute; those it needs must be there")] = "",
 ) -> None:
     """Compute what is missing of a study. A run that was stopped goes on where it was."""
     from overopt import runner
     from overopt.study import load_study
 
-    spec = load_study(study)
-    folder = runner.run(spec, runner.make_runtime(device, workers, batch), recompute=not no_recompute)
+    spec, runtime = load_study(study), runner.make_runtime(device, workers, batch)
+    if stage:
+        print(f"stage {stage}: result in {runner.run_stage(spec, stage, runtime)}")
+        return
+    folder = runner.run(spec, runtime, recompute=not no_recompute)
     print(f"study {spec.name}: every stage is there; tables in {folder}")
 
 
@@ -50,6 +54,7 @@ def plan(study: StudyName, json: Annotated[bool, arg(help="the graph as JSON")] 
     """List the stages of a study, and which of them are already there."""
     from overopt import runner
     from overopt.plan import plan as make_plan
+    from overopt.record import RECORD
     from overopt.store import Store
     from overopt.study import load_study
 
@@ -57,7 +62,9 @@ def plan(study: StudyName, json: Annotated[bool, arg(help="the graph as JSON")] 
     problems = {stage.key: store.problem(stage) for stage in runner.unfinished(graph, store)}
     if json:
         rows = [
-            stage.identity | {"key": stage.key, "title": stage.title, "done": stage.key not in problems}
+            stage.identity
+            | {"key": stage.key, "title": stage.title, "done": stage.key not in problems}
+            | {"record": str((store.folder(stage) / RECORD).relative_to(store.root))}
             for stage in graph.stages
         ]
         print(jsonlib.dumps(rows, indent=1))

@@ -151,7 +151,10 @@ class Evidence:
 
     @cached_property
     def epochs(self) -> pl.DataFrame:
-        """Best-of-n at the largest n by pairs and passes, means over seeds: `pairs, epochs, gold, gold_se, rm_loss`."""
+        """Best-of-n at the largest n by pairs and passes, means over seeds.
+
+        Columns: `pairs, epochs, rm_params, gold, gold_se, rm_loss`.
+        """
         repeated = self.curves.filter(pl.col("epochs") > 1, method="bon")
         if repeated.is_empty():
             return pl.DataFrame()
@@ -161,6 +164,7 @@ class Evidence:
         return (
             last.group_by("pairs", "epochs")
             .agg(
+                pl.col("rm_params").first(),
                 pl.col("gold").mean(),
                 pl.col("rm_loss").mean(),
                 gold_se=(pl.col("gold_se").mean() ** 2 + pl.col("gold").var().fill_null(0) / pl.len()).sqrt(),

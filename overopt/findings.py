@@ -49,13 +49,14 @@ def averaged(curves: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
     """Mean over seeds: columns `method`, that of `by`, `place, kl, gold, gold_se, proxy, proxy_se`, sorted by `place`.
 
     Best-of-n is averaged at each n. PPO runs reach different KL at the same step, so their scores are
-    interpolated in sqrt(KL) onto one grid that ends where the shortest run ends: `place` is sqrt(KL). Where a KL
-    penalty holds KL still while gold moves on, they are interpolated in steps, and `place` is the step. The seeds
-    judge the same prompts, whose error does not shrink with seeds: se^2 = mean(se^2) + variance over seeds / seeds.
+    interpolated in sqrt(KL) onto one grid that ends where the shortest run ends: `place` is sqrt(KL). A single run is
+    followed by its steps, and so are runs with a KL penalty, which holds KL still while gold moves on: `place` is
+    the step. The seeds judge the same prompts, whose error does not shrink with seeds: se^2 = mean(se^2) + variance
+    over seeds / seeds.
     """
     rows = []
     for (method, value), part in curves.group_by("method", by.column, maintain_order=True):
-        by_step = bool(part["kl_penalty"].max())
+        by_step = method == "ppo" and ((part["kl_penalty"] > 0).any() or part["record"].n_unique() == 1)
         place = pl.col("step").cast(pl.Float64) if by_step else pl.col("kl").sqrt()
         runs = [
             run.with_columns(place=place).sort("place")
@@ -150,6 +151,28 @@ def measured_peaks(mean: pl.DataFrame, method: str, by: Group = SIZES) -> pl.Dat
     return pl.DataFrame(rows, schema=names, orient="row").sort(by.column)
 
 
+def say_seeds(curves: pl.DataFrame) -> str:
+    """How many seeds stand behind the curves of each method, and so what their bands and intervals are over."""
+    parts = []
+    for method, name in NAMES.items():
+        rows = curves.filter(method=method)
+        if rows.height:
+            counts = rows.group_by("rm_params").agg(pl.col("record").n_unique())["record"]
+            low, high = int(counts.min()), int(counts.max())  # type: ignore[arg-type]
+            many = f"{low}" if low == high else f"{low} to {high}"
+            over = (
+                "prompts and seeds"
+                if low > 1
+                else "prompts alone"
+                if high == 1
+                else "prompts, and seeds where there are several"
+            )
+            parts.append(
+                f"{name}: {many} seed{'s' if high > 1 else ''} a proxy size, so bands are over {over}"
+            )
+    return "; ".join(parts) + "."
+
+
 def say_falls(peaks: pl.DataFrame) -> str:
     """How many gold curves rise and then fall inside the measured range."""
     falling, count, reach = sum(peaks["falls"]), peaks.height, max(peaks["end_kl"])
@@ -168,6 +191,10 @@ def say_trend(values: pl.DataFrame, column: str, what: str) -> str:
     what = what[0].upper() + what[1:]
     steps = [after > before for before, after in pairwise(numbers)]
     ends = f"from {numbers[0]:.2f} ({sizes[0]} parameters) to {numbers[-1]:.2f} ({sizes[-1]})"
+    top, low = (f(range(len(numbers)), key=numbers.__getitem__) for f in (max, min))
+    for word, k in (("highest", top), ("lowest", low)):
+        if k not in (0, len(numbers) - 1):
+            ends += f", {word} {numbers[k]:.2f} ({sizes[k]})"
     if all(steps):
         return f"{what} rises with every step in proxy size, {ends}."
     if not any(steps):
@@ -235,9 +262,17 @@ def furthest_fall(curves: pl.DataFrame, method: str) -> str:
 
 
 def best_of_n_texts(texts: pl.DataFrame, curves: pl.DataFrame) -> pl.DataFrame:
-    """The best-of-n texts of the first prompt of the record with the furthest fall, in order of n."""
+    """The best-of-n texts of the first prompt of the record with the furthest fall, in order of n.
+
+    A completion that stays the best for several n stands once, from `n` to `most`.
+    """
     bon = texts.filter(record=furthest_fall(curves, "bon"))
-    return bon.filter(prompt_text=bon["prompt_text"][0]).sort("n")
+    shown = bon.filter(prompt_text=bon["prompt_text"][0]).sort("n")
+    same = (pl.col("completion") != pl.col("completion").shift()).fill_null(True).cum_sum().alias("same")
+    once = shown.group_by(same, maintain_order=True).agg(
+        pl.exclude("n").first(), pl.col("n").min(), most=pl.col("n").max()
+    )
+    return once.drop("same")
 
 
 def ppo_texts(texts: pl.DataFrame, curves: pl.DataFrame, *, each: int = 2) -> pl.DataFrame:
@@ -255,7 +290,7 @@ def ppo_texts(texts: pl.DataFrame, curves: pl.DataFrame, *, each: int = 2) -> pl
     far = float(curve.sort("step")["kl"][-1]) > 1.5 * top["kl"]
     stages = {steps[0]: "initial policy", steps[-1]: "far past it" if far else "end of the run"}
     if way:
-        stages[way[len(way) // 2]] = "before"
+        stages[way[len(way) // 2]] = "before the highest"
     stages[peak] = "highest gold"  # where it coincides with another stage, this is what matters
     parts = [
         ppo.filter(step=step).head(each).with_columns(stage=pl.lit(stages[step])) for step in sorted(stages)

@@ -18,8 +18,9 @@ def in_short(r: Results, e: Evidence) -> str:
     counts = {verdict: sum(entry["verdict"] == verdict for entry in r.verdicts) for verdict in VERDICT_MARKS}
     bon, ppo = e.sizes.peaks("bon"), e.sizes.peaks("ppo")
     lines = [
-        "**Question.** Optimise a language model against a learned reward: how long does the true reward rise, and when "
-        "does it fall?",
+        "**Claims.** Of the paper's twenty, "
+        + ", ".join(f"{count} {_word(verdict, count)}" for verdict, count in counts.items())
+        + ".",
         "**World.** Beginnings of sentences from film reviews, completed in up to "
         f"{r.study.text.completion_tokens} tokens by a language model of "
         f"{short_number(r.study.models[r.study.policy].shape.parameters)} parameters, the *policy*.",
@@ -34,9 +35,7 @@ def in_short(r: Results, e: Evidence) -> str:
         f"**Laws.** Best-of-n: {findings.say_statuses(e.sizes.coefficients('bon'))} PPO: "
         + findings.say_statuses(e.sizes.coefficients("ppo")),
         f"**Both.** {findings.say_reach(e.sizes.mean)}",
-        "**Claims.** Of the paper's twenty, "
-        + ", ".join(f"{count} {_word(verdict, count)}" for verdict, count in counts.items())
-        + ".",
+        f"**Seeds.** {findings.say_seeds(e.sizes.curves)}",
         f"**Run.** Study `{r.study.name}`, commit `{commit(r.record)}`, {duration(r.record['seconds'])} of compute on "
         f"`{r.record['device']}`.",
     ]
@@ -55,13 +54,19 @@ def _word(verdict: str, count: int) -> str:
     return (single if count == 1 else plural)[verdict]
 
 
+def _power(value: float) -> str:
+    """0.00008 -> 8 × 10⁻⁵, as the MyST that a table cell holds."""
+    factor, _, power = f"{value:e}".partition("e")
+    return f"{float(factor):g} × 10{{sup}}`−{abs(int(power))}`"
+
+
 def hyperparameters(study: Study) -> list[list[str]]:
     """Rows of hyperparameter, value here, value in the paper (its Table 1 and section 2)."""
     run, proxies, none = study.ppo.run, study.proxies, "—"
     sweep = isinstance(proxies.learning_rates, Sweep)
     largest = study.models[study.policy].shape.parameters
     return [
-        ["policy parameters", short_number(largest), "1.2G, 6G"],
+        ["policy parameters", short_number(largest), "1.2B, 6B"],
         ["pairs for training, at most", f"{proxies.pairs:,}", "90,000"],
         ["pairs a step", str(proxies.batch), "64"],
         ["passes over the pairs", "1", "1"],
@@ -71,8 +76,8 @@ def hyperparameters(study: Study) -> list[list[str]]:
         ["PPO passes over a batch", str(run.epochs), none],
         ["PPO clip", f"{run.clip:g}", "0.2"],
         ["PPO GAE λ", f"{run.gae_lambda:g}", "0.95"],
-        ["PPO learning rate", f"{run.learning_rate:g}", none],
-        ["PPO learning rate of the value model", f"{run.value_learning_rate:g}", none],
+        ["PPO learning rate", _power(run.learning_rate), none],
+        ["PPO learning rate of the value model", _power(run.value_learning_rate), none],
         ["PPO iterations, at most", str(run.max_steps), none],
         ["KL penalty, where not said otherwise", "0", "0"],
         ["evaluation prompts", str(study.best_of_n.prompts), none],

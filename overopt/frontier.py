@@ -25,8 +25,8 @@ def tilted(e: Evidence, *, pairs: int) -> pl.DataFrame:
 def curves(e: Evidence, score: str) -> pl.DataFrame:
     """All three, by proxy size, within the KL that the frontier is known for: `rm_params, kl, <score>, what`."""
     tilt = tilted(e, pairs=e.pairs)
-    reach = float(tilt["kl"].max())  # type: ignore[arg-type]
-    others = e.sizes.mean.filter(pl.col("kl") <= reach * 1.05)
+    reach = tilt.group_by("rm_params").agg(reach=pl.col("kl").max())
+    others = e.sizes.mean.join(reach, on="rm_params").filter(pl.col("kl") <= pl.col("reach") * 1.05)
     start = (
         tilt.select("rm_params").unique().with_columns(kl=pl.lit(0.0), gold=pl.lit(0.0), proxy=pl.lit(0.0))
     )

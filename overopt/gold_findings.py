@@ -27,7 +27,7 @@ def say_gold(gold: dict[str, Any]) -> str:
     if spoilt:
         sentences.append(
             f"On pairs of real and spoilt text, of {len(spoilt)} kinds, it is right in "
-            f"{shares('accuracy', spoilt)}, its fluency model alone in {shares('fluency', spoilt)} "
+            f"{shares('accuracy', spoilt)}, its fluency models alone in {shares('fluency', spoilt)} "
             f"(baseline: {shares('baseline', spoilt)})."
         )
     sentences.append(

@@ -6,6 +6,7 @@ from overopt import findings
 from overopt.evidence import Evidence
 from overopt.figures.style import short_number
 from overopt.gaussian_null import best_of_n_of_noisy
+from overopt.pages import number
 
 VARIANCES = (0.25, 1.0, 4.0)
 WAYS = ("measured", "noise alone")
@@ -16,7 +17,7 @@ def null_curves(prompts: int = 1000, samples: int = 1024) -> pl.DataFrame:
     parts = []
     for noise in VARIANCES:
         null = best_of_n_of_noisy(noise, prompts=prompts, samples=samples, seed=1)
-        for what, gold in {"simulated": null.gold, "proxy x slope": null.proxy / (1 + noise)}.items():
+        for what, gold in {"simulated": null.gold, "proxy × slope": null.proxy / (1 + noise)}.items():
             columns = {"noise": [noise] * len(gold), "kl": null.kl, "gold": gold, "what": [what] * len(gold)}
             parts.append(pl.DataFrame(columns))
     return pl.concat(parts)
@@ -117,8 +118,8 @@ def say_rounds(e: Evidence) -> str:
     if ends.is_empty() or ends["gold_second"].is_nan().any():
         return ""
     words = [
-        f"{short_number(row['rounds'])} round{'s' if row['rounds'] > 1 else ''}, gold {row['gold']:.2f}, second gold "
-        f"{row['gold_second']:.2f}"
+        f"{short_number(row['rounds'])} round{'s' if row['rounds'] > 1 else ''}, gold {number(row['gold'])}, second gold "
+        f"{number(row['gold_second'])}"
         for row in ends.iter_rows(named=True)
     ]
     gaps = (ends["gold"] - ends["gold_second"]).to_list()
@@ -128,9 +129,9 @@ def say_rounds(e: Evidence) -> str:
         + "; ".join(words)
         + " (SDs). "
         + (
-            "The two part with every round more: proxies that gold labels anew teach the policy gold's own mistakes, and "
-            "what rounds gain by gold is not to be trusted."
+            "With more rounds the two differ more: proxies that gold labels anew teach the policy gold's own mistakes, "
+            "and what rounds gain by gold is not to be trusted."
             if grows
-            else "The two judges do not part as rounds are added."
+            else "The two judges do not differ more as rounds are added."
         )
     )

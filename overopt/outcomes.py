@@ -45,9 +45,9 @@ def by_share(surely: int, perhaps: int, count: int, measured: str) -> Outcome:
         verdict = "partly"
     else:
         verdict = "cannot tell"
-    words = f"{measured}: for {surely} of {count} the interval says so"
+    words = f"{measured}: certain for {surely} of {count}"
     return Outcome(
-        verdict, value, (low, high), words + (f", for {perhaps} it allows it." if perhaps > surely else ".")
+        verdict, value, (low, high), words + (f", possible for {perhaps}." if perhaps > surely else ".")
     )
 
 

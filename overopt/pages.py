@@ -19,6 +19,7 @@ from overopt.figures.style import short_number
 
 __all__ = [
     "COEFFICIENT_HEADER",
+    "PEAK_HEADER",
     "TEX",
     "about",
     "card",
@@ -30,11 +31,14 @@ __all__ = [
     "interval",
     "not_measured",
     "number",
+    "peak_rows",
+    "proxy_title",
     "say",
     "short_number",
     "start",
     "table",
     "verdict_cards",
+    "with_se",
 ]
 
 
@@ -54,13 +58,19 @@ def number(value: int | float | None, digits: int = 2) -> str:
         return "—"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    return f"{value:.{digits}f}".replace("-", "−")
+    text = f"{value:.{digits}f}"
+    return (text if float(text) else text.removeprefix("-")).replace("-", "−")
 
 
 def interval(value: int | float | None, low: int | float, high: int | float, digits: int = 2) -> str:
     """A value and its interval: 0.55 [0.51, 0.60]."""
     # No-break spaces: a table breaks between columns, not inside an interval.
     return f"{number(value, digits)}\u00a0[{number(low, digits)},\u00a0{number(high, digits)}]"
+
+
+def with_se(value: int | float | None, se: int | float | None, digits: int = 2) -> str:
+    """A value and its standard error: 0.55 ± 0.02, which no table breaks in two."""
+    return f"{number(value, digits)}\u00a0±\u00a0{number(se, digits)}"
 
 
 def escaped(text: str) -> str:
@@ -86,20 +96,30 @@ def table(
     return Markdown("\n".join([f":::{{table}} {caption}", f":name: {name}", "", *lines, ":::"]))
 
 
-# The status comes early: on a narrow page the columns to the right need scrolling.
-COEFFICIENT_HEADER = ["proxy", "status", "α", "β", "peak KL (nats)", "peak gold (SDs)"]
+COEFFICIENT_HEADER = ["proxy size", "status", "α", "β"]
+PEAK_HEADER = ["proxy size", "peak KL (nats)", "peak gold (SDs)"]
 
 
 def coefficient_rows(coefficients: pl.DataFrame) -> list[list[str]]:
     """Cells of `findings.coefficient_table` under `COEFFICIENT_HEADER`, with intervals."""
-    digits = {"alpha": 2, "beta": 3, "peak_kl": 1, "peak_gold": 2}
     return [
-        [
-            short_number(row["rm_params"]),
-            row["status"].replace("_", " "),
-            *[interval(row[f], row[f"{f}_low"], row[f"{f}_high"], places) for f, places in digits.items()],
-        ]
+        [short_number(row["rm_params"]), row["status"].replace("_", " "), *_intervals(row, alpha=2, beta=3)]
         for row in coefficients.iter_rows(named=True)
+    ]
+
+
+def peak_rows(coefficients: pl.DataFrame) -> list[list[str]]:
+    """Cells of `findings.coefficient_table` under `PEAK_HEADER`, of the laws whose peak may be trusted."""
+    return [
+        [short_number(row["rm_params"]), *_intervals(row, peak_kl=1, peak_gold=2)]
+        for row in coefficients.filter(status="ok").iter_rows(named=True)
+    ]
+
+
+def _intervals(row: dict[str, Any], **digits: int) -> list[str]:
+    return [
+        interval(row[name], row[f"{name}_low"], row[f"{name}_high"], places)
+        for name, places in digits.items()
     ]
 
 
@@ -120,6 +140,15 @@ TEX = {
 }  # the forms of `overopt.alternatives`
 
 
+def proxy_title(table: Any) -> str:
+    """What stands above a chart whose curves are all against proxies of one size.
+
+    `table`: a slice of the evidence, or a table with the column `rm_params`.
+    """
+    sizes = getattr(table, "curves", table)["rm_params"].unique().to_list()
+    return f"proxy of {short_number(sizes[0])} parameters" if len(sizes) == 1 else ""
+
+
 def capital(sentence: str) -> str:
     """The sentence with a capital first."""
     return sentence[:1].upper() + sentence[1:]
@@ -129,7 +158,9 @@ def card(results: Any, paper: str, *claims: int) -> Markdown:
     """The card of a section: what the paper found, and the verdicts on its claims here."""
     entries = {entry["claim"]: entry for entry in results.verdicts}
     here = [
-        f"*{entries[k]['verdict'].capitalize()}.* {escaped(capital(entries[k]['measured']))}" for k in claims
+        f"\n- {VERDICT_MARKS[entries[k]['verdict']]} **Claim {k} {entries[k]['verdict']}.** "
+        f"*{escaped(entries[k]['text'])}* {escaped(capital(entries[k]['measured']))}"
+        for k in claims
     ]
     return found(paper, here)
 
@@ -164,7 +195,7 @@ def verdict_cards(entries: Sequence[dict[str, Any]]) -> Markdown:
             "",
             f"*Rule.* {escaped(entry['rule'])}",
             "",
-            f"{{numref}}`{target}` on [this page]({page})",
+            f"{{numref}}`{target}` on [](/{page})",
             ":::",
             "",
         ]

@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -85,6 +86,27 @@ def run(study: Study, runtime: Runtime | None = None, *, recompute: bool = True)
     return store.path(graph.tables)
 
 
+def run_stage(study: Study, key: str, runtime: Runtime) -> Path:
+    """Compute one stage of `study`, whose parents are there, and return its folder: what a workflow engine calls.
+
+    `key` is the stage's key, or so much of its start that no other stage of the study has it.
+
+    Raises:
+        UserError: if no stage or several have that key, or a parent's result is missing or does not verify.
+        Diverged: if a training run's loss or KL is no longer finite.
+    """
+    graph, store = plan(study), Store(runtime.store)
+    found = [stage for stage in graph.stages if stage.key.startswith(key)]
+    if len(found) != 1:
+        raise UserError(
+            f"stage: found {len(found)} stages of study {study.name} whose key starts with {key!r}, expected one; "
+            "`overopt plan --json` lists them"
+        )
+    if store.problem(found[0]):
+        _run_stages(Plan(study, tuple(found)), found, store, runtime)
+    return store.path(found[0])
+
+
 def unfinished(graph: Plan, store: Store) -> list[Stage]:
     """The stages without a result that verifies, missing or damaged, in the order of the plan."""
     return [stage for stage in graph.stages if store.problem(stage)]
@@ -92,7 +114,7 @@ def unfinished(graph: Plan, store: Store) -> list[Stage]:
 
 def heights(graph: Plan) -> dict[str, int]:
     """For each key, the longest chain of stages that depend on it."""
-    found = {stage.key: 0 for stage in graph.stages}
+    found: dict[str, int] = defaultdict(int)
     for stage in reversed(graph.stages):
         for parent in stage.parents.values():
             found[parent.key] = max(found[parent.key], found[stage.key] + 1)
@@ -103,7 +125,7 @@ def _run_stages(graph: Plan, missing: list[Stage], store: Store, runtime: Runtim
     height = heights(graph)
     # the longest chain first; equals keep the order of the plan
     waiting = {stage.key: stage for stage in sorted(missing, key=lambda stage: -height[stage.key])}
-    done = {stage.key for stage in graph.stages} - set(waiting)
+    pending = set(waiting)  # waiting or running
     running: dict[Future[float | None], Stage] = {}
     # Read by OpenMP when a worker imports torch: threads that spin steal the core from the other worker.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -118,7 +140,10 @@ def _run_stages(graph: Plan, missing: list[Stage], store: Store, runtime: Runtim
     context = multiprocessing.get_context("spawn")
     with (
         Display(
-            graph.study.name, total=len(graph.stages), done=len(done), workers=runtime.workers
+            graph.study.name,
+            total=len(graph.stages),
+            done=len(graph.stages) - len(missing),
+            workers=runtime.workers,
         ) as display,
         ProcessPoolExecutor(
             runtime.workers, context, initializer=_start_worker, initargs=(os.getpid(),)
@@ -127,7 +152,7 @@ def _run_stages(graph: Plan, missing: list[Stage], store: Store, runtime: Runtim
         try:
             while waiting or running:
                 for key, stage in list(waiting.items()):
-                    ready = all(parent.key in done for parent in stage.parents.values())
+                    ready = pending.isdisjoint(parent.key for parent in stage.parents.values())
                     if ready and len(running) < runtime.workers:
                         with _interrupts_for_this_process_alone():
                             future = pool.submit(_compute, stage, runtime)
@@ -136,7 +161,7 @@ def _run_stages(graph: Plan, missing: list[Stage], store: Store, runtime: Runtim
                 for future in finished:
                     seconds = future.result()
                     stage = running.pop(future)
-                    done.add(stage.key)
+                    pending.remove(stage.key)
                     display.finished(stage.title, seconds)
                 seen = {stage.title: read_progress(store.work_folder(stage)) for stage in running.values()}
                 display.update(seen, elsewhere=_of_other_processes(running.values(), store))

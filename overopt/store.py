@@ -122,7 +122,8 @@ class Store:
         if stage.key in self._verified:
             return None
         folder = self.folder(stage)
-        if not folder.is_dir():
+        # an empty folder: workflow engines make those of the files they expect
+        if not folder.is_dir() or not any(folder.iterdir()):
             return "missing"
         found = verify_folder(folder)
         if found is None:

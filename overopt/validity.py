@@ -57,7 +57,7 @@ def spoilt_validity(
     training: tuple[Rows, Rows],
     held_out: tuple[Rows, Rows],
 ) -> dict[str, Any]:
-    """How often gold scores a real text above its spoilt twin, on held-out pairs of one kind; its fluency model too.
+    """How often gold scores a real text above its spoilt twin, on held-out pairs of one kind; its fluency models too.
 
     The baseline is logistic regression on TF-IDF word weights, real against spoilt, trained on the same pairs.
     """

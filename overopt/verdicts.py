@@ -66,12 +66,12 @@ CLAIMS = (
           "Slope of gold at the largest n against log pairs, for each size measured over the full range: the interval "
           f"lies above 0. {_ALL}", "03_model_data_policy_scale", "fig-data-bon", claims_data.more_data_helps),
     Claim(8, "Below a threshold of data every proxy is near chance.",
-          "Accuracy of the best proxy of any size at the fewest pairs. Holds: surely below .55, and above .60 with the "
-          "most pairs; does not hold: surely above .55.", "03_model_data_policy_scale", "fig-loss-data",
+          "Accuracy of the best proxy of any size at the fewest pairs. Holds: surely below 0.55, and above 0.60 with the "
+          "most pairs; does not hold: surely above 0.55.", "03_model_data_policy_scale", "fig-loss-data",
           claims_data.few_pairs_are_chance),
     Claim(9, "Equal validation loss means about equal robustness.",
           "Share of the variance of gold at the largest n, over all sizes and numbers of pairs, that a parabola in "
-          "validation loss explains. Holds: the interval lies above .8; does not hold: below.",
+          "validation loss explains. Holds: the interval lies above 0.8; does not hold: below.",
           "03_model_data_policy_scale", "fig-loss-gold", claims_data.loss_tells_robustness),
     Claim(10, "Unique data matter, repeated epochs little.",
           "Share of the gain in gold of as many unique pairs that repeating pairs reaches. Holds: the interval lies "
@@ -108,7 +108,7 @@ CLAIMS = (
           "Misfit to proxy scores over misfit to gold, geometric mean over curves. Holds: the interval lies above 1; "
           "does not hold: below.", "02_functional_forms", "fig-proxy-linear", claims_laws.proxies_resist),
     Claim(19, "Regressional Goodhart alone shrinks the slope by Var X / (Var X + Var Z) and brings no downturn.",
-          "Simulated with normal gold and noise of three variances: slope over the formula's. Holds: within 2% of 1 "
+          "Simulated with normal gold X and noise Z of three variances: slope over the formula's. Holds: within 2% of 1 "
           "and no curve turns down; does not hold: over 5% off.", "05_goodhart_and_implications", "fig-null",
           claims_methods.regressional),
     Claim(20, "k rounds of RLHF of d/k each give d(α − β ln d + β ln k).",

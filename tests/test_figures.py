@@ -156,7 +156,7 @@ def test_thinning_leaves_short_curves_alone():
 
 
 @pytest.mark.parametrize(
-    ("value", "word"), [(840, "840"), (9_600, "9.6k"), (98_304, "98.3k"), (1_048_576, "1.05M"), (6e9, "6G")]
+    ("value", "word"), [(840, "840"), (9_600, "9.6k"), (98_304, "98.3k"), (1_048_576, "1.05M"), (6e9, "6B")]
 )
 def test_short_numbers(value, word):
     assert short_number(value) == word

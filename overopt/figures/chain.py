@@ -17,7 +17,7 @@ KINDS = {
     "decoy": "by an overoptimised policy",
 }
 GOLD, FLUENCY, BASELINE = "#e8903a", "#2a9d8f", "#4f74e3"
-FLUENCY_JUDGE = "its fluency model alone"
+FLUENCY_JUDGE = "its fluency models alone"
 
 
 def language_model_losses(models: list[dict[str, Any]], *, description: str) -> alt.Chart:
@@ -76,7 +76,7 @@ def gold_accuracy(kinds: list[dict[str, Any]], *, description: str) -> Layered:
 
     Args:
         kinds: dicts with `kind`, `accuracy`, `accuracy_se`, `baseline`, `fluency` (fractions; the last, of gold's
-            fluency model alone, is None where it has no say).
+            fluency models alone, is None where it has no say).
         description: what a reader who cannot see the chart is told.
     """
     rows = []
@@ -100,10 +100,11 @@ def gold_accuracy(kinds: list[dict[str, Any]], *, description: str) -> Layered:
             sort=judges,
             scale=alt.Scale(domain=judges, range=[GOLD, FLUENCY, BASELINE]),
             title=None,
+            legend=alt.Legend(columns=1),
         ),
     )
     low = 0.0 if min(data["low"]) < 0.5 else 0.5
-    x_title = "held-out accuracy (0.5 is chance)"
+    x_title = "accuracy (0.5 is chance)"
     x = alt.X("accuracy:Q", title=x_title, scale=alt.Scale(domain=[low, 1], nice=False))
     bars = base.mark_bar(opacity=0.85, clip=True).encode(
         x=x, x2=alt.datum(low), tooltip=["kind:N", "judge:N", alt.Tooltip("accuracy:Q", format=".3f")]

@@ -7,7 +7,7 @@ import math
 import altair as alt
 import polars as pl
 
-from overopt.figures.style import HEIGHT, INK, Group, Layered, faded, kl_axis, log_size_axis, pick_group
+from overopt.figures.style import INK, Group, Layered, faded, kl_axis, log_size_axis, pick_group, titled
 
 DASHES = ([1, 0], [6, 4], [2, 3])
 
@@ -23,6 +23,8 @@ def lines(
     kind: str | None = None,
     connected: bool = True,
     rule: float | None = None,
+    y_nats: bool = False,
+    title: str = "",
 ) -> Layered:
     """`y` against `x`, with a bar of one standard error where the column `<y>_se` is there.
 
@@ -36,6 +38,8 @@ def lines(
         kind: a column of words, each drawn in a dash of its own.
         connected: whether lines join the points of a group, in order of x.
         rule: where a dotted horizontal line stands.
+        y_nats: whether y is KL, which stands on a square-root scale as elsewhere.
+        title: what all lines have in common, above the chart.
     """
     field: str = x.shorthand.removesuffix(":Q")
     columns = dict.fromkeys([field, y, *([kind] if kind else [])])
@@ -45,7 +49,8 @@ def lines(
     ]
     shown = data.select(by.labels(), *columns, *one_se).with_columns(pl.selectors.float().round(5))
     pick = pick_group()
-    axis = alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(zero=False))
+    scale_y = alt.Scale(type="sqrt", nice=False) if y_nats else alt.Scale(zero=False)
+    axis = alt.Y(f"{y}:Q", title=y_title, scale=scale_y)
     base = alt.Chart(shown).encode(x=x, color=by.colour(by.values(data)), opacity=faded(pick))
     layers: list[alt.Chart] = []
     if rule is not None:
@@ -65,9 +70,10 @@ def lines(
         layers.append(base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q", title=y_title), y2="high:Q"))
     tooltip = [by.tooltip(), *[alt.Tooltip(f"{name}:Q", format=".4~g") for name in (field, y)]]
     tooltip += [alt.Tooltip(f"{kind}:N")] if kind else []
-    layers.append(base.mark_point(filled=True, size=45).encode(y=axis, tooltip=tooltip))
+    # large dots would hide the dashes
+    layers.append(base.mark_point(filled=True, size=16 if kind else 45).encode(y=axis, tooltip=tooltip))
     layers[-1] = layers[-1].add_params(pick)
-    return alt.layer(*layers).properties(width="container", height=HEIGHT, description=description)
+    return titled(alt.layer(*layers), title, description)
 
 
 def log_axis(data: pl.DataFrame, field: str, title: str) -> alt.X:
@@ -97,15 +103,15 @@ def pipeline(*, description: str) -> Layered:
     """The pipeline as a diagram (paper: Fig. 2): data and labels flow right, optimisation below."""
     boxes = pl.DataFrame(
         [
-            ("human ratings", 0, 2), ("gold reward model", 1, 2), ("pairs, labelled by gold", 2, 2),
-            ("reviews", 0, 1), ("initial policy", 1, 1), ("proxy reward models", 2, 1),
-            ("optimised policy", 1, 0), ("gold and proxy score, KL", 2, 0),
+            ("human\nratings", 0, 2), ("gold\nreward model", 1, 2), ("pairs labelled\nby gold", 2, 2),
+            ("reviews", 0, 1), ("initial\npolicy", 1, 1), ("proxy\nreward models", 2, 1),
+            ("optimised\npolicy", 1, 0), ("gold and proxy\nscore, KL", 2, 0),
         ],
         schema=["box", "x", "y"], orient="row",
     )  # fmt: skip
     arrows = pl.DataFrame(
-        [(0.34, 2, 0.66, 2), (1.34, 2, 1.66, 2), (0.34, 1, 0.66, 1), (1.3, 1.2, 1.75, 1.8), (2, 1.78, 2, 1.22),
-         (1, 0.78, 1, 0.22), (1.75, 0.8, 1.3, 0.2), (1.34, 0, 1.66, 0)],
+        [(0.3, 2, 0.6, 2), (1.38, 2, 1.6, 2), (0.3, 1, 0.7, 1), (1.22, 1.25, 1.66, 1.7), (2, 1.68, 2, 1.32),
+         (1, 0.68, 1, 0.32), (1.68, 0.72, 1.26, 0.3), (1.28, 0, 1.6, 0)],
         schema=["x", "y", "x2", "y2"], orient="row",
     )  # fmt: skip
     heads = arrows.with_columns(
@@ -129,10 +135,14 @@ def pipeline(*, description: str) -> Layered:
             angle=alt.Angle("angle:Q", scale=None),
         )
     )
-    words = alt.Chart(boxes).mark_text(color=INK, fontSize=13, lineBreak="\n").encode(**scales, text="box:N")
-    return alt.layer(edges, points, words).properties(width="container", height=210, description=description)
+    words = (
+        alt.Chart(boxes)
+        .mark_text(color=INK, fontSize=13, lineBreak="\n", baseline="middle", dy=-6)
+        .encode(**scales, text="box:N")
+    )
+    return alt.layer(edges, points, words).properties(width="container", height=260, description=description)
 
 
 def _angle(arrow: dict[str, float]) -> float:
-    """Degrees by which an upward triangle turns to point along the arrow, on a chart thrice as wide as high."""
-    return math.degrees(math.atan2((arrow["x2"] - arrow["x"]) * 3, arrow["y2"] - arrow["y"]))
+    """Degrees by which an upward triangle turns to point along the arrow, on a chart twice as wide as high."""
+    return math.degrees(math.atan2((arrow["x2"] - arrow["x"]) * 2, arrow["y2"] - arrow["y"]))

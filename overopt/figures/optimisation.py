@@ -14,6 +14,7 @@ from overopt.figures.style import (
     faded,
     kl_axis,
     pick_group,
+    titled,
 )
 
 SERIES = ("gold", "proxy", "law fitted to gold")
@@ -74,9 +75,10 @@ def gold_and_proxy(
     *,
     by: Group = SIZES,
     line: float | None = None,
+    title: str = "",
     description: str,
 ) -> Layered:
-    """Gold solid, proxy dashed and the law thin, against KL, one colour a group (paper: Fig. 1 and its kin).
+    """Gold solid, proxy dashed and the law dotted, against KL, one colour a group (paper: Fig. 1 and its kin).
 
     Args:
         mean: the group's column, `place, kl, gold, gold_se, proxy, proxy_se`: see `findings.averaged` (nats, SDs).
@@ -84,6 +86,7 @@ def gold_and_proxy(
         peaks: the group's column, `kl, gold`: the highest measured point of each curve, starred.
         by: what the curves differ in.
         line: KL (nats) of a vertical line, where a fit ends and a prediction begins.
+        title: what all curves have in common, above the chart.
         description: what a reader who cannot see the chart is told.
     """
     data = _long(thinned(mean, by), law, by)
@@ -92,8 +95,9 @@ def gold_and_proxy(
     y_title = "score (SDs of the initial policy's gold)"
     y = alt.Y("score:Q", title=y_title)
     colour = by.colour(by.values(mean))
-    styles = alt.Scale(domain=list(SERIES), range=[[1, 0], [6, 4], [1, 0]])
-    widths = alt.Scale(domain=list(SERIES), range=[2.6, 1.6, 0.9])
+    series = list(SERIES if law.height else SERIES[:2])
+    styles = alt.Scale(domain=series, range=[[1, 0], [6, 4], [2, 2]][: len(series)])
+    widths = alt.Scale(domain=series, range=[2.6, 1.6, 1.2][: len(series)])
     base = alt.Chart(data).encode(x=x, order="place:Q")
     band = (
         base.transform_filter(f"datum.series === '{SERIES[0]}'")
@@ -108,8 +112,8 @@ def gold_and_proxy(
     lines = base.mark_line(clip=True).encode(
         y=y,
         color=colour,
-        strokeDash=alt.StrokeDash("series:N", sort=list(SERIES), scale=styles, title=None),
-        strokeWidth=alt.StrokeWidth("series:N", sort=list(SERIES), scale=widths, title=None),
+        strokeDash=alt.StrokeDash("series:N", sort=series, scale=styles, title=None),
+        strokeWidth=alt.StrokeWidth("series:N", sort=series, scale=widths, title=None),
         opacity=faded(pick),
     )
     shown = [
@@ -134,7 +138,7 @@ def gold_and_proxy(
     if line is not None:
         place = pl.DataFrame({"kl": [line]})
         layers.append(alt.Chart(place).mark_rule(color=INK, strokeDash=[2, 3]).encode(x=x))
-    return alt.layer(*layers).properties(width="container", height=HEIGHT, description=description)
+    return titled(alt.layer(*layers), title, description)
 
 
 def gold_against_proxy(mean: pl.DataFrame, *, description: str) -> Layered:
@@ -173,7 +177,7 @@ def gold_against_proxy(mean: pl.DataFrame, *, description: str) -> Layered:
     high = min(float(data["proxy"].max()), float(data["gold"].max()))  # type: ignore[arg-type]
     diagonal = (
         alt.Chart(pl.DataFrame({"proxy": [low, high], "gold": [low, high]}))
-        .mark_line(color=INK, opacity=0.4, strokeWidth=1, strokeDash=[2, 3])
+        .mark_line(color=INK, opacity=0.8, strokeWidth=1.2, strokeDash=[2, 3])
         .encode(x="proxy:Q", y="gold:Q")
     )
     return alt.layer(diagonal, lines.add_params(pick), dots).properties(

@@ -15,7 +15,7 @@ import altair as alt
 import polars as pl
 
 ANCHORS = ("#e8903a", "#e0607e", "#a45fd0", "#4464dc")
-TICKS = (0, 0.1, 0.5, 1, 2, 3, 4, 6, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500)
+TICKS = (0, 0.1, 0.5, 1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500)
 INK = "currentColor"
 HEIGHT = 340
 
@@ -23,8 +23,8 @@ Layered = alt.LayerChart | alt.FacetChart  # what altair calls a layered chart o
 
 
 def short_number(value: int | float) -> str:
-    """Three significant digits with k, M or G: 840, 9.6k, 98.3k, 1.05M."""
-    for factor, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    """Three significant digits with k, M or B: 840, 9.6k, 98.3k, 1.05M."""
+    for factor, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if value >= factor:
             return f"{value / factor:.3g}{unit}"
     return f"{value:.3g}"
@@ -66,8 +66,9 @@ class Group:
         """The colour encoding of `group`, in the order of `values`."""
         labels = [self.label(value) for value in values]
         scale = alt.Scale(domain=labels, range=ordered_colours(len(labels)))
-        # in rows of four, many groups leave room for the legend of line styles
-        legend = alt.Legend(columns=4) if len(labels) > 5 else alt.Undefined
+        # in rows of four, many groups leave room for the legend of line styles; long words fit a phone in rows of two
+        columns = 2 if max(map(len, labels)) > 10 else 4 if len(labels) > 5 else None
+        legend = alt.Legend(columns=columns) if columns else alt.Undefined
         return alt.Color("group:N", sort=labels, scale=scale, title=self.title, legend=legend)
 
     def tooltip(self) -> alt.Tooltip:
@@ -94,7 +95,7 @@ def faded(pick: alt.Parameter, *, full: float = 1.0) -> Any:
 
 def kl_axis(largest: float, *, title: str = "KL from the initial policy (nats)") -> alt.X:
     """x = KL in nats on a square-root scale from 0 to `largest`, as in the paper."""
-    few = [tick for tick in TICKS if tick <= largest and (largest < 12 or tick not in (0.1, 0.5, 3, 15, 80))]
+    few = [tick for tick in TICKS if tick <= largest and (largest < 12 or tick not in (0.1, 0.5, 3, 8, 15))]
     scale = alt.Scale(type="sqrt", domain=[0, largest], nice=False)
     return alt.X(
         "kl:Q", title=title, scale=scale, axis=alt.Axis(values=few, labelExpr="datum.value", grid=False)
@@ -110,6 +111,12 @@ def log_size_axis(sizes: list[int], *, field: str = "params", title: str = "Para
     )
     axis = alt.Axis(values=sorted(set(sizes)), labelExpr=label, grid=False, labelOverlap=True)
     return alt.X(f"{field}:Q", title=title, scale=scale, axis=axis)
+
+
+def titled(layers: Layered, title: str, description: str) -> Layered:
+    """A chart as wide as its page, with what all its curves have in common above it, if anything."""
+    above = {"title": title} if title else {}
+    return layers.properties(width="container", height=HEIGHT, description=description, **above)
 
 
 @alt.theme.register("overopt", enable=True)
@@ -129,6 +136,7 @@ def theme() -> alt.theme.ThemeConfig:
                 "gridOpacity": 0.12,
                 "titleFontWeight": "normal",
             },
+            "axisX": {"labelFlush": False, "labelOverlap": "greedy", "labelSeparation": 6},
             "legend": {
                 **text,
                 "orient": "top",
