@@ -8,9 +8,10 @@ from transformers import GPT2LMHeadModel
 
 from benchmarks.measure import Ratio, Work, compare, seconds
 from overopt.best_of_n import best_of_n_curve
-from overopt.models import Shape, new_language_model, new_reward_model, train_tokenizer
+from overopt.models import new_language_model, new_reward_model, train_tokenizer
 from overopt.reward import score
 from overopt.sampling import Prompts, Samples, sample
+from overopt.specs import Shape
 
 VOCABULARY, PROMPT, COMPLETION = 4096, 8, 24
 EOS, PAD = 2, 0

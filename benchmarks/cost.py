@@ -17,11 +17,12 @@ import torch
 from benchmarks.cases import COMPLETION, VOCABULARY, language_model, prompts
 from benchmarks.measure import seconds
 from overopt.best_of_n import best_of_n_curve
-from overopt.models import Shape, new_reward_model
+from overopt.models import new_reward_model
 from overopt.plan import plan
 from overopt.reward import score
 from overopt.runner import heights
 from overopt.sampling import Samples, sample_many
+from overopt.specs import Shape
 from overopt.study import load_study
 from overopt.training.reward_model import train_reward_model
 

@@ -21,10 +21,11 @@ from benchmarks.cases import (
 )
 from benchmarks.measure import Ratio, Work, compare, seconds
 from benchmarks.opponent import Trl
-from overopt.models import Shape, new_reward_model, train_tokenizer
+from overopt.models import new_reward_model, train_tokenizer
 from overopt.precision import has_bfloat16
 from overopt.reward import score
 from overopt.sampling import Samples
+from overopt.specs import Shape
 from overopt.study import load_study
 from overopt.training.ppo import Trainer
 from overopt.training.reward_model import train_reward_model

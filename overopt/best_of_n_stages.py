@@ -14,12 +14,12 @@ from overopt.curve_stages import curve_identity, write_curve, write_rows, write_
 from overopt.files import read_json, write_json
 from overopt.gold_inclusion import inclusion_chance, spread_gold
 from overopt.gold_model import GoldModel
+from overopt.job import Job
 from overopt.models import load_reward_model, load_tokenizer
 from overopt.proxy_stages import calibrated_gain
 from overopt.reward import Scale, score
 from overopt.sampling import Samples, decode
 from overopt.seeding import derive
-from overopt.store import Job
 from overopt.tilting import tilts_at
 
 

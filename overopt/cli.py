@@ -52,14 +52,13 @@ def run(
 @app.command(name="plan")
 def plan(study: StudyName, json: Annotated[bool, arg(help="the graph as JSON")] = False) -> None:
     """List the stages of a study, and which of them are already there."""
-    from overopt import runner
     from overopt.plan import plan as make_plan
     from overopt.record import RECORD
-    from overopt.store import Store
+    from overopt.store import Store, store_root
     from overopt.study import load_study
 
-    graph, store = make_plan(load_study(study)), Store(runner.store_root())
-    problems = {stage.key: store.problem(stage) for stage in runner.unfinished(graph, store)}
+    graph, store = make_plan(load_study(study)), Store(store_root())
+    problems = {stage.key: store.problem(stage) for stage in store.unfinished(graph.stages)}
     if json:
         rows = [
             stage.identity
@@ -84,9 +83,8 @@ def status(study: StudyName) -> None:
     from overopt.display import clock
     from overopt.pages import duration
     from overopt.plan import plan as make_plan
-    from overopt.runner import store_root
     from overopt.status import study_status
-    from overopt.store import Store
+    from overopt.store import Store, store_root
     from overopt.study import load_study
 
     rows = study_status(make_plan(load_study(study)), Store(store_root()))
@@ -127,8 +125,8 @@ def _fitting(line: str, indent: int = 0) -> str:
 @app.command(name="verify")
 def verify() -> None:
     """Check every result and checkpoint in the store against its SHA-256; exit code 2 if one does not verify."""
-    from overopt.runner import store_root
     from overopt.status import damaged, leftovers, results, size
+    from overopt.store import store_root
 
     root = store_root()
     problems, count = damaged(root), len(results(root))

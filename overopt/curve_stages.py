@@ -11,6 +11,7 @@ from torch import Tensor
 from overopt import curves
 from overopt.files import read_json
 from overopt.gold_model import GoldModel
+from overopt.job import Job
 from overopt.models import load_language_model, load_reward_model, load_tokenizer, new_reward_model
 from overopt.optimise import Evaluation, optimise
 from overopt.reward import Scale, score
@@ -18,7 +19,6 @@ from overopt.sampling import Samples, decode, encode_prompts, sample_kl, sample_
 from overopt.seeding import derive, generator
 from overopt.specs import PPO
 from overopt.stages import encoded_prompts, gold_judges, save_model
-from overopt.store import Job
 
 Row = dict[str, Any]
 Judge = Callable[[Samples], Tensor]

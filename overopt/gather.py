@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 from overopt import curves, verdicts
 from overopt.evidence import Evidence
 from overopt.files import read_json, write_json
+from overopt.job import Job
 from overopt.models import load_tokenizer
 from overopt.record import read_record
 from overopt.results import read_tables
 from overopt.sampling import Samples, decode
-from overopt.store import Job
 from overopt.study import Study
 from overopt.validity import bag_of_words_r2
 

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from overopt.files import write_json
 from overopt.gold_model import GoldModel
+from overopt.job import Job
 from overopt.models import (
     Shape,
     count_parameters,
@@ -31,7 +32,6 @@ from overopt.seeding import derive, generator
 from overopt.specs import PPO
 from overopt.spoilt_pairs import decoy_pairs, spoilt_pairs
 from overopt.stages import encode_sentences, prompt_table, save_model
-from overopt.store import Job
 from overopt.training.fluency_model import train_fluency_model
 from overopt.training.rating_model import Rated, train_rating_model
 from overopt.validity import rating_validity, spoilt_validity

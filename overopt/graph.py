@@ -1,11 +1,27 @@
 """Stages as they are added, each once, and the finished plan of a study."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
-from overopt.store import Job, Stage
+from overopt.store import Stage
 from overopt.study import Study
+
+
+@dataclass(frozen=True)
+class StageFunction:
+    """A stage function that is imported when it is called: a plan is made without torch."""
+
+    module: str
+    name: str
+
+    def __call__(self, job: Any) -> None:
+        """Run it."""
+        self.imported()(job)
+
+    def imported(self) -> Any:
+        """The function itself."""
+        return getattr(import_module(f"overopt.{self.module}"), self.name)
 
 
 @dataclass(frozen=True)
@@ -33,12 +49,15 @@ class Graph:
         name: str,
         title: str,
         version: int,
-        run: Callable[[Job], None],
+        run: str,
         spec: dict[str, Any],
         **parents: Stage,
     ) -> Stage:
-        """Add a stage, or find the one that has the same key."""
-        made = Stage(name, title, version, spec, parents, run)
+        """Add a stage, or find the one that has the same key.
+
+        run: the stage function, as module and name inside the package ("gold.fluency_model").
+        """
+        made = Stage(name, title, version, spec, parents, StageFunction(*run.split(".")))
         if made.key not in self._by_key:
             self._by_key[made.key] = made
             self.stages.append(made)

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveInt
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import nn
 from transformers import (
@@ -15,23 +14,9 @@ from transformers import (
 )
 
 from overopt.seeding import isolated
+from overopt.specs import Shape
 
 PAD, BOS, EOS = "<pad>", "<bos>", "<eos>"
-
-
-class Shape(BaseModel):
-    """Depth, width and attention heads of a transformer decoder."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    layers: PositiveInt
-    width: PositiveInt
-    heads: PositiveInt
-
-    @property
-    def parameters(self) -> int:
-        """Parameters outside the embeddings: what `count_parameters` counts in a language model of this shape."""
-        return self.layers * (12 * self.width**2 + 13 * self.width) + 2 * self.width
 
 
 def train_tokenizer(

@@ -4,7 +4,6 @@ The parts of the graph stand beside this file: `plan_world` (data, models, gold)
 rates, proxies) and `plan_curves` (best-of-n, PPO, rounds of RLHF).
 """
 
-from overopt import gather
 from overopt.graph import Graph, Plan
 from overopt.plan_curves import add_curves
 from overopt.plan_proxies import Proxies
@@ -20,5 +19,5 @@ def plan(study: Study) -> Plan:
     add_curves(graph, study, world, proxies)
     everything = {stage.title: stage for stage in graph.stages}
     tables = {"study": study.model_dump(mode="json")}
-    graph.add("tables", "tables", 4, gather.gather, tables, **everything)
+    graph.add("tables", "tables", 4, "gather.gather", tables, **everything)
     return Plan(study, tuple(graph.stages))

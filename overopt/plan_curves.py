@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Any
 
-from overopt import best_of_n_stages, curve_stages, proxy_stages, stages
 from overopt.graph import Graph
 from overopt.plan_proxies import Proxies, label
 from overopt.plan_world import World
@@ -37,7 +36,7 @@ class Curves:
             "samples": study.best_of_n.samples,
             "max_n": study.best_of_n.max_n,
         }
-        title, run = "best-of-n by gold itself", best_of_n_stages.gold_frontier
+        title, run = "best-of-n by gold itself", "best_of_n_stages.gold_frontier"
         self.graph.add("gold_frontier", title, 1, run, spec, pool=self.pool)
         cells = [(cell, partial(self._add_best_of_n, cell)) for cell in study.proxies.cells]
         cells += [(run[0], partial(self._add_ppo, *run)) for run in self._ppo_runs()]
@@ -77,7 +76,7 @@ class Curves:
             }
             title = f"{use} samples{f' of {policy}' if policy else ''}, part {k}"
             parents = self.world.text | {"policy": self.world.models[policy or self.study.policy]}
-            parts[f"part_{k}"] = self.graph.add("samples", title, 1, stages.samples, spec, **parents)
+            parts[f"part_{k}"] = self.graph.add("samples", title, 1, "stages.samples", spec, **parents)
         return parts
 
     def _add_pool(self) -> Stage:
@@ -91,9 +90,9 @@ class Curves:
             "completion_tokens": study.text.completion_tokens,
         }
         parents = {"tokenizer": world.tokenizer, "policy": world.models[study.policy]}
-        show = self.graph.add("samples", "samples for show", 1, stages.samples, spec, **parents)
+        show = self.graph.add("samples", "samples for show", 1, "stages.samples", spec, **parents)
         return self.graph.add(
-            "pool", "pool", 3, stages.pool, {"parts": len(parts)}, **world.judged, **parts, show=show
+            "pool", "pool", 3, "stages.pool", {"parts": len(parts)}, **world.judged, **parts, show=show
         )
 
     def _add_best_of_n(self, cell: Cell) -> None:
@@ -106,7 +105,7 @@ class Curves:
         }
         parents = {"tokenizer": self.world.tokenizer, "pool": self.pool, "proxy": self.proxies.add(cell)}
         title = f"best-of-n {label(cell)}"
-        run = best_of_n_stages.best_of_n
+        run = "best_of_n_stages.best_of_n"
         self.best_of_n[cell] = self.graph.add("best_of_n", title, 2, run, spec, **parents)
 
     def _ppo_runs(self) -> list[tuple[Cell, str, float]]:
@@ -151,7 +150,7 @@ class Curves:
             "pool": self.pool,
             "corpus": world.corpus,
         }
-        return self.graph.add("ppo", title, 3, curve_stages.ppo, spec, **world.judged, **shared, **parents)
+        return self.graph.add("ppo", title, 3, "curve_stages.ppo", spec, **world.judged, **shared, **parents)
 
     def _add_iterated(self, iterated: Iterated, cell: Cell) -> None:
         for rounds in iterated.rounds:
@@ -178,7 +177,7 @@ class Curves:
                     "proxy_scale",
                     f"scale after {which}",
                     1,
-                    proxy_stages.proxy_scale,
+                    "proxy_stages.proxy_scale",
                     {},
                     proxy=proxy,
                     pairs=pairs,
@@ -192,10 +191,10 @@ class Curves:
             parts = self._add_samples("evaluation", of, policy)
             parents = world.judged | parts | {"pool": self.pool}
             size = {"parts": len(parts)}
-            pool = self.graph.add("pool", f"pool of {policy}", 3, stages.pool, size, **parents)
+            pool = self.graph.add("pool", f"pool of {policy}", 3, "stages.pool", size, **parents)
             spec = {"curve": self._identity(cell.seed, policy), "samples": of.samples, "max_n": of.max_n}
             parents = {"pool": pool, "proxy": self.proxies.add(cell), "best_of_n": self.best_of_n[cell]}
-            title, run = f"best-of-n {label(cell)}, policy {policy}", best_of_n_stages.other_best_of_n
+            title, run = f"best-of-n {label(cell)}, policy {policy}", "best_of_n_stages.other_best_of_n"
             self.graph.add("other_best_of_n", title, 1, run, spec, **parents)
 
     def _add_far(self, far: FarBestOfN, cell: Cell) -> None:
@@ -210,5 +209,5 @@ class Curves:
         }
         parents = {"tokenizer": self.world.tokenizer, "gold": self.world.golds["gold"], "pool": self.pool}
         parents |= {"proxy": self.proxies.add(cell), "best_of_n": self.best_of_n[cell]} | parts
-        title, run = f"far best-of-n {label(cell)}", best_of_n_stages.far_best_of_n
+        title, run = f"far best-of-n {label(cell)}", "best_of_n_stages.far_best_of_n"
         self.graph.add("far_best_of_n", title, 2, run, spec, **parents)

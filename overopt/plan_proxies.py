@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from overopt import proxy_stages, stages
 from overopt.graph import Graph
 from overopt.plan_world import World
 from overopt.specs import Cell, Sweep
@@ -34,7 +33,7 @@ class Proxies:
             "per_prompt": per_prompt,
         }
         parents = self.world.text | {"gold": self.world.golds["gold"], "policy": policy}
-        return self.graph.add("pairs", title, 3, stages.pairs, spec, **parents)
+        return self.graph.add("pairs", title, 3, "stages.pairs", spec, **parents)
 
     def add(self, cell: Cell, pairs: Stage | None = None, title: str = "") -> Stage:
         """The proxy of one cell, trained on the study's pairs or on `pairs`."""
@@ -66,7 +65,7 @@ class Proxies:
         if recipe:
             parents["recipe"] = recipe
         return self.graph.add(
-            "proxy", title or f"proxy {label(cell)}", 3, proxy_stages.proxy, spec, **parents
+            "proxy", title or f"proxy {label(cell)}", 3, "proxy_stages.proxy", spec, **parents
         )
 
     def _add_sweep(self, sweep: Sweep) -> Stage:
@@ -81,7 +80,7 @@ class Proxies:
                 cell = Cell(model, sweep.pairs, 1, SWEEP_SEED)
                 title = f"proxy {model} of the sweep, learning rate {rate:g}"
                 tried[f"{model} {rate:g}"] = self._add_proxy(cell, pairs, title, learning_rate=rate)
-        return self.graph.add("recipe", "learning rates", 1, proxy_stages.recipe, {}, **tried)
+        return self.graph.add("recipe", "learning rates", 1, "proxy_stages.recipe", {}, **tried)
 
 
 def label(cell: Cell) -> str:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from overopt import gold, stages
 from overopt.graph import Graph
 from overopt.store import Stage
 from overopt.study import Study
@@ -35,14 +34,14 @@ class World:
 def add_world(graph: Graph, study: Study) -> World:
     """Corpus, tokenizer, language models and gold, with a second gold where the study has one."""
     text, seed = study.text, study.seed
-    corpus = graph.add("corpus", "corpus", 2, stages.corpus, {"world": study.world, "seed": seed})
+    corpus = graph.add("corpus", "corpus", 2, "stages.corpus", {"world": study.world, "seed": seed})
     encoding = {
         "vocabulary": text.vocabulary,
         "sentence_tokens": text.sentence_tokens,
         "seed": seed,
         "tokens": max(model.tokens for model in study.models.values()),
     }
-    tokenizer = graph.add("tokenizer", "tokenizer", 2, stages.tokenizer, encoding, corpus=corpus)
+    tokenizer = graph.add("tokenizer", "tokenizer", 2, "stages.tokenizer", encoding, corpus=corpus)
     prompting = {
         "corpus_seed": seed,
         "prompt_words": text.prompt_words,
@@ -57,13 +56,15 @@ def add_world(graph: Graph, study: Study) -> World:
             "seed": seed,
         }
         title = f"language model {name}"
-        models[name] = graph.add("language_model", title, 2, stages.language_model, spec, tokenizer=tokenizer)
+        models[name] = graph.add(
+            "language_model", title, 2, "stages.language_model", spec, tokenizer=tokenizer
+        )
     counting = {
         "vocabulary": study.gold.rating.vocabulary,
         "sentences": study.gold.rating.sentences,
         "width": study.gold.rating.shape.width,
     }
-    vectors = graph.add("word_vectors", "word vectors", 1, gold.word_vectors, counting, corpus=corpus)
+    vectors = graph.add("word_vectors", "word vectors", 1, "gold.word_vectors", counting, corpus=corpus)
     world = World(corpus, tokenizer, models, {}, prompting)
     world.golds["gold"] = _add_gold(
         graph, study, world, vectors, seed, "_half_0" if study.gold.second else ""
@@ -94,7 +95,9 @@ def _add_gold(
         }
         parents = {"corpus": world.corpus, "word_vectors": vectors}
         title = f"rating model {k} of {which}gold"
-        ratings[f"rating_model_{k}"] = graph.add("rating_model", title, 2, gold.rating_model, spec, **parents)
+        ratings[f"rating_model_{k}"] = graph.add(
+            "rating_model", title, 2, "gold.rating_model", spec, **parents
+        )
     base = world.prompting | {
         "seed": seed,
         "raters": raters,
@@ -126,7 +129,7 @@ def _add_gold(
             "decoys",
             title,
             4,
-            gold.decoys,
+            "gold.decoys",
             spec,
             **world.text,
             policy=world.models[study.policy],
@@ -139,7 +142,7 @@ def _add_gold(
         spec = base | {"seed": seed + k, "training": fluency_training}
         parents = world.text | decoys | {"language_model": world.models[model]}
         members[f"fluency_model_{k}"] = graph.add(
-            "fluency_model", title, 1, gold.fluency_model, spec, **parents
+            "fluency_model", title, 1, "gold.fluency_model", spec, **parents
         )
     parents = world.text | ratings | members | decoys
-    return graph.add("gold", f"{which}gold reward model", 5, gold.gold, base, **parents)
+    return graph.add("gold", f"{which}gold reward model", 5, "gold.gold", base, **parents)

@@ -5,13 +5,13 @@ import polars as pl
 from safetensors.torch import load_file, save_file
 
 from overopt.files import read_json, write_json
+from overopt.job import Job
 from overopt.models import count_parameters, load_language_model, load_reward_model, new_reward_model
 from overopt.preferences import draw, split
 from overopt.reward import Scale, proxy_gain, score
 from overopt.sampling import Samples
 from overopt.seeding import generator
 from overopt.stages import load_pairs, save_model
-from overopt.store import Job
 from overopt.training.reward_model import pair_margins, train_reward_model
 
 

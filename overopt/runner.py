@@ -23,15 +23,10 @@ from overopt.errors import UserError
 from overopt.plan import Plan, plan
 from overopt.progress import read_progress
 from overopt.record import read_record
-from overopt.store import Runtime, Stage, Store, held
-from overopt.study import ROOT, Study
+from overopt.store import Runtime, Stage, Store, held, store_root
+from overopt.study import Study
 
 POLL_SECONDS = 0.5
-
-
-def store_root() -> Path:
-    """`$OVEROPT_STORE`, or the folder `store` of the project."""
-    return Path(os.environ.get("OVEROPT_STORE") or ROOT / "store")
 
 
 def available_cores() -> int:
@@ -72,7 +67,7 @@ def run(study: Study, runtime: Runtime | None = None, *, recompute: bool = True)
     """
     runtime = runtime or make_runtime()
     graph, store = plan(study), Store(runtime.store)
-    missing = unfinished(graph, store)
+    missing = store.unfinished(graph.stages)
     for stage in missing:
         problem = store.problem(stage)
         if problem != "missing":
@@ -82,7 +77,7 @@ def run(study: Study, runtime: Runtime | None = None, *, recompute: bool = True)
                 )
             logging.getLogger("overopt").warning("%s; it is computed again", problem)
     if missing:
-        _run_stages(graph, missing, store, runtime)
+        run_stages(graph, missing, store, runtime)
     return store.path(graph.tables)
 
 
@@ -103,13 +98,8 @@ def run_stage(study: Study, key: str, runtime: Runtime) -> Path:
             "`overopt plan --json` lists them"
         )
     if store.problem(found[0]):
-        _run_stages(Plan(study, tuple(found)), found, store, runtime)
+        run_stages(Plan(study, tuple(found)), found, store, runtime)
     return store.path(found[0])
-
-
-def unfinished(graph: Plan, store: Store) -> list[Stage]:
-    """The stages without a result that verifies, missing or damaged, in the order of the plan."""
-    return [stage for stage in graph.stages if store.problem(stage)]
 
 
 def heights(graph: Plan) -> dict[str, int]:
@@ -121,7 +111,12 @@ def heights(graph: Plan) -> dict[str, int]:
     return found
 
 
-def _run_stages(graph: Plan, missing: list[Stage], store: Store, runtime: Runtime) -> None:
+def run_stages(graph: Plan, missing: list[Stage], store: Store, runtime: Runtime) -> None:
+    """Compute the `missing` stages of `graph`, whose other stages are there, in processes side by side.
+
+    Raises:
+        UserError: if a stage is refused by the system, or a worker dies.
+    """
     height = heights(graph)
     # the longest chain first; equals keep the order of the plan
     waiting = {stage.key: stage for stage in sorted(missing, key=lambda stage: -height[stage.key])}

@@ -5,8 +5,6 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
-from overopt.models import Shape
-
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -14,6 +12,19 @@ class Spec(BaseModel):
     """A part of a study: frozen, and an unknown field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Shape(Spec):
+    """Depth, width and attention heads of a transformer decoder."""
+
+    layers: PositiveInt
+    width: PositiveInt
+    heads: PositiveInt
+
+    @property
+    def parameters(self) -> int:
+        """Parameters outside the embeddings: what `count_parameters` counts in a language model of this shape."""
+        return self.layers * (12 * self.width**2 + 13 * self.width) + 2 * self.width
 
 
 class Text(Spec):

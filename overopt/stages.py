@@ -15,6 +15,7 @@ from overopt import data
 from overopt.errors import UserError
 from overopt.files import write_json
 from overopt.gold_model import GoldModel
+from overopt.job import Job
 from overopt.models import (
     Shape,
     count_parameters,
@@ -27,7 +28,6 @@ from overopt.preferences import Pairs, pair_up
 from overopt.reward import Scale, gold_scale
 from overopt.sampling import Prompts, Samples, concatenate, encode_prompts, sample_many
 from overopt.seeding import derive, generator
-from overopt.store import Job
 from overopt.training.language_model import train_language_model, validation_loss
 
 ENCODED_AT_ONCE = 8192  # a tokenizer keeps two kilobytes a text while it encodes

@@ -12,7 +12,7 @@ import platform
 import resource
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
@@ -21,7 +21,6 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from overopt.checkpoint import Checkpoint
 from overopt.errors import UserError, refusals
 from overopt.progress import remove_progress, reporter
 from overopt.record import (
@@ -34,6 +33,7 @@ from overopt.record import (
     verify_folder,
     write_record,
 )
+from overopt.study import ROOT
 
 RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "polars")
 
@@ -44,7 +44,7 @@ class Stage:
 
     name: kind of result ("proxy"); title: one instance, for people ("proxy 1k, 4096 pairs, seed 0");
     version: bumped by hand when the meaning of the function changes; spec: JSON values only; parents: by role.
-    `run(job)` writes its files into `job.out`.
+    `run(job)`, with an `overopt.job.Job`, writes its files into `job.out`.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Stage:
     version: int
     spec: Mapping[str, Any]
     parents: Mapping[str, "Stage"]
-    run: Callable[["Job"], None] = field(compare=False)
+    run: Callable[..., None] = field(compare=False)
 
     @cached_property
     def key(self) -> str:
@@ -80,17 +80,9 @@ class Runtime:
     store: Path
 
 
-@dataclass(frozen=True)
-class Job:
-    """What a stage function sees: its spec, its parents' folders, where to write, how to run and report."""
-
-    spec: Mapping[str, Any]
-    parents: Mapping[str, Path]
-    out: Path
-    runtime: Runtime
-    progress: Callable[[int, int], None]
-    keys: Mapping[str, str]
-    checkpoint: Checkpoint
+def store_root() -> Path:
+    """`$OVEROPT_STORE`, or the folder `store` of the project."""
+    return Path(os.environ.get("OVEROPT_STORE") or ROOT / "store")
 
 
 class Store:
@@ -133,6 +125,10 @@ class Store:
                 return None
             found = f"{folder / RECORD}: found the record of another result"
         return found
+
+    def unfinished(self, stages: Iterable[Stage]) -> list[Stage]:
+        """The stages without a result that verifies, missing or damaged, in their order."""
+        return [stage for stage in stages if self.problem(stage)]
 
     def path(self, stage: Stage) -> Path:
         """The verified folder of `stage`.
@@ -182,6 +178,10 @@ class Store:
         return folder
 
     def _run(self, stage: Stage, work: Path, runtime: Runtime) -> None:
+        # torch comes with these; who only asks what is there need not wait for it
+        from overopt.checkpoint import Checkpoint
+        from overopt.job import Job
+
         started, clock = time.time(), time.monotonic()
         parents = {role: self.path(parent) for role, parent in stage.parents.items()}
         keys = {"self": stage.key} | {role: parent.key for role, parent in stage.parents.items()}

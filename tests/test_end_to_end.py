@@ -1,6 +1,7 @@
 """The study `smoke` from nothing: every stage, twice, and what must not change a result."""
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -13,6 +14,7 @@ import pytest
 from smoke_fixtures import copied_without
 
 from overopt import findings, results, runner
+from overopt.gather import DECIMALS
 from overopt.plan import plan
 from overopt.store import Store, read_record
 from overopt.study import load_study
@@ -29,7 +31,26 @@ def tables(smoke_store):
 
 
 def test_every_result_verifies_and_nothing_is_missing(smoke_store):
-    assert runner.unfinished(plan(SMOKE), Store(smoke_store)) == []
+    assert Store(smoke_store).unfinished(plan(SMOKE).stages) == []
+
+
+def test_a_workflow_engine_computes_one_stage_after_another(smoke_store, tmp_path, monkeypatch):
+    """Engines make the folders of the files they expect, and take the record's place from `overopt plan --json`."""
+    wanted = plan(SMOKE).tables
+    store = copied_without(smoke_store, tmp_path / "store", ["tables"])
+    (store / "tables" / wanted.key[:24]).mkdir(parents=True)
+    monkeypatch.setenv("OVEROPT_STORE", str(store))
+    row = json.loads(subprocess.check_output([sys.executable, "-m", "overopt", "plan", "smoke", "--json"]))[
+        -1
+    ]
+    assert (row["key"], row["done"]) == (wanted.key, False)
+    subprocess.run(
+        [sys.executable, "-m", "overopt", "run", "smoke", "--stage", row["key"]],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    assert read_record(store / row["record"].removesuffix("/record.json"))["key"] == wanted.key
+    assert Store(store).problem(wanted) is None
 
 
 def test_curves_cover_the_study(tables):
@@ -43,13 +64,13 @@ def test_curves_cover_the_study(tables):
     base = curves.filter(n=1)
     assert base["gold"].abs().max() < 1e-5  # the base policy is at 0 ...
     assert base["proxy"].abs().max() < 1e-5  # ... on both scales
-    # each point of every curve is the mean of its prompts; tilted policies are not kept by prompt
+    # each point of every curve is the mean of its prompts, which are rounded; tilted policies are not kept by prompt
     curves = tables.curves.filter(pl.col("method") != "tilt")
     means = tables.by_prompt.group_by("record", "n", "step").agg(pl.col("gold", "proxy", "kl").mean())
     joined = curves.join(means, on=["record", "n", "step"], nulls_equal=True, suffix="_mean")
     assert joined.height == curves.height
     for name in ("gold", "proxy", "kl"):
-        assert (joined[name] - joined[f"{name}_mean"]).abs().max() < 1e-6
+        assert (joined[name] - joined[f"{name}_mean"]).abs().max() < 10**-DECIMALS
 
 
 def test_texts_are_of_the_prompts_for_show_alone(tables):
@@ -66,7 +87,7 @@ def test_a_finished_study_computes_nothing_again(smoke_store, monkeypatch):
     def forbidden(*_args):
         raise AssertionError("a stage ran")
 
-    monkeypatch.setattr(runner, "_run_stages", forbidden)
+    monkeypatch.setattr(runner, "run_stages", forbidden)
     runtime = replace(runner.make_runtime("cpu"), store=smoke_store)
     assert runner.run(SMOKE, runtime).is_dir()
 

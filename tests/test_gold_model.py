@@ -5,9 +5,10 @@ import torch
 from conftest import TEXTS
 
 from overopt.gold_model import FLOOR, RARELY, SHARPNESS, GoldModel, translate
-from overopt.models import Shape, new_language_model, new_reward_model, train_tokenizer
+from overopt.models import new_language_model, new_reward_model, train_tokenizer
 from overopt.reward import score_all
 from overopt.sampling import encode_prompts, sample_many
+from overopt.specs import Shape
 
 READS = 8
 

@@ -1,6 +1,8 @@
 """The graph of a study: order, keys, and what they depend on."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -32,6 +34,13 @@ def test_stages_follow_their_parents_and_their_specs_are_json(name):
         assert {parent.key for parent in stage.parents.values()} <= seen
         assert json.loads(canonical_json(stage.spec)) == dict(stage.spec)
         seen.add(stage.key)
+        assert callable(stage.run.imported())
+
+
+def test_a_plan_needs_no_torch():
+    """It would cost seconds, and hundreds of megabytes, each time somebody asks what is left to do."""
+    code = "import sys; from overopt.cli import plan; plan('smoke', json=True); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
 @pytest.mark.parametrize("name", available())

@@ -8,8 +8,9 @@ import torch
 
 from overopt import proxy_stages
 from overopt.checkpoint import Checkpoint
+from overopt.job import Job
 from overopt.models import new_reward_model
-from overopt.store import Job, Store
+from overopt.store import Store
 from overopt.training.optim import adamw
 
 

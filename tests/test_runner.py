@@ -10,7 +10,7 @@ import pytest
 from overopt import runner
 from overopt.errors import UserError
 from overopt.plan import plan
-from overopt.store import Store
+from overopt.store import Store, store_root
 from overopt.study import load_study
 
 SMOKE = load_study("smoke")
@@ -20,7 +20,7 @@ def test_runtime_defaults_to_what_the_machine_has(monkeypatch):
     assert runner.make_runtime("cpu").workers >= 1
     assert runner.make_runtime("cpu", workers=3, batch=5).batch == 5
     monkeypatch.setenv("OVEROPT_STORE", "/somewhere/else")
-    assert str(runner.store_root()) == "/somewhere/else"
+    assert str(store_root()) == "/somewhere/else"
 
 
 @pytest.mark.parametrize("counts", [{"workers": 0}, {"batch": 0}])
@@ -37,7 +37,23 @@ def test_a_failed_stage_ends_the_run_and_publishes_nothing(tmp_path, monkeypatch
     runtime = replace(runner.make_runtime("cpu", workers=1), store=tmp_path / "store")
     with pytest.raises(UserError, match="download cache"):
         runner.run(SMOKE, runtime)
-    assert len(runner.unfinished(plan(SMOKE), Store(runtime.store))) == len(plan(SMOKE).stages)
+    assert len(Store(runtime.store).unfinished(plan(SMOKE).stages)) == len(plan(SMOKE).stages)
+
+
+def test_a_stage_is_named_by_the_start_of_its_key(tmp_path):
+    runtime = replace(runner.make_runtime("cpu", workers=1), store=tmp_path / "store")
+    with pytest.raises(UserError, match="stage: found 0 stages of study smoke whose key starts with 'xyz'"):
+        runner.run_stage(SMOKE, "xyz", runtime)
+    with pytest.raises(UserError, match=f"stage: found {len(plan(SMOKE).stages)} stages"):
+        runner.run_stage(SMOKE, "", runtime)
+
+
+def test_a_stage_alone_needs_its_parents(tmp_path):
+    runtime = replace(runner.make_runtime("cpu", workers=1), store=tmp_path / "store")
+    tokenizer = next(stage for stage in plan(SMOKE).stages if stage.title == "tokenizer")
+    with pytest.raises(UserError, match="result 'corpus': missing"):
+        runner.run_stage(SMOKE, tokenizer.key[:16], runtime)
+    assert Store(runtime.store).problem(tokenizer) == "missing"
 
 
 def test_a_worker_ends_if_its_parent_is_gone_before_it_looks(monkeypatch):

@@ -158,7 +158,7 @@ def test_a_run_names_the_damage_that_it_mends(graph, store, monkeypatch, caplog)
     monkeypatch.setattr(runner, "plan", lambda study: Plan(study, graph.stages[:2]))
     monkeypatch.setattr(
         runner,
-        "_run_stages",
+        "run_stages",
         lambda graph, missing, store, runtime: [store.compute(s, runtime) for s in missing],
     )
     spoilt = store.folder(graph.stages[0]) / "number.txt"

@@ -13,7 +13,8 @@ from toy_stages import toy_stage
 
 from overopt import store as store_module
 from overopt.errors import UserError, system_error
-from overopt.models import Shape, new_language_model, train_tokenizer
+from overopt.models import new_language_model, train_tokenizer
+from overopt.specs import Shape
 from overopt.store import Store, held
 
 ROOM = 20_000  # bytes a file, in tests of a full disk; each stage writes more into one

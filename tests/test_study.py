@@ -5,7 +5,7 @@ import yaml
 from pydantic import ValidationError
 
 from overopt.errors import UserError
-from overopt.models import Shape
+from overopt.specs import Shape
 from overopt.study import STUDIES, available, load_study
 
 GRID = {"models": ["1k"], "pairs": [640], "seeds": 1}
