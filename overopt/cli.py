@@ -1,4 +1,4 @@
-"""The command line: `overopt run | plan | status | verify | report | bon | fit`."""
+"""The command line: `overopt run | plan | status | verify | report | bon | fit | judge`."""
 
 import json as jsonlib
 import os
@@ -197,6 +197,27 @@ def fit(
     from overopt.scores import fit_command
 
     fit_command(curves, form, json, centre)
+
+
+@app.command(name="judge")
+def judge(
+    policies: Annotated[Positional[tuple[str, ...]], arg(metavar="POLICY", help="hub ids or folders")],
+    base: Annotated[str, arg(help="the policy that all of them started from")],
+    gold: Annotated[str, arg(help="a reward model (one logit) that judges")],
+    prompts: Annotated[Path, arg(help="prompts: .txt (one a line), .jsonl or .parquet (field `prompt`)")],
+    out: Annotated[Path, arg(help="CSV or parquet to write: `overopt fit` reads it")],
+    proxy: Annotated[str | None, arg(help="the reward model that they were optimised against")] = None,
+    samples: Annotated[int, arg(help="completions a prompt")] = 4,
+    tokens: Annotated[int, arg(help="tokens of a completion, at most")] = 64,
+    chat: Annotated[bool, arg(help="prompts are a user's turn of a chat")] = False,
+    seed: Annotated[int, arg(help="of the samples")] = 0,
+    device: Device = "auto",
+    batch: Annotated[int, arg(help="completions at once; changes no result")] = 64,
+) -> None:
+    """Measure policies of your own: KL from where they began, gold and proxy score. One row a policy."""
+    from overopt.own_policies import judge_command
+
+    judge_command(policies, base, gold, proxy, prompts, out, samples, tokens, chat, seed, device, batch)
 
 
 def main() -> None:

@@ -129,15 +129,24 @@ def fit_table(path: Path, form: str, *, centre: bool = False) -> list[FitRow]:
 
 def bon_command(scores: Path, out: Path) -> None:
     """`overopt bon SCORES --out OUT`: write the best-of-n curves, whole or not at all, and say so."""
-    _ending(out)
+    ending_of(out)
     table = bon_table(scores)
+    write_table(table, out)
+    curves, largest = table["proxy_name"].n_unique(), table["n"].to_list()[-1]
+    print(f"{out}: {table.height} points, {curves} curve{'s' if curves > 1 else ''}, n up to {largest}")
+
+
+def write_table(table: pl.DataFrame, out: Path) -> None:
+    """A table as CSV or parquet, by the ending of `out`, whole or not at all.
+
+    Raises:
+        UserError: if the ending is another, or `out` cannot be written.
+    """
     with replacing(out) as temporary:
-        if _ending(out) == ".csv":
+        if ending_of(out) == ".csv":
             table.write_csv(temporary)
         else:
             table.write_parquet(temporary)
-    curves, largest = table["proxy_name"].n_unique(), table["n"].to_list()[-1]
-    print(f"{out}: {table.height} points, {curves} curve{'s' if curves > 1 else ''}, n up to {largest}")
 
 
 def fit_command(curves: Path, form: str, json: bool = False, centre: bool = False) -> None:
@@ -192,7 +201,12 @@ def _start(kl: np.ndarray, gold: np.ndarray, name: str | None, path: Path) -> fl
     return float(gold[kl == 0].mean())
 
 
-def _ending(path: Path) -> str:
+def ending_of(path: Path) -> str:
+    """`.csv` or `.parquet`.
+
+    Raises:
+        UserError: if the name of `path` ends in something else.
+    """
     ending = path.suffix.lower()
     if ending not in (".csv", ".parquet"):
         raise UserError(f"{path}: found the ending {ending!r}, expected .csv or .parquet")
@@ -201,7 +215,7 @@ def _ending(path: Path) -> str:
 
 def _read(path: Path) -> pl.DataFrame:
     """The table in `path`, CSV columns as text, so that a prompt "01" stays one and no number is guessed."""
-    ending = _ending(path)
+    ending = ending_of(path)
     if not path.is_file():
         raise UserError(f"{path}: found no such file, expected a table of scores or curves")
     if path.stat().st_size == 0:

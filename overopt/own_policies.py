@@ -1,0 +1,179 @@
+"""A curve from policies that somebody else trained: the KL of each from the base policy, its gold and proxy score.
+
+Whatever optimised them (DPO, GRPO, another library's PPO), what counts is where they ended.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from jaxtyping import Float64
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from overopt.errors import UserError
+from overopt.pretrained import RewardModel, Scorer, encode, load_policy, read_prompts
+from overopt.runner import make_runtime
+from overopt.sampling import decode, sample_kl, sample_many
+from overopt.scores import ending_of, write_table
+from overopt.seeding import generator
+
+Table = Float64[np.ndarray, "prompts samples"]
+
+
+def measure(
+    policies: Mapping[str, Callable[[], PreTrainedModel]],
+    base: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    scorers: Mapping[str, Scorer],
+    *,
+    samples: int,
+    completion_tokens: int,
+    seed: int = 0,
+    batch: int = 64,
+    chat: bool = False,
+    progress: Callable[[str], None] = lambda line: None,
+) -> pl.DataFrame:
+    """One row for the base policy, then one for each of `policies`, in their order.
+
+    Every policy answers the same prompts at temperature 1 with the same random numbers. KL is exact at each position of
+    its own completions, summed over a completion. Scores are shifted and scaled so that the base policy's samples have
+    mean 0 and standard deviation 1, for each scorer alike.
+
+    Args:
+        policies: by name, functions that load one; one at a time is held beside the base policy.
+        base: where all of them began; same vocabulary.
+        tokenizer: of all policies.
+        prompts: seen by none of them in training.
+        scorers: `gold`, and if there is one `proxy`, what the policies were optimised against.
+        samples: completions a prompt.
+        completion_tokens: tokens of a completion, at most.
+        seed: of the random numbers.
+        batch: completions at once; changes no result.
+        chat: whether prompts are a user's turn of a chat.
+        progress: told which policy is being measured.
+
+    Returns:
+        Columns `policy, kl, kl_se, kl_k1, kl_k3` (nats), `gold, gold_se` and, with a proxy, `proxy, proxy_se` (base-policy
+        SDs), `length` (tokens), `prompts, samples`. Standard errors are over prompts.
+
+    Raises:
+        UserError: if there is no gold, a policy has another vocabulary, a prompt is too long, or a score is no number.
+    """
+    if "gold" not in scorers:
+        raise UserError(f"scorers: found {', '.join(scorers) or 'none'}, expected gold among them")
+    room = getattr(base.config, "max_position_embeddings", None)
+    most = room - completion_tokens if room else 2**31
+    encoded = encode(prompts, tokenizer, most=most, chat=chat)
+    scales: dict[str, tuple[float, float]] = {}
+    rows: list[dict[str, Any]] = []
+    for name, load in {"base": lambda: base, **policies}.items():
+        progress(name)
+        policy = load()
+        if policy.config.vocab_size != base.config.vocab_size:
+            raise UserError(
+                f"policy {name}: found {policy.config.vocab_size} tokens in its vocabulary, expected the base "
+                f"policy's {base.config.vocab_size}"
+            )
+        policy.config.eos_token_id, policy.config.pad_token_id = (
+            tokenizer.eos_token_id,
+            tokenizer.pad_token_id,
+        )
+        drawn = sample_many(
+            policy,
+            encoded,
+            samples,
+            completion_tokens,
+            generator=generator(seed, "own policies"),
+            batch=batch,
+        )
+        kl = sample_kl(policy, base, drawn, batch=batch).double().reshape(len(prompts), samples, 3).numpy()
+        asked = [prompt for prompt in prompts for _ in range(samples)]
+        answers = decode(drawn.ids, tokenizer)
+        row: dict[str, Any] = {"policy": name}
+        row |= _mean("kl", np.maximum(kl[..., 0], 0.0)) | {
+            f"kl_k{k}": kl[..., k // 2 + 1].mean() for k in (1, 3)
+        }
+        for kind, scorer in scorers.items():
+            raw = _numbers(kind, scorer.score(asked, answers), len(asked)).reshape(len(prompts), samples)
+            if kind not in scales:  # the base policy comes first
+                scales[kind] = (raw.mean(), raw.std(ddof=1))
+                if not scales[kind][1] > 0:
+                    raise UserError(
+                        f"{kind}: found one score for all {raw.size} samples of the base policy, expected several"
+                    )
+            mean, sd = scales[kind]
+            row |= _mean(kind, (raw - mean) / sd)
+        row |= {"length": drawn.lengths.double().mean().item(), "prompts": len(prompts), "samples": samples}
+        rows.append(row)
+    return pl.DataFrame(rows)
+
+
+def _mean(name: str, values: Table) -> dict[str, float]:
+    of_prompts = values.mean(1)
+    error = of_prompts.std(ddof=1) / len(of_prompts) ** 0.5 if len(of_prompts) > 1 else 0.0
+    return {name: float(of_prompts.mean()), f"{name}_se": float(error)}
+
+
+def _numbers(kind: str, scores: Sequence[float], count: int) -> Float64[np.ndarray, " scores"]:
+    found = np.asarray(torch.as_tensor(scores, dtype=torch.float64).numpy())
+    if found.shape != (count,) or not np.isfinite(found).all():
+        raise UserError(
+            f"{kind}: found scores of shape {found.shape}, {int((~np.isfinite(found)).sum())} of them no numbers; "
+            f"expected {count} numbers"
+        )
+    return found
+
+
+def judge_command(
+    policies: Sequence[str],
+    base: str,
+    gold: str,
+    proxy: str | None,
+    prompts: Path,
+    out: Path,
+    samples: int,
+    tokens: int,
+    chat: bool,
+    seed: int,
+    device: str,
+    batch: int,
+) -> None:
+    """`overopt judge`: models by name, prompts and table as files.
+
+    Raises:
+        UserError: as `measure`; if a model or the prompts cannot be read, a count is below 1, or `out` cannot be written.
+    """
+    for name, count in {"samples": samples, "tokens": tokens, "batch": batch}.items():
+        if count < 1:
+            raise UserError(f"{name}: found {count}, expected at least 1")
+    ending_of(out)  # before the work, not after it
+    if not out.absolute().parent.is_dir():
+        raise UserError(f"{out}: found no folder {out.absolute().parent}, expected one to write into")
+    asked = read_prompts(prompts)
+    where = make_runtime(device).device
+    started, tokenizer = load_policy(base, where)
+    scorers = {"gold": RewardModel(gold, where)} | ({"proxy": RewardModel(proxy, where)} if proxy else {})
+    table = measure(
+        {name: partial(_policy, name, where) for name in policies},
+        started,
+        tokenizer,
+        asked,
+        scorers,
+        samples=samples,
+        completion_tokens=tokens,
+        seed=seed,
+        batch=batch,
+        chat=chat,
+        progress=lambda name: print(f"measuring {name}", flush=True),
+    )
+    write_table(table, out)
+    print(f"{table.height} policies, the base one first, on {len(asked)} prompts x {samples} samples: {out}")
+
+
+def _policy(name: str, device: str) -> PreTrainedModel:
+    return load_policy(name, device)[0]

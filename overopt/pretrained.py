@@ -1,0 +1,171 @@
+"""Models that somebody else trained: loaded by hub id or folder, prompted and scored as they expect it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import polars as pl
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from overopt.errors import UserError
+from overopt.sampling import Prompts, pad_rows
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Whatever can say how good completions are: a reward model, a rule, a person."""
+
+    def score(self, prompts: Sequence[str], completions: Sequence[str]) -> Sequence[float]:
+        """One number a completion, of any scale; higher is better."""
+
+
+def load_policy(
+    name: str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A causal language model and its tokenizer, ready for `overopt.sampling`.
+
+    The end of a completion is the tokenizer's end of sequence; where there is no padding token, that one pads.
+
+    Raises:
+        UserError: if there is no such model, or its tokenizer has no end of sequence.
+    """
+    model = _loaded(name, AutoModelForCausalLM, "a causal language model", dtype)
+    tokenizer = _loaded(name, AutoTokenizer, "a tokenizer beside the model")
+    if tokenizer.eos_token_id is None:
+        raise UserError(f"model {name}: found a tokenizer without an end of sequence, expected one with")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    model.config.eos_token_id = tokenizer.eos_token_id
+    model.config.pad_token_id = tokenizer.pad_token_id
+    return model.to(device).eval(), tokenizer
+
+
+def _loaded(name: str, kind: Any, expected: str, dtype: torch.dtype | None = None) -> Any:
+    options = {} if dtype is None else {"dtype": dtype, "use_safetensors": True}
+    try:
+        return kind.from_pretrained(name, **options)
+    except (OSError, ValueError, KeyError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"model {name}: expected {expected}, by hub id or as a folder; found: {first}"
+        ) from None
+
+
+def encode(
+    prompts: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, most: int, chat: bool = False
+) -> Prompts:
+    """Prompts as the model expects them, padded on the left: with special tokens, or as the user's turn of a chat.
+
+    Raises:
+        UserError: if a prompt is empty or has more than `most` tokens (nothing is ever cut), or `chat` is asked of
+            a tokenizer without a template.
+    """
+    if chat and not tokenizer.chat_template:
+        raise UserError("chat: found a tokenizer without a chat template, expected one; leave it out")
+    rows = [turn(prompt, tokenizer) if chat else list(tokenizer(prompt)["input_ids"]) for prompt in prompts]
+    for k, row in enumerate(rows):
+        if not 0 < len(row) <= most:
+            raise UserError(f"prompt {k + 1}: found {len(row)} tokens, expected 1 to {most}")
+    ids = pad_rows(rows, tokenizer.pad_token_id, left=True)
+    starts = torch.tensor([ids.shape[1] - len(row) for row in rows])
+    return Prompts(ids, torch.arange(ids.shape[1]) >= starts[:, None])
+
+
+def turn(prompt: str, tokenizer: PreTrainedTokenizerBase, completion: str | None = None) -> list[int]:
+    """Token ids of a user's turn and the start of the answer; or of both turns, where there is a completion."""
+    messages = [{"role": "user", "content": prompt}]
+    if completion is not None:
+        messages.append({"role": "assistant", "content": completion})
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=completion is None)
+    # the template writes its own special tokens
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+class RewardModel:
+    """A sequence classifier of one logit as a `Scorer`. It reads prompt and completion as one text, or as a chat."""
+
+    def __init__(
+        self, name: str, device: torch.device | str = "cpu", *, chat: bool | None = None, batch: int = 32
+    ) -> None:
+        """Load it; `chat`: whether texts are two turns of a chat (default: if its tokenizer has a template).
+
+        Raises:
+            UserError: if there is no such model, or it has another number of logits than one.
+        """
+        found = _loaded(name, AutoConfig, "a reward model").num_labels
+        if found != 1:
+            raise UserError(f"reward model {name}: found {found} logits, expected a classifier of one")
+        model = _loaded(name, AutoModelForSequenceClassification, "a reward model", torch.float32)
+        self.name, self.batch = name, batch
+        self.tokenizer = _loaded(name, AutoTokenizer, "a tokenizer beside the model")
+        # Rows of a batch are of one length. No token pads: one that did would hide the end of a text.
+        model.config.pad_token_id = -1
+        self.model = model.to(device).eval()
+        self.chat = bool(self.tokenizer.chat_template) if chat is None else chat
+        self.most = getattr(model.config, "max_position_embeddings", None)
+
+    @torch.inference_mode()
+    def score(self, prompts: Sequence[str], completions: Sequence[str]) -> list[float]:
+        """The logit of each text.
+
+        Raises:
+            UserError: if a text is longer than the model reads: nothing is ever cut.
+        """
+        rows = [self._row(prompt, text) for prompt, text in zip(prompts, completions, strict=True)]
+        longest = max(range(len(rows)), key=lambda k: len(rows[k]))
+        if self.most is not None and len(rows[longest]) > self.most:
+            raise UserError(
+                f"text {longest + 1} for reward model {self.name}: found {len(rows[longest])} tokens, expected at "
+                f"most {self.most}; ask for shorter completions"
+            )
+        of_length: dict[int, list[int]] = {}
+        for k, row in enumerate(rows):
+            of_length.setdefault(len(row), []).append(k)
+        scores: Float[Tensor, " texts"] = torch.empty(len(rows))
+        for indices in of_length.values():
+            for start in range(0, len(indices), self.batch):
+                part = indices[start : start + self.batch]
+                ids = torch.tensor([rows[k] for k in part], device=self.model.device)
+                logits = self.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+                scores[part] = logits[:, 0].float().cpu()
+        return scores.tolist()
+
+    def _row(self, prompt: str, completion: str) -> list[int]:
+        if self.chat:
+            return turn(prompt, self.tokenizer, completion)
+        return list(self.tokenizer(prompt + completion)["input_ids"])
+
+
+def read_prompts(path: Path) -> list[str]:
+    """Prompts from a text file (one a line), or from the column or field `prompt` of parquet or JSONL.
+
+    Raises:
+        UserError: if the file is missing or unreadable, or holds no prompt, or an empty one.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: found no file, expected prompts as .txt, .jsonl or .parquet")
+    try:
+        if path.suffix == ".parquet":
+            found = pl.read_parquet(path, glob=False)["prompt"].to_list()
+        elif path.suffix == ".jsonl":
+            found = pl.read_ndjson(path)["prompt"].to_list()
+        else:
+            found = [line for line in path.read_text().splitlines() if line.strip()]
+    except (pl.exceptions.PolarsError, UnicodeDecodeError, OSError) as error:
+        first = str(error).splitlines()[0]
+        raise UserError(f"{path}: expected a field 'prompt' in every row; found: {first}") from None
+    empty = [k + 1 for k, prompt in enumerate(found) if not isinstance(prompt, str) or not prompt.strip()]
+    if not found or empty:
+        where = f"no text in row {empty[0]}" if empty else "no prompt"
+        raise UserError(f"{path}: found {where}, expected a prompt in every row")
+    return found
