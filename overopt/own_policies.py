@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from overopt.errors import UserError
 from overopt.pretrained import RewardModel, Scorer, encode, load_policy, read_prompts
-from overopt.runner import make_runtime
+from overopt.runner import make_runtime, quiet_transformers
 from overopt.sampling import decode, sample_kl, sample_many
 from overopt.scores import ending_of, write_table
 from overopt.seeding import generator
@@ -156,6 +156,7 @@ def judge_command(
         raise UserError(f"{out}: found no folder {out.absolute().parent}, expected one to write into")
     asked = read_prompts(prompts)
     where = make_runtime(device).device
+    quiet_transformers()
     started, tokenizer = load_policy(base, where)
     scorers = {"gold": RewardModel(gold, where)} | ({"proxy": RewardModel(proxy, where)} if proxy else {})
     table = measure(

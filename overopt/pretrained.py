@@ -146,12 +146,13 @@ class RewardModel:
         return list(self.tokenizer(prompt + completion)["input_ids"])
 
 
-def read_prompts(path: Path) -> list[str]:
+def read_prompts(path: Path | str) -> list[str]:
     """Prompts from a text file (one a line), or from the column or field `prompt` of parquet or JSONL.
 
     Raises:
         UserError: if the file is missing or unreadable, or holds no prompt, or an empty one.
     """
+    path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: found no file, expected prompts as .txt, .jsonl or .parquet")
     try:

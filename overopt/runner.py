@@ -198,6 +198,11 @@ def _interrupts_for_this_process_alone() -> Iterator[None]:
 def _start_worker(parent: int) -> None:
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+    quiet_transformers()
+
+
+def quiet_transformers() -> None:
+    """No progress bars for files that load in a moment, no advice that is meant for others."""
     logging.getLogger("transformers").setLevel(logging.ERROR)
     from transformers.utils import logging as transformers_logging
 
