@@ -18,6 +18,7 @@ test: setup check
 bench: setup .venv-bench/ready
 	@$(BENCH) -m benchmarks $(CASES)
 	@$(if $(CASES),,$(BENCH) -m benchmarks.cost)
+	@$(if $(CASES),,$(BENCH) -m benchmarks.planning)
 
 setup: .venv/ready
 

@@ -14,7 +14,7 @@ BROWSER = next(
 WHY = "no Chromium is installed: apt-get install chromium"
 pytestmark = [pytest.mark.xdist_group("smoke"), pytest.mark.skipif(BROWSER is None, reason=WHY)]
 
-PAGES = [*(path.stem for path in report.notebook_sources()), "glossary", "bibliography"]
+PAGES = [*(path.stem for path in report.notebook_sources()), "own", "machines", "glossary", "bibliography"]
 WITH_CHARTS = ["00_chain", "01_gold_vs_optimisation", "03_model_data_policy_scale"]
 FLAGS = [
     "--no-sandbox",
