@@ -1,0 +1,58 @@
+"""When a PPO run is looked at: as KL grows, after so many iterations at the latest, and where it went on."""
+
+import copy
+from itertools import pairwise
+
+import torch
+
+from overopt.checkpoint import Checkpoint
+from overopt.models import new_reward_model
+from overopt.optimise import optimise
+from overopt.sampling import encode_prompts
+from overopt.specs import PPO
+
+STEPS = 9
+
+
+def looks(language_model, tokenizer, *, checkpoint=None, until=None, **config):
+    """Steps at which a run is looked at; with a checkpoint, from where that stands, and no further than `until`."""
+    prompts = encode_prompts(["The film", "It was"], tokenizer)
+    spec = PPO(
+        batch=8, minibatch=8, epochs=1, learning_rate=1e-4, value_learning_rate=1e-3, prompts=2, max_steps=STEPS,
+        max_kl=1000, evaluation_samples=1, **config,
+    )  # fmt: skip
+    found = checkpoint.load() if checkpoint else None
+    steps = list(found[1]["kept"]) if found else []
+    run = optimise(
+        copy.deepcopy(language_model), language_model, new_reward_model(language_model, 1),
+        lambda samples: samples.lengths.float(), prompts, prompts, spec,
+        completion_tokens=4, kl_penalty=0.0, seed=0, batch=8, checkpoint=checkpoint, found=found, kept=lambda: steps,
+    )  # fmt: skip
+    for look in run:
+        steps.append(look.step)
+        if until is not None and look.step >= until:
+            next(run)  # the state of this look is kept when the run goes on
+            break
+    return steps
+
+
+def test_a_run_that_stands_still_is_looked_at_after_so_many_iterations(language_model, tokenizer):
+    torch.manual_seed(0)
+    assert looks(language_model, tokenizer, spacing=100.0) == [0, STEPS]
+    assert looks(language_model, tokenizer, spacing=100.0, look_every=4) == [0, 4, 8, STEPS]
+    # a look because KL has grown counts as well
+    steps = looks(language_model, tokenizer, spacing=1e-9, look_every=4)
+    assert len(steps) > 4
+    assert max(after - before for before, after in pairwise(steps)) <= 4
+
+
+def test_a_run_that_went_on_is_looked_at_at_the_same_steps(language_model, tokenizer, tmp_path):
+    checkpoint = Checkpoint(tmp_path)
+    looks(language_model, tokenizer, checkpoint=checkpoint, until=4, spacing=100.0, look_every=4)
+    assert checkpoint.load()[1]["looked"] == 4
+    assert looks(language_model, tokenizer, checkpoint=checkpoint, spacing=100.0, look_every=4) == [
+        0,
+        4,
+        8,
+        STEPS,
+    ]
