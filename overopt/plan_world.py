@@ -1,6 +1,7 @@
 """The part of a plan that every study starts with: data, language models, decoys and gold."""
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from overopt.graph import Graph
@@ -114,10 +115,11 @@ def _add_gold(
     # judges are made of language models
     brief = {"steps": study.decoys.reward_steps, "embedding_gain": study.embedding_gain}
     decoys = {}
-    for judge in study.decoys.judges:
-        knows = "ratings and fluency" if judge.fluency else "ratings alone"
-        title = f"decoys of {which}gold against {judge.model}, {knows}"
+    for k, judge in product(range(study.decoys.seeds), study.decoys.judges):
+        about = f"{judge.model}, {'ratings and fluency' if judge.fluency else 'ratings alone'}"
+        about += f", seed {k}" if k else ""
         spec = base | {
+            "seed": seed + k,
             "prompts": study.decoys.prompts,
             "rating_training": rating_training | brief,
             "fluency": judge.fluency,
@@ -125,9 +127,9 @@ def _add_gold(
             "min_kl": study.decoys.min_kl,
             "ppo": ppo,
         }
-        decoys[f"decoys against {judge.model}, {knows}"] = graph.add(
+        decoys[f"decoys against {about}"] = graph.add(
             "decoys",
-            title,
+            f"decoys of {which}gold against {about}",
             4,
             "gold.decoys",
             spec,

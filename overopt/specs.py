@@ -110,11 +110,13 @@ class Judge(Spec):
 class Decoys(Spec):
     """Texts of policies optimised against throw-away reward models: what gold learns to recognise as spoilt.
 
-    One PPO run for each judge, which is trained like gold, for `reward_steps`. Texts are kept once the run has
-    passed `min_kl` nats, so that mild optimisation is not punished.
+    `seeds` PPO runs for each judge, which is trained like gold, for `reward_steps`. Texts are kept once a run has
+    passed `min_kl` nats, so that mild optimisation is not punished. Every run ends in loops of its own: gold knows only
+    those that it was shown, and their kin.
     """
 
     judges: tuple[Judge, ...]
+    seeds: PositiveInt = 1
     reward_steps: PositiveInt
     prompts: PositiveInt
     min_kl: PositiveFloat
