@@ -92,18 +92,19 @@ pages.table(
 )
 
 # %% tags=["hide-input"]
+peaks = [
+    [findings.NAMES[method], *row]
+    for method in ("bon", "ppo")
+    for row in pages.peak_rows(e.sizes.coefficients(method))
+]
 pages.table(
     ["method", *pages.PEAK_HEADER],
-    [
-        [findings.NAMES[method], *row]
-        for method in ("bon", "ppo")
-        for row in pages.peak_rows(e.sizes.coefficients(method))
-    ],
+    peaks,
     caption="Peaks of the laws whose status is *ok*, with 95% intervals; an upper end of ∞ means that some draws never turn "
     "down.",
     name="tab-peaks",
     align="lrrr",
-)
+) if peaks else pages.say("No law has a peak within the measured KL.")
 
 # %% [markdown]
 # ## The highest gold

@@ -170,7 +170,8 @@ def say_seeds(curves: pl.DataFrame) -> str:
             parts.append(
                 f"{name}: {many} seed{'s' if high > 1 else ''} a proxy size, so bands are over {over}"
             )
-    return "; ".join(parts) + "."
+    said = "; ".join(parts)
+    return said[:1].upper() + said[1:] + "."
 
 
 def say_falls(peaks: pl.DataFrame) -> str:

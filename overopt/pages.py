@@ -158,7 +158,7 @@ def card(results: Any, paper: str, *claims: int) -> Markdown:
     """The card of a section: what the paper found, and the verdicts on its claims here."""
     entries = {entry["claim"]: entry for entry in results.verdicts}
     here = [
-        f"\n- {VERDICT_MARKS[entries[k]['verdict']]} **Claim {k} {entries[k]['verdict']}.** "
+        f"\n- {VERDICT_MARKS[entries[k]['verdict']]} **Claim {k}: {entries[k]['verdict']}.** "
         f"*{escaped(entries[k]['text'])}* {escaped(capital(entries[k]['measured']))}"
         for k in claims
     ]

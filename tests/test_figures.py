@@ -10,6 +10,7 @@ import fake_results
 import numpy as np
 import polars as pl
 import pytest
+import vl_convert
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -199,6 +200,16 @@ def test_averaging_ppo_ends_where_the_shortest_run_ends():
     mean = findings.averaged(pl.concat([a, b]))
     np.testing.assert_allclose(mean["kl"], [0, 1, 4])
     np.testing.assert_allclose(mean["gold"], [0, 1, 2])  # b is linear in sqrt(KL): 1 at 1 nat, 2 at 4
+
+
+def test_the_band_is_drawn():
+    """An area with an order is not: Vega-Lite takes that for the order of a stack."""
+    mean = findings.averaged(curve([0.0, 1.0, 0.5]))
+    chart = figures.gold_and_proxy(mean, pl.DataFrame(schema={"rm_params": pl.Int64, "kl": pl.Float64, "gold": pl.Float64}),
+                           description="a curve")  # fmt: skip
+    svg = vl_convert.vegalite_to_svg(chart.properties(width=300).to_json())
+    assert svg.count("area mark") == 1
+    assert "law fitted to gold" not in svg
 
 
 def test_a_penalised_run_is_followed_by_its_steps():

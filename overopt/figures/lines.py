@@ -110,8 +110,8 @@ def pipeline(*, description: str) -> Layered:
         schema=["box", "x", "y"], orient="row",
     )  # fmt: skip
     arrows = pl.DataFrame(
-        [(0.3, 2, 0.6, 2), (1.38, 2, 1.6, 2), (0.3, 1, 0.7, 1), (1.22, 1.25, 1.66, 1.7), (2, 1.68, 2, 1.32),
-         (1, 0.68, 1, 0.32), (1.68, 0.72, 1.26, 0.3), (1.28, 0, 1.6, 0)],
+        [(0.3, 2, 0.54, 2), (1.44, 2, 1.6, 2), (0.3, 1, 0.7, 1), (1.22, 1.25, 1.66, 1.7), (2, 1.68, 2, 1.32),
+         (1, 0.68, 1, 0.32), (1.68, 0.72, 1.26, 0.3), (1.34, 0, 1.56, 0)],
         schema=["x", "y", "x2", "y2"], orient="row",
     )  # fmt: skip
     heads = arrows.with_columns(
@@ -137,7 +137,7 @@ def pipeline(*, description: str) -> Layered:
     )
     words = (
         alt.Chart(boxes)
-        .mark_text(color=INK, fontSize=13, lineBreak="\n", baseline="middle", dy=-6)
+        .mark_text(color=INK, fontSize=12, lineBreak="\n", baseline="middle", dy=-6)
         .encode(**scales, text="box:N")
     )
     return alt.layer(edges, points, words).properties(width="container", height=260, description=description)

@@ -99,8 +99,10 @@ def gold_and_proxy(
     styles = alt.Scale(domain=series, range=[[1, 0], [6, 4], [2, 2]][: len(series)])
     widths = alt.Scale(domain=series, range=[2.6, 1.6, 1.2][: len(series)])
     base = alt.Chart(data).encode(x=x, order="place:Q")
-    band = (
-        base.transform_filter(f"datum.series === '{SERIES[0]}'")
+    band = (  # without an order: to an area it means another thing, and no area is drawn
+        alt.Chart(data)
+        .encode(x=x)
+        .transform_filter(f"datum.series === '{SERIES[0]}'")
         .mark_area(clip=True)
         .encode(
             y=alt.Y("low:Q", title=y_title),
