@@ -204,7 +204,7 @@ def test_averaging_ppo_ends_where_the_shortest_run_ends():
 
 def test_the_band_is_drawn():
     """An area with an order is not: Vega-Lite takes that for the order of a stack."""
-    mean = findings.averaged(curve([0.0, 1.0, 0.5]))
+    mean = findings.averaged(curve([0.0, 1.0, 0.5], kl=[0.0, 1.0, 2.0]))
     chart = figures.gold_and_proxy(mean, pl.DataFrame(schema={"rm_params": pl.Int32, "kl": pl.Float64, "gold": pl.Float64}),
                            description="a curve")  # fmt: skip
     svg = vl_convert.vegalite_to_svg(chart.properties(width=300).to_json())
