@@ -208,7 +208,7 @@ def test_the_band_is_drawn():
     chart = figures.gold_and_proxy(mean, pl.DataFrame(schema={"rm_params": pl.Int32, "kl": pl.Float64, "gold": pl.Float64}),
                            description="a curve")  # fmt: skip
     svg = vl_convert.vegalite_to_svg(chart.properties(width=300).to_json())
-    assert svg.count("area mark") == 1
+    assert svg.count('aria-roledescription="area mark"') == 1
     assert "law fitted to gold" not in svg
 
 
