@@ -17,6 +17,7 @@ from overopt.bootstrap import Bootstrap, bootstrap
 from overopt.curves import prompt_curve
 from overopt.figures.style import SIZES, Group, short_number
 from overopt.laws import predict
+from overopt.pages import number
 from overopt.seeding import derive
 
 FORMS = {"bon": "bon", "ppo": "rl"}
@@ -191,11 +192,11 @@ def say_trend(values: pl.DataFrame, column: str, what: str) -> str:
         return f"Only one proxy size was measured: nothing can be said about {what} and size."
     what = what[0].upper() + what[1:]
     steps = [after > before for before, after in pairwise(numbers)]
-    ends = f"from {numbers[0]:.2f} ({sizes[0]} parameters) to {numbers[-1]:.2f} ({sizes[-1]})"
+    ends = f"from {number(numbers[0])} ({sizes[0]} parameters) to {number(numbers[-1])} ({sizes[-1]})"
     top, low = (f(range(len(numbers)), key=numbers.__getitem__) for f in (max, min))
     for word, k in (("highest", top), ("lowest", low)):
         if k not in (0, len(numbers) - 1):
-            ends += f", {word} {numbers[k]:.2f} ({sizes[k]})"
+            ends += f", {word} {number(numbers[k])} ({sizes[k]})"
     if all(steps):
         return f"{what} rises with every step in proxy size, {ends}."
     if not any(steps):

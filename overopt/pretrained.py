@@ -1,6 +1,6 @@
 """Models that somebody else trained: loaded by hub id or folder, prompted and scored as they expect it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -39,8 +39,12 @@ def load_policy(
     Raises:
         UserError: if there is no such model, or its tokenizer has no end of sequence.
     """
-    model = _loaded(name, AutoModelForCausalLM, "a causal language model", dtype)
-    tokenizer = _loaded(name, AutoTokenizer, "a tokenizer beside the model")
+    model = _loaded(
+        "a causal language model",
+        name,
+        lambda: AutoModelForCausalLM.from_pretrained(name, dtype=dtype, use_safetensors=True),
+    )
+    tokenizer = _tokenizer(name)
     if tokenizer.eos_token_id is None:
         raise UserError(f"model {name}: found a tokenizer without an end of sequence, expected one with")
     if tokenizer.pad_token_id is None:
@@ -50,10 +54,13 @@ def load_policy(
     return model.to(device).eval(), tokenizer
 
 
-def _loaded(name: str, kind: Any, expected: str, dtype: torch.dtype | None = None) -> Any:
-    options = {} if dtype is None else {"dtype": dtype, "use_safetensors": True}
+def _tokenizer(name: str) -> PreTrainedTokenizerBase:
+    return _loaded("a tokenizer beside the model", name, lambda: AutoTokenizer.from_pretrained(name))
+
+
+def _loaded(expected: str, name: str, load: Callable[[], Any]) -> Any:
     try:
-        return kind.from_pretrained(name, **options)
+        return load()
     except (OSError, ValueError, KeyError) as error:
         first = str(error).strip().splitlines()[0]
         raise UserError(
@@ -102,12 +109,17 @@ class RewardModel:
         Raises:
             UserError: if there is no such model, or it has another number of logits than one.
         """
-        found = _loaded(name, AutoConfig, "a reward model").num_labels
+        found = _loaded("a reward model", name, lambda: AutoConfig.from_pretrained(name)).num_labels
         if found != 1:
             raise UserError(f"reward model {name}: found {found} logits, expected a classifier of one")
-        model = _loaded(name, AutoModelForSequenceClassification, "a reward model", torch.float32)
-        self.name, self.batch = name, batch
-        self.tokenizer = _loaded(name, AutoTokenizer, "a tokenizer beside the model")
+        model = _loaded(
+            "a reward model",
+            name,
+            lambda: AutoModelForSequenceClassification.from_pretrained(
+                name, dtype=torch.float32, use_safetensors=True
+            ),
+        )
+        self.name, self.batch, self.tokenizer = name, batch, _tokenizer(name)
         # Rows of a batch are of one length. No token pads: one that did would hide the end of a text.
         model.config.pad_token_id = -1
         self.model = model.to(device).eval()

@@ -282,7 +282,7 @@ def test_ppo_texts_go_past_the_highest_gold():
     r = fake_results.load()
     stages = findings.ppo_texts(r.texts, r.curves)
     assert stages["stage"].unique(maintain_order=True).to_list() == [
-        "initial policy", "before", "highest gold", "far past it",
+        "initial policy", "before the highest", "highest gold", "far past it",
     ]  # fmt: skip
     assert stages["kl"].is_sorted()
     assert stages["record"].n_unique() == 1
