@@ -17,7 +17,7 @@ from overopt.bootstrap import Bootstrap, bootstrap
 from overopt.curves import prompt_curve
 from overopt.figures.style import SIZES, Group, short_number
 from overopt.laws import predict
-from overopt.pages import number
+from overopt.pages import capital, number
 from overopt.seeding import derive
 
 FORMS = {"bon": "bon", "ppo": "rl"}
@@ -171,8 +171,7 @@ def say_seeds(curves: pl.DataFrame) -> str:
             parts.append(
                 f"{name}: {many} seed{'s' if high > 1 else ''} a proxy size, so bands are over {over}"
             )
-    said = "; ".join(parts)
-    return said[:1].upper() + said[1:] + "."
+    return capital("; ".join(parts)) + "."
 
 
 def say_falls(peaks: pl.DataFrame) -> str:
