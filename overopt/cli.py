@@ -58,7 +58,7 @@ def plan(study: StudyName, json: Annotated[bool, arg(help="the graph as JSON")] 
     from overopt.study import load_study
 
     graph, store = make_plan(load_study(study)), Store(store_root())
-    problems = {stage.key: store.problem(stage) for stage in store.unfinished(graph.stages)}
+    problems = {stage.key: problem for stage in graph.stages if (problem := store.problem(stage))}
     if json:
         rows = [
             stage.identity
