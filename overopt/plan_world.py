@@ -147,4 +147,4 @@ def _add_gold(
             "fluency_model", title, 1, "gold.fluency_model", spec, **parents
         )
     parents = world.text | ratings | members | decoys
-    return graph.add("gold", f"{which}gold reward model", 5, "gold.gold", base, **parents)
+    return graph.add("gold", f"{which}gold reward model", 6, "gold.gold", base, **parents)
