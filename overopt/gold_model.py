@@ -22,7 +22,7 @@ from overopt.sampling import Samples
 
 RARELY = 0.01  # share of real texts that one fluency model has count less than half
 FLOOR = 0.05  # share of rated texts that are rated below what spoilt text is worth
-SHARPNESS = 4.0  # factor on fluency models' log-odds: what is surely no text counts for nothing, however shy they are
+SHARPNESS = 4.0  # factor on fluency models' log-odds: what is surely no text counts for nothing
 
 
 def translate(
