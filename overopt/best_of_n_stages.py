@@ -13,7 +13,7 @@ from overopt.best_of_n import BestOfN, best_of_n_curve, best_of_n_kl, summaries
 from overopt.curve_stages import curve_identity, write_curve, write_rows, write_texts
 from overopt.files import read_json, write_json
 from overopt.gold_inclusion import inclusion_chance, spread_gold
-from overopt.gold_model import GoldModel
+from overopt.golds import load_gold
 from overopt.job import Job
 from overopt.models import load_reward_model, load_tokenizer
 from overopt.proxy_stages import calibrated_gain
@@ -126,7 +126,7 @@ def far_best_of_n(job: Job) -> None:
     spec, device, batch = job.spec, job.runtime.device, job.runtime.batch
     gold_scale = Scale.load(job.parents["pool"], "gold")
     proxy_scale = Scale.load(job.parents["best_of_n"], "proxy")
-    gold = GoldModel.load(job.parents["gold"], load_tokenizer(job.parents["tokenizer"]), device)
+    gold = load_gold(job.parents["gold"], load_tokenizer(job.parents["tokenizer"]), device)
     proxy = load_reward_model(job.parents["proxy"] / "model", device)
     ns = powers_of_two(spec["max_n"])
     found = job.checkpoint.load()

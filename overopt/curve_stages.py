@@ -10,15 +10,15 @@ from torch import Tensor
 
 from overopt import curves
 from overopt.files import read_json
-from overopt.gold_model import GoldModel
+from overopt.golds import Gold
 from overopt.job import Job
 from overopt.models import load_language_model, load_reward_model, load_tokenizer, new_reward_model
 from overopt.optimise import Evaluation, optimise
 from overopt.reward import Scale, score
-from overopt.sampling import Samples, decode, encode_prompts, sample_kl, sample_many
+from overopt.sampling import Samples, decode, sample_kl, sample_many
 from overopt.seeding import derive, generator
 from overopt.specs import PPO
-from overopt.stages import encoded_prompts, gold_judges, save_model
+from overopt.stages import encoded, encoded_prompts, gold_judges, save_model
 
 Row = dict[str, Any]
 Judge = Callable[[Samples], Tensor]
@@ -44,7 +44,7 @@ def ppo(job: Job) -> None:
     )
 
     evaluation = encoded_prompts(job, "evaluation", spec["evaluation_prompts"])
-    show = encode_prompts(spec["show_prompts"], tokenizer)
+    show = encoded(job, spec["show_prompts"])
     common = curve_identity(job, read_json(job.parents["proxy"] / "metrics.json")) | {
         "method": "ppo",
         "kl_penalty": spec["kl_penalty"],
@@ -90,7 +90,7 @@ def ppo(job: Job) -> None:
     save_model(policy, job.out)
 
 
-def scaled(gold: GoldModel, scale: Scale, batch: int) -> Judge:
+def scaled(gold: Gold, scale: Scale, batch: int) -> Judge:
     """Gold's score of samples in base-policy SDs."""
     return lambda samples: scale(gold.score(samples, batch=batch))
 

@@ -6,7 +6,7 @@ from overopt.figures.style import short_number
 from overopt.pages import VERDICT_MARKS, commit, duration
 from overopt.results import Results
 from overopt.specs import Sweep
-from overopt.study import Study
+from overopt.study import ReviewsStudy
 
 
 def in_short(r: Results, e: Evidence) -> str:
@@ -23,7 +23,7 @@ def in_short(r: Results, e: Evidence) -> str:
         + ".",
         "**World.** Beginnings of sentences from film reviews, completed in up to "
         f"{r.study.text.completion_tokens} tokens by a language model of "
-        f"{short_number(r.study.models[r.study.policy].shape.parameters)} parameters, the *policy*.",
+        f"{short_number(r.study.models[r.study.policy].parameters)} parameters, the *policy*.",
         f"**Gold.** A reward model of {short_number(r.chain['gold']['params'])} parameters plays the human. "
         + gold_findings.say_gold(r.chain["gold"]),
         f"**Proxies.** {len(sizes)} sizes, {short_number(sizes[0])} to {short_number(sizes[-1])} parameters, learn from "
@@ -60,11 +60,11 @@ def _power(value: float) -> str:
     return f"{float(factor):g} × 10{{sup}}`−{abs(int(power))}`"
 
 
-def hyperparameters(study: Study) -> list[list[str]]:
+def hyperparameters(study: ReviewsStudy) -> list[list[str]]:
     """Rows of hyperparameter, value here, value in the paper (its Table 1 and section 2)."""
     run, proxies, none = study.ppo.run, study.proxies, "—"
     sweep = isinstance(proxies.learning_rates, Sweep)
-    largest = study.models[study.policy].shape.parameters
+    largest = study.models[study.policy].parameters
     return [
         ["policy parameters", short_number(largest), "1.2B, 6B"],
         ["pairs for training, at most", f"{proxies.pairs:,}", "90,000"],

@@ -6,24 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import torch
-from safetensors.torch import load_file
 
-from overopt import curves, verdicts
+from overopt import chain, curves, verdicts
 from overopt.evidence import Evidence
 from overopt.files import read_json, write_json
 from overopt.job import Job
-from overopt.models import load_tokenizer
 from overopt.record import read_record
 from overopt.results import read_tables
-from overopt.sampling import Samples, decode
-from overopt.study import Study
-from overopt.validity import bag_of_words_r2
+from overopt.study import Study, parse_study
 
 DECIMALS = (
     4  # of values by prompt, SDs and nats: a hundredth of their standard errors at most, and half the bytes
 )
-SHOWN_SCORES = 4000  # base samples whose gold scores are kept for a histogram
 
 
 def gather(job: Job) -> None:
@@ -49,9 +43,9 @@ def gather(job: Job) -> None:
     ).write_parquet(job.out / "proxies.parquet")
     if "learning rates" in job.parents:
         shutil.copyfile(job.parents["learning rates"] / "sweep.parquet", job.out / "sweep.parquet")
-    write_json(job.out / "chain.json", chain(job))
-    write_json(job.out / "summary.json", summary(job))
-    study = Study.model_validate(job.spec["study"])
+    study = parse_study(job.spec["study"])
+    write_json(job.out / "chain.json", chain.described(job, study))
+    write_json(job.out / "summary.json", summary(job, study))
     evidence = Evidence(read_tables(job.out, study, {"key": job.keys["self"]}))
     verdicts.write(verdicts.judge(evidence), job.out / "verdicts.json")
 
@@ -60,56 +54,9 @@ def _joined(runs: list[Path], name: str) -> pl.DataFrame:
     return pl.concat([curves.read(run / f"{name}.parquet") for run in runs])
 
 
-def chain(job: Job) -> dict[str, Any]:
-    """Sizes and losses of the language models, gold's validity, and what the data hold."""
-    study = Study.model_validate(job.spec["study"])
-    parents = job.parents
-    sentences = pl.read_parquet(parents["corpus"] / "sentences.parquet")
-    ratings = pl.read_parquet(parents["corpus"] / "ratings.parquet")
-    models = []
-    for name, model in study.models.items():
-        metrics = read_json(parents[f"language model {name}"] / "metrics.json")
-        described = {"name": name, "params": metrics["parameters"], "loss": metrics["validation_loss"]}
-        models.append(described | {"tokens": model.tokens})
-    pool = Samples.load(parents["pool"] / "evaluation.safetensors")
-    scores = load_file(parents["pool"] / "gold.safetensors")["evaluation"]
-    # evenly over the pool: every prompt is among the ones kept
-    kept = slice(None, None, max(1, len(scores) // SHOWN_SCORES))
-    texts = decode(pool[kept].ids, load_tokenizer(parents["tokenizer"]))
-    held_out = round(study.pairs.count * study.pairs.validation)
-    second = {}
-    if study.gold.second:
-        other = load_file(parents["pool"] / "second_gold.safetensors")["evaluation"]
-        within = [part.reshape(study.best_of_n.prompts, -1) for part in (scores, other)]
-        within = [(part - part.mean(1, keepdim=True)).flatten() for part in within]
-        second["second_gold"] = read_json(parents["second gold reward model"] / "validity.json") | {
-            "correlation": float(torch.corrcoef(torch.stack([scores, other]))[0, 1]),
-            "correlation_within_prompts": float(torch.corrcoef(torch.stack(within))[0, 1]),
-        }
-    return {
-        "data": {
-            "reviews": sentences["review"].n_unique(),
-            "sentences": len(sentences),
-            "rated_texts": ratings.filter(pl.col("source") != "words").height,
-            "rated_words": ratings.filter(pl.col("source") == "words").height,
-            "ratings": int(ratings["raters"].sum()),
-            "vocabulary": study.text.vocabulary,
-            "prompt_tokens": study.text.prompt_tokens,
-            "max_new_tokens": study.text.completion_tokens,
-        },
-        "language_models": models,
-        "gold": read_json(parents["gold reward model"] / "validity.json")
-        | {"bag_of_words_r2": bag_of_words_r2(texts, scores[kept].double().numpy())},
-        "pairs": {"train": study.pairs.count - held_out, "held_out": held_out},
-        "gold_base_scores": [round(s, 4) for s in scores[kept].tolist()],
-        **second,
-    }
-
-
-def summary(job: Job) -> dict[str, Any]:
+def summary(job: Job, study: Study) -> dict[str, Any]:
     """When, where and for how long the study ran, from the records of everything it is made of."""
     records = [read_record(folder) for folder in job.parents.values()]
-    study = Study.model_validate(job.spec["study"])
     last = max(records, key=lambda record: record["started"] + record["seconds"])
     finished = datetime.fromtimestamp(last["started"] + last["seconds"], UTC)
     return {

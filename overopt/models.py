@@ -7,9 +7,11 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import nn
 from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
     GPT2Config,
-    GPT2ForSequenceClassification,
     GPT2LMHeadModel,
+    PreTrainedModel,
     PreTrainedTokenizerFast,
 )
 
@@ -72,30 +74,32 @@ def new_language_model(
         return GPT2LMHeadModel(config)
 
 
-def new_reward_model(language_model: GPT2LMHeadModel, seed: int) -> GPT2ForSequenceClassification:
+def new_reward_model(language_model: PreTrainedModel, seed: int) -> PreTrainedModel:
     """The language model's body under a fresh scalar head (Stiennon et al. 2020, section 3.4).
 
     The head starts near zero, so that all scores start near equal.
     """
-    config = GPT2Config(**(language_model.config.to_dict() | {"num_labels": 1}))
+    config = type(language_model.config)(**(language_model.config.to_dict() | {"num_labels": 1}))
     with isolated(seed, "reward head"):
-        model = GPT2ForSequenceClassification(config)
-        nn.init.normal_(model.score.weight, std=1.0 / (config.n_embd + 1))
-    model.transformer.load_state_dict(language_model.transformer.state_dict())
+        model = AutoModelForSequenceClassification.from_config(config)
+        nn.init.normal_(model.score.weight, std=1.0 / (config.hidden_size + 1))
+    model.base_model.load_state_dict(language_model.base_model.state_dict())
     return model
 
 
-def load_language_model(folder: Path, device: torch.device | str = "cpu") -> GPT2LMHeadModel:
+def load_language_model(folder: Path, device: torch.device | str = "cpu") -> PreTrainedModel:
     """A causal language model saved in `folder`, in evaluation mode on `device`."""
-    return GPT2LMHeadModel.from_pretrained(folder, use_safetensors=True).to(device).eval()
+    return AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True).to(device).eval()
 
 
-def load_reward_model(folder: Path, device: torch.device | str = "cpu") -> GPT2ForSequenceClassification:
-    """A one-logit sequence classifier saved in `folder`, in evaluation mode on `device`."""
-    return GPT2ForSequenceClassification.from_pretrained(folder, use_safetensors=True).to(device).eval()
+def load_reward_model(folder: Path, device: torch.device | str = "cpu") -> PreTrainedModel:
+    """A one-logit sequence classifier of a causal model saved in `folder`, in evaluation mode on `device`."""
+    return AutoModelForSequenceClassification.from_pretrained(folder, use_safetensors=True).to(device).eval()
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Parameters outside token and position embeddings, the paper's measure of size."""
+    """Parameters outside token and position embeddings, the paper's measure of size; an output layer is one of them."""
     embeddings = {id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
+    output = model.get_output_embeddings() if isinstance(model, PreTrainedModel) else None
+    embeddings |= {id(p) for p in output.parameters()} if output is not None else set()
     return sum(p.numel() for p in model.parameters() if id(p) not in embeddings)

@@ -1,20 +1,27 @@
 """A study as a graph of stages, in an order in which each follows its parents.
 
-The parts of the graph stand beside this file: `plan_world` (data, models, gold), `plan_proxies` (pairs, learning
-rates, proxies) and `plan_curves` (best-of-n, PPO, rounds of RLHF).
+The parts of the graph stand beside this file: `plan_world` or `plan_pretrained` (data, models, gold), `plan_proxies`
+(pairs, learning rates, proxies) and `plan_curves` (best-of-n, PPO, rounds of RLHF).
 """
 
 from overopt.graph import Graph, Plan
 from overopt.plan_curves import add_curves
+from overopt.plan_pretrained import add_pretrained
 from overopt.plan_proxies import Proxies
-from overopt.plan_world import add_world
-from overopt.study import Study
+from overopt.plan_world import add_reviews
+from overopt.study import PretrainedStudy, ReviewsStudy, Study
 
 
 def plan(study: Study) -> Plan:
     """The stages of `study`. Each stage's spec holds just the fields that its result depends on."""
     graph = Graph()
-    world = add_world(graph, study)
+    match study:
+        case ReviewsStudy():
+            world = add_reviews(graph, study)
+        case PretrainedStudy():
+            world = add_pretrained(graph, study)
+        case _:
+            raise TypeError(f"plan: found a study of {type(study).__name__}, expected one of a world")
     proxies = Proxies(graph, study, world)
     add_curves(graph, study, world, proxies)
     everything = {stage.title: stage for stage in graph.stages}

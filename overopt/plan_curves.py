@@ -54,7 +54,7 @@ class Curves:
         return {
             "study": self.study.name,
             "world": self.study.world,
-            "policy_params": self.study.models[policy or self.study.policy].shape.parameters,
+            "policy_params": self.study.models[policy or self.study.policy].parameters,
             "label_noise": 0.0,
             "ensemble": "single",
             "seed": seed,
@@ -88,7 +88,7 @@ class Curves:
             "show_prompts": list(study.show_prompts),
             "samples": study.best_of_n.samples,
             "completion_tokens": study.text.completion_tokens,
-        }
+        } | world.wrapping
         parents = {"tokenizer": world.tokenizer, "policy": world.models[study.policy]}
         show = self.graph.add("samples", "samples for show", 1, "stages.samples", spec, **parents)
         return self.graph.add(
@@ -112,7 +112,7 @@ class Curves:
         """Proxy, policy and penalty of every PPO run, each once."""
         runs = [
             (cell, policy, penalty)
-            for part in self.study.ppo.grids
+            for part in (self.study.ppo.grids if self.study.ppo else ())
             for cell in part.grid.cells
             for policy in part.policies or (self.study.policy,)
             for penalty in part.kl_penalties
@@ -134,19 +134,20 @@ class Curves:
     def _ppo_stage(
         self, title: str, seed: int, spec: dict[str, Any], parents: dict[str, Stage], **changes: float
     ) -> Stage:
-        study, world = self.study, self.world
+        study, world, runs = self.study, self.world, self.study.ppo
+        assert runs is not None  # what asks for a run has them
         spec = (
             world.prompting
             | {
                 "seed": study.seed + seed,
                 "evaluation_prompts": study.best_of_n.prompts,
                 "show_prompts": list(study.show_prompts),
-                "ppo": study.ppo.run.model_dump(mode="json") | changes,
+                "ppo": runs.run.model_dump(mode="json") | changes,
             }
             | spec
         )
         shared = {
-            "value_model": world.models[study.ppo.value_model],
+            "value_model": world.models[runs.value_model],
             "pool": self.pool,
             "corpus": world.corpus,
         }

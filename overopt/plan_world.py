@@ -1,25 +1,30 @@
-"""The part of a plan that every study starts with: data, language models, decoys and gold."""
+"""The part of a plan that studies of the world `reviews` start with: data, language models, decoys and gold."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 from overopt.graph import Graph
 from overopt.store import Stage
-from overopt.study import Study
+from overopt.study import ReviewsStudy
 
 SECOND_SEED = 1000  # added to a study's seed for its second gold
 
 
 @dataclass(frozen=True)
 class World:
-    """Stages that others build on. `prompting` is what a stage needs to know to draw prompts and complete them."""
+    """Stages that others build on.
+
+    prompting: what a stage needs to know to draw prompts and complete them; wrapping: how prompts become tokens, where
+    that is not as sentences of the world `reviews`.
+    """
 
     corpus: Stage
     tokenizer: Stage
     models: dict[str, Stage]
     golds: dict[str, Stage]
     prompting: dict[str, Any]
+    wrapping: dict[str, Any] = field(default_factory=dict)
 
     @property
     def text(self) -> dict[str, Stage]:
@@ -32,7 +37,7 @@ class World:
         return {"tokenizer": self.tokenizer, **self.golds}
 
 
-def add_world(graph: Graph, study: Study) -> World:
+def add_reviews(graph: Graph, study: ReviewsStudy) -> World:
     """Corpus, tokenizer, language models and gold, with a second gold where the study has one."""
     text, seed = study.text, study.seed
     corpus = graph.add("corpus", "corpus", 2, "stages.corpus", {"world": study.world, "seed": seed})
@@ -78,7 +83,7 @@ def add_world(graph: Graph, study: Study) -> World:
 
 
 def _add_gold(
-    graph: Graph, study: Study, world: World, vectors: Stage, seed: int, raters: str, which: str = ""
+    graph: Graph, study: ReviewsStudy, world: World, vectors: Stage, seed: int, raters: str, which: str = ""
 ) -> Stage:
     """Rating models, decoys and the gold made of them; `raters` ends the names of the columns of ratings."""
     rating, fluency, text = study.gold.rating, study.gold.fluency, study.text

@@ -50,6 +50,11 @@ class LanguageModel(Spec):
     batch: PositiveInt
     learning_rate: PositiveFloat
 
+    @property
+    def parameters(self) -> int:
+        """Parameters outside the embeddings."""
+        return self.shape.parameters
+
 
 class Training(Spec):
     """Steps of `batch` texts each, at a learning rate that warms up and decays."""

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from overopt import data
 from overopt.errors import UserError
 from overopt.files import write_json
-from overopt.gold_model import GoldModel
+from overopt.golds import Gold, load_gold
 from overopt.job import Job
 from overopt.models import (
     Shape,
@@ -25,6 +25,7 @@ from overopt.models import (
     train_tokenizer,
 )
 from overopt.preferences import Pairs, pair_up
+from overopt.pretrained import encode
 from overopt.reward import Scale, gold_scale
 from overopt.sampling import Prompts, Samples, concatenate, encode_prompts, sample_many
 from overopt.seeding import derive, generator
@@ -102,7 +103,7 @@ def pairs(job: Job) -> None:
         batch=job.runtime.batch,
         progress=job.progress,
     )
-    gold = GoldModel.load(job.parents["gold"], load_tokenizer(job.parents["tokenizer"]), job.runtime.device)
+    gold = load_gold(job.parents["gold"], load_tokenizer(job.parents["tokenizer"]), job.runtime.device)
     samples.save(job.out / "samples.safetensors")
     save_file({"gold": gold.score(samples, batch=job.runtime.batch)}, job.out / "gold.safetensors")
 
@@ -118,7 +119,7 @@ def samples(job: Job) -> None:
     """Base-policy samples of some of the evaluation prompts, or of the prompts for show."""
     spec = job.spec
     if spec["use"] == "show":
-        prompts = encode_prompts(spec["show_prompts"], load_tokenizer(job.parents["tokenizer"]))
+        prompts = encoded(job, spec["show_prompts"])
     else:
         # encoded with all others, so that every part is padded to the same width
         prompts = encoded_prompts(job, "evaluation", spec["prompts"])[spec["first"] : spec["last"]]
@@ -156,11 +157,11 @@ def pool(job: Job) -> None:
         job.progress(k + 1, len(judges))
 
 
-def gold_judges(job: Job) -> dict[str, GoldModel]:
+def gold_judges(job: Job) -> dict[str, Gold]:
     """Gold, and the second gold where the study has one, by the name of its parent."""
     tokenizer = load_tokenizer(job.parents["tokenizer"])
     return {
-        role: GoldModel.load(job.parents[role], tokenizer, job.runtime.device)
+        role: load_gold(job.parents[role], tokenizer, job.runtime.device)
         for role in ("gold", "second_gold")
         if role in job.parents
     }
@@ -182,15 +183,19 @@ def encode_sentences(texts: list[str], tokenizer: PreTrainedTokenizerFast, limit
 
 
 def prompt_table(job: Job, split: str, count: int) -> pl.DataFrame:
-    """`count` prompts of `split` with their sentences, none over the spec's `prompt_tokens` tokens, BOS included.
+    """`count` prompts of `split`, none over the spec's `prompt_tokens` tokens, with their sentences if they are openings.
 
     Raises:
         UserError: if the split holds fewer.
     """
-    tokenizer = load_tokenizer(job.parents["tokenizer"])
-    sentences = pl.read_parquet(job.parents["corpus"] / "sentences.parquet")
-    found = data.prompts(sentences, split, job.spec["prompt_words"], job.spec["corpus_seed"])
-    short = short_prompts(job, tokenizer, found)
+    whole = job.parents["corpus"] / "prompts.parquet"
+    if whole.is_file():  # a world whose prompts are no openings of sentences
+        short = pl.read_parquet(whole).filter(use=split)
+    else:
+        tokenizer = load_tokenizer(job.parents["tokenizer"])
+        sentences = pl.read_parquet(job.parents["corpus"] / "sentences.parquet")
+        found = data.prompts(sentences, split, job.spec["prompt_words"], job.spec["corpus_seed"])
+        short = short_prompts(job, tokenizer, found)
     if len(short) < count:
         raise UserError(f"prompts of split {split!r}: found {len(short)}, the study expects {count}")
     return short[:count]
@@ -204,8 +209,15 @@ def short_prompts(job: Job, tokenizer: PreTrainedTokenizerFast, table: pl.DataFr
 
 def encoded_prompts(job: Job, split: str, count: int) -> Prompts:
     """The prompts of `prompt_table`, encoded."""
+    return encoded(job, prompt_table(job, split, count)["prompt"].to_list())
+
+
+def encoded(job: Job, prompts: list[str]) -> Prompts:
+    """Prompts in the tokens of the job's tokenizer, wrapped as its study says."""
     tokenizer = load_tokenizer(job.parents["tokenizer"])
-    return encode_prompts(prompt_table(job, split, count)["prompt"].to_list(), tokenizer)
+    if "chat" in job.spec:
+        return encode(prompts, tokenizer, most=job.spec["prompt_tokens"], chat=job.spec["chat"])
+    return encode_prompts(prompts, tokenizer)
 
 
 def save_model(model: PreTrainedModel, out: Path) -> None:

@@ -3,13 +3,24 @@
 How it is run (device, workers, micro-batch, paths) is not here: it must not change a result.
 """
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
 from overopt.errors import UserError
+from overopt.pretrained_specs import (
+    Cut,
+    Lengths,
+    Loaded,
+    Model,
+    PretrainedGold,
+    PromptSource,
+    RatedGold,
+    Scratch,
+)
 from overopt.specs import (
     BestOfN,
     Decoys,
@@ -31,59 +42,47 @@ STUDIES = ROOT / "studies"
 
 
 class Study(Spec):
-    """One study file. `models` names every language model; the other parts refer to them by name.
-
-    In language models, and the parts of gold made of them, token embeddings learn at `embedding_gain` times the
-    learning rate.
-    """
+    """What studies of every world share. `models` names every language model; the other parts refer to them by name."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     title: str
-    world: Literal["reviews"]
+    world: str
     seed: Annotated[int, Field(ge=0)]
-    text: Text
-    embedding_gain: PositiveFloat
-    models: dict[str, LanguageModel]
+    text: Text | Lengths
+    models: Mapping[str, LanguageModel | Model]
     policy: str
-    gold: Gold
-    decoys: Decoys
     pairs: Pairs
     proxies: Proxies
     best_of_n: BestOfN
     far_best_of_n: FarBestOfN | None = None
     other_policies: OtherPolicies | None = None
-    ppo: PPORuns
+    ppo: PPORuns | None = None
     iterated: Iterated | None = None
     show_prompts: tuple[str, ...]
 
-    @model_validator(mode="after")
-    def _consistent(self) -> "Study":
-        rates = self.proxies.learning_rates
-        named = {
+    def named(self) -> dict[str, Iterable[str]]:
+        """The models that each field refers to."""
+        rates, ppo = self.proxies.learning_rates, self.ppo
+        return {
             "policy": [self.policy],
-            "gold.fluency.models": self.gold.fluency.models,
-            "decoys.judges": [judge.model for judge in self.decoys.judges],
             "proxies.grids.models": self.proxies.models,
             "proxies.learning_rates": () if isinstance(rates, Sweep) else rates,
-            "ppo.value_model": [self.ppo.value_model],
-            "ppo.grids.policies": [name for grid in self.ppo.grids for name in grid.policies],
+            "ppo.value_model": [ppo.value_model] if ppo else (),
+            "ppo.grids.policies": [name for grid in ppo.grids for name in grid.policies] if ppo else (),
             "other_policies.models": self.other_policies.models if self.other_policies else (),
         }
-        for field, names in named.items():
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Study":
+        for field, names in self.named().items():
             for name in names:
                 if name not in self.models:
                     raise ValueError(
                         f"{field}: found {name!r}, expected one of models: {', '.join(self.models)}"
                     )
-        largest = max(self.models[name].shape.parameters for name in self.proxies.models)
-        _require(
-            self.gold.rating.parameters > largest,
-            f"gold.rating: found {self.gold.rating.parameters:,} parameters, expected more than the {largest:,} "
-            "of the largest proxy",
-        )
-        if not isinstance(rates, Sweep):
+        if not isinstance(self.proxies.learning_rates, Sweep):
             _require(
-                set(self.proxies.models) == set(rates),
+                set(self.proxies.models) == set(self.proxies.learning_rates),
                 "proxies.learning_rates: expected one for each model of proxies.grids",
             )
         available = round(self.pairs.count * (1 - self.pairs.validation))
@@ -91,13 +90,16 @@ class Study(Spec):
             self.proxies.pairs <= available,
             f"proxies.grids.pairs: found {self.proxies.pairs}, expected at most the {available} training pairs",
         )
+        _require(
+            not self.iterated or bool(self.ppo), "iterated: expected ppo as well: each round is a PPO run"
+        )
         parts = {"far_best_of_n": self.far_best_of_n, "other_policies": self.other_policies}
         grids = [
             (f"{field}.grid", part.grid)
             for field, part in (parts | {"iterated": self.iterated}).items()
             if part
         ]
-        grids += [("ppo.grids", part.grid) for part in self.ppo.grids]
+        grids += [("ppo.grids", part.grid) for part in (self.ppo.grids if self.ppo else ())]
         known = set(self.proxies.cells)
         for field, grid in grids:
             for cell in grid.cells:
@@ -113,6 +115,86 @@ class Study(Spec):
                     f"{field}.max_n: found {curve.max_n}, expected at most samples = {curve.samples}",
                 )
         return self
+
+
+class ReviewsStudy(Study):
+    """A study that makes its models itself, from movie reviews.
+
+    In language models, and the parts of gold made of them, token embeddings learn at `embedding_gain` times the
+    learning rate.
+    """
+
+    world: Literal["reviews"]
+    text: Text
+    embedding_gain: PositiveFloat
+    models: dict[str, LanguageModel]
+    gold: Gold
+    decoys: Decoys
+    ppo: PPORuns
+
+    def named(self) -> dict[str, Iterable[str]]:
+        """See `Study.named`."""
+        return super().named() | {
+            "gold.fluency.models": self.gold.fluency.models,
+            "decoys.judges": [judge.model for judge in self.decoys.judges],
+        }
+
+    @model_validator(mode="after")
+    def _gold_is_largest(self) -> "ReviewsStudy":
+        largest = max(self.models[name].parameters for name in self.proxies.models)
+        _require(
+            self.gold.rating.parameters > largest,
+            f"gold.rating: found {self.gold.rating.parameters:,} parameters, expected more than the {largest:,} "
+            "of the largest proxy",
+        )
+        return self
+
+
+class PretrainedStudy(Study):
+    """A study of models that somebody else trained. All of `models` read the policy's tokens; gold may have its own."""
+
+    world: Literal["pretrained"]
+    text: Lengths
+    prompts: PromptSource
+    models: dict[str, Model]
+    gold: PretrainedGold
+
+    def named(self) -> dict[str, Iterable[str]]:
+        """See `Study.named`."""
+        models = self.models.values()
+        return super().named() | {
+            "models.cut": [model.cut for model in models if isinstance(model, Cut)],
+            "models.scratch": [model.scratch for model in models if isinstance(model, Scratch)],
+            "gold.model": [self.gold.model] if isinstance(self.gold, RatedGold) else (),
+        }
+
+    @model_validator(mode="after")
+    def _derived_of_loaded(self) -> "PretrainedStudy":
+        for name, model in self.models.items():
+            if isinstance(model, Loaded):
+                continue
+            source = model.cut if isinstance(model, Cut) else model.scratch
+            _require(
+                isinstance(self.models[source], Loaded),
+                f"models.{name}: found {source!r}, expected a model with hub, path or package",
+            )
+        return self
+
+
+WORLDS: dict[str, type[Study]] = {"reviews": ReviewsStudy, "pretrained": PretrainedStudy}
+
+
+def parse_study(fields: dict[str, Any]) -> Study:
+    """A study of the world that `fields` names.
+
+    Raises:
+        pydantic.ValidationError: if a field is unknown, missing or invalid.
+        UserError: if there is no such world.
+    """
+    world = fields.get("world")
+    if not isinstance(world, str) or world not in WORLDS:
+        raise UserError(f"world: found {world!r}, expected one of {', '.join(WORLDS)}")
+    return WORLDS[world].model_validate(fields)
 
 
 def _require(condition: bool, sentence: str) -> None:
@@ -145,7 +227,9 @@ def load_study(name: str | Path) -> Study:
     if not isinstance(fields, dict):
         raise UserError(f"{path.name}: found {type(fields).__name__}, expected the fields of a study")
     try:
-        return Study.model_validate(fields)
+        return parse_study(fields)
+    except UserError as error:
+        raise UserError(f"{path.name}: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))

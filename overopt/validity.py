@@ -11,12 +11,13 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import cross_val_predict
 
 from overopt.gold_model import GoldModel
+from overopt.golds import TokenGold
 from overopt.reward import Rows
 from overopt.seeding import derive
 
 
 def rating_validity(
-    gold: GoldModel, test_rows: Rows, ratings: pl.DataFrame, *, seed: int
+    gold: GoldModel | TokenGold, test_rows: Rows, ratings: pl.DataFrame, *, seed: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Agreement with held-out human ratings, of gold and of TF-IDF ridge regression on the same split.
 

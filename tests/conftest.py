@@ -7,6 +7,7 @@ import pytest
 import torch
 from book_fixtures import smoke_book  # noqa: F401
 from smoke_fixtures import smoke_store  # noqa: F401
+from tiny_models import saved  # noqa: F401
 
 torch.set_num_threads(1)
 

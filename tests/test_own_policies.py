@@ -7,15 +7,8 @@ import polars as pl
 import pytest
 import torch
 from conftest import TEXTS
-from transformers import (
-    AutoModelForCausalLM,
-    AutoModelForSequenceClassification,
-    BertConfig,
-    GPT2Config,
-    GPTNeoXConfig,
-    LlamaConfig,
-    Qwen2Config,
-)
+from tiny_models import CONFIGS, REWARD_CONFIGS
+from transformers import AutoModelForSequenceClassification
 
 from overopt.errors import UserError
 from overopt.own_policies import judge_command, measure
@@ -23,14 +16,6 @@ from overopt.pretrained import RewardModel, encode, load_policy, read_prompts
 from overopt.sampling import token_log_probs
 from overopt.scores import fit_table
 
-SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 48}
-CONFIGS = {
-    "llama": LlamaConfig(intermediate_size=32, num_key_value_heads=1, **SMALL),
-    "neox": GPTNeoXConfig(intermediate_size=32, **SMALL),
-    "qwen": Qwen2Config(intermediate_size=32, num_key_value_heads=1, **SMALL),
-    "gpt2": GPT2Config(n_embd=16, n_layer=1, n_head=2, n_positions=48),
-}
-REWARD_CONFIGS = CONFIGS | {"bert": BertConfig(intermediate_size=32, **SMALL)}
 PROMPTS = ["The film", "It was", "A slow start and a"]
 
 
@@ -39,25 +24,6 @@ class LikesLetters:
 
     def score(self, prompts, completions):
         return [float(text.count("e")) for text in completions]
-
-
-@pytest.fixture
-def saved(tokenizer, tmp_path, sharpen):
-    """Saves a sharpened model of an architecture with the tests' tokenizer, and returns its folder."""
-
-    def save(name, kind=AutoModelForCausalLM, seed=0, configs=CONFIGS, **more):
-        config = configs[name].from_dict(
-            configs[name].to_dict()
-            | {"vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id, **more}
-            | {"bos_token_id": tokenizer.bos_token_id, "pad_token_id": None}
-        )
-        torch.manual_seed(seed)
-        folder = tmp_path / f"{name}-{kind.__name__}-{seed}"
-        sharpen(kind.from_config(config)).save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        return str(folder)
-
-    return save
 
 
 @pytest.mark.parametrize("name", CONFIGS)

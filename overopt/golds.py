@@ -1,0 +1,75 @@
+"""What can be gold in a stage: something that scores samples. Which kind a stage made, its folder says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import polars as pl
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from overopt.files import read_json
+from overopt.gold_model import GoldModel
+from overopt.models import load_reward_model
+from overopt.pretrained import RewardModel, Scorer, encode
+from overopt.reward import Rows, score, score_all
+from overopt.sampling import Samples, decode
+
+NAMED, REWARD_MODEL = "named.json", "reward_model"  # of a gold that reads texts
+
+
+@runtime_checkable
+class Gold(Protocol):
+    """The true reward, as far as a study knows one."""
+
+    def score(self, samples: Samples, *, batch: int) -> Float[Tensor, " samples"]:
+        """Raw gold reward of each sample, on the CPU, in their order."""
+
+
+@dataclass(frozen=True)
+class TokenGold:
+    """A reward model that reads the policy's own tokens."""
+
+    model: PreTrainedModel
+
+    def score(self, samples: Samples, *, batch: int) -> Float[Tensor, " samples"]:
+        """See `Gold`."""
+        return score(self.model, samples, batch=batch)
+
+    def score_rows(self, rows: Rows, *, batch: int = 256) -> Float[Tensor, " rows"]:
+        """Raw gold reward of texts in the policy's tokens."""
+        return score_all(self.model, rows, batch)
+
+
+@dataclass(frozen=True)
+class TextGold:
+    """Whatever scores texts. `asked`: each prompt by its token ids, since a template hides it in them."""
+
+    scorer: Scorer
+    tokenizer: PreTrainedTokenizerFast
+    asked: Mapping[tuple[int, ...], str]
+
+    def score(self, samples: Samples, *, batch: int) -> Float[Tensor, " samples"]:
+        """See `Gold`. `batch` is the scorer's own affair."""
+        ids, mask = samples.prompts.ids, samples.prompts.mask
+        prompts = [self.asked[tuple(row[inside].tolist())] for row, inside in zip(ids, mask, strict=True)]
+        return torch.tensor(self.scorer.score(prompts, decode(samples.ids, self.tokenizer)))
+
+
+def load_gold(folder: Path, tokenizer: PreTrainedTokenizerFast, device: torch.device | str) -> Gold:
+    """The gold that a stage made; `tokenizer` is the policy's."""
+    if (folder / "gate.json").is_file():
+        return GoldModel.load(folder, tokenizer, device)
+    if (folder / "model").is_dir():
+        return TokenGold(load_reward_model(folder / "model", device))
+    named = read_json(folder / NAMED)
+    prompts = pl.read_parquet(folder / "prompts.parquet")["prompt"].to_list()
+    encoded = encode(prompts, tokenizer, most=2**31, chat=named["asked_in_chat"])
+    asked = {
+        tuple(row[inside].tolist()): prompt
+        for row, inside, prompt in zip(encoded.ids, encoded.mask, prompts, strict=True)
+    }
+    return TextGold(RewardModel(str(folder / REWARD_MODEL), device, chat=named["chat"]), tokenizer, asked)

@@ -1,0 +1,49 @@
+"""The part of a plan that studies of the world `pretrained` start with: prompts, models of other people, gold."""
+
+from overopt.graph import Graph
+from overopt.plan_world import World
+from overopt.pretrained_specs import Cut, Loaded, RatedGold, Scratch
+from overopt.store import Stage
+from overopt.study import PretrainedStudy
+
+
+def add_pretrained(graph: Graph, study: PretrainedStudy) -> World:
+    """Every model, from its source, from layers of another or from nothing; the policy's tokenizer; prompts; gold."""
+    models: dict[str, Stage] = {}
+    # those that others are made of come first
+    for name, model in sorted(study.models.items(), key=lambda item: not isinstance(item[1], Loaded)):
+        spec = model.model_dump(mode="json")
+        title = f"language model {name}"
+        match model:
+            case Loaded():
+                run = "pretrained_stages.loaded"
+                models[name] = graph.add("loaded_model", title, 1, run, spec)
+            case Cut():
+                run, source = "pretrained_stages.cut", models[spec.pop("cut")]
+                models[name] = graph.add("cut_model", title, 1, run, spec, source=source)
+            case Scratch():
+                run, source = "pretrained_stages.scratch", models[spec.pop("scratch")]
+                spec["seed"] = study.seed
+                models[name] = graph.add("scratch_model", title, 1, run, spec, source=source)
+    policy = models[study.policy]
+    tokenizer = graph.add(
+        "policy_tokenizer", "tokenizer", 1, "pretrained_stages.tokenizer", {}, policy=policy
+    )
+    wrapping = {"prompt_tokens": study.text.prompt_tokens, "chat": study.text.chat}
+    asking = wrapping | {
+        "seed": study.seed,
+        "source": study.prompts.model_dump(mode="json"),
+        "show": list(study.show_prompts),
+    }
+    prompts = graph.add("prompts", "prompts", 1, "pretrained_stages.prompts", asking, tokenizer=tokenizer)
+    prompting = wrapping | {"completion_tokens": study.text.completion_tokens}
+    gold = study.gold
+    if isinstance(gold, RatedGold):
+        spec = gold.model_dump(mode="json", exclude={"model"}) | {"seed": study.seed}
+        parents = {"language_model": models[gold.model], "tokenizer": tokenizer}
+        made = graph.add("rated_gold", "gold reward model", 1, "pretrained_gold.rated", spec, **parents)
+    else:
+        parents = {"prompts": prompts, "tokenizer": tokenizer}
+        spec = gold.model_dump(mode="json") | {"asked_in_chat": study.text.chat}
+        made = graph.add("named_gold", "gold reward model", 1, "pretrained_gold.named", spec, **parents)
+    return World(prompts, tokenizer, models, {"gold": made}, prompting, wrapping)

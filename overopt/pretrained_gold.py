@@ -1,0 +1,100 @@
+"""The stages that make gold in a study of pretrained models: trained on human ratings, or somebody's reward model."""
+
+import polars as pl
+import torch
+from torch import nn
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+
+from overopt import data
+from overopt.errors import UserError
+from overopt.files import write_json
+from overopt.golds import NAMED, REWARD_MODEL, TokenGold
+from overopt.job import Job
+from overopt.models import count_parameters, load_language_model, load_tokenizer, new_reward_model
+from overopt.pretrained import RewardModel
+from overopt.pretrained_specs import NamedGold
+from overopt.published_models import folder_of
+from overopt.seeding import generator
+from overopt.stages import save_model
+from overopt.training.rating_model import Rated, train_rating_model
+from overopt.validity import rating_validity
+
+
+def rated(job: Job) -> None:
+    """A reward model of human ratings on a pretrained body, of which the last layers learn; its held-out validity.
+
+    Departure from the paper, whose gold is trained on comparisons of whole answers: the ratings are of single
+    sentences, and nothing teaches this gold to tell text from what is none.
+    """
+    spec, tokenizer = job.spec, load_tokenizer(job.parents["tokenizer"])
+    ratings = data.load_world(spec["seed"]).ratings
+    base = load_language_model(job.parents["language_model"] / "model")
+    model = new_reward_model(base, spec["seed"]).to(job.runtime.device)
+    freeze_below(model, spec["train_layers"])
+    rows = {
+        split: list(tokenizer(ratings.filter(split=split)["text"].to_list())["input_ids"])
+        for split in ("train", "test")
+    }
+    training = ratings.filter(split="train")
+    train_rating_model(
+        model,
+        Rated(
+            rows["train"],
+            torch.tensor(training["rating"].to_list()),
+            torch.tensor(training["rating_sd"].to_list()),
+        ),
+        steps=spec["steps"],
+        batch=spec["batch"],
+        learning_rate=spec["learning_rate"],
+        embedding_gain=0.0,
+        generator=generator(spec["seed"], "ratings"),
+        progress=job.progress,
+        checkpoint=job.checkpoint,
+    )
+    report, pairs = rating_validity(TokenGold(model), rows["test"], ratings, seed=spec["seed"])
+    save_model(model, job.out)
+    sizes = {"params": count_parameters(model), "rated_texts": len(rows["train"])}
+    write_json(job.out / "validity.json", sizes | report | {"pairs": [pairs]})
+
+
+def freeze_below(model: PreTrainedModel, layers: int) -> None:
+    """Leave the last `layers` layers, what stands behind them and the head to learn, and nothing else.
+
+    Raises:
+        UserError: if the model has fewer layers.
+    """
+    count = model.config.num_hidden_layers
+    if layers > count:
+        raise UserError(f"train_layers: found {layers}, expected at most the {count} of the model")
+    stack = next(
+        part for part in model.base_model.children() if isinstance(part, nn.ModuleList) and len(part) == count
+    )
+    below = [model.base_model.get_input_embeddings(), *stack[: count - layers]]
+    for weight in (weight for part in below for weight in part.parameters()):
+        weight.requires_grad_(False)
+
+
+def named(job: Job) -> None:
+    """A reward model as somebody published it, with the prompts it will be asked about."""
+    spec = job.spec
+    source = NamedGold(**{key: value for key, value in spec.items() if key != "asked_in_chat"})
+    folder = folder_of(source)
+    RewardModel(str(folder))  # says what is wrong with it, if something is
+    model = AutoModelForSequenceClassification.from_pretrained(
+        folder, dtype=torch.float32, use_safetensors=True
+    )
+    if (found := count_parameters(model)) != source.parameters:
+        raise UserError(
+            f"gold {source.hub or source.path}: found {found:,} parameters outside the embeddings, expected the "
+            f"{source.parameters:,} of the study"
+        )
+    model.save_pretrained(job.out / REWARD_MODEL)
+    AutoTokenizer.from_pretrained(folder).save_pretrained(job.out / REWARD_MODEL)
+    prompts = (
+        pl.read_parquet(job.parents["prompts"] / "prompts.parquet")
+        .select("prompt")
+        .unique(maintain_order=True)
+    )
+    prompts.write_parquet(job.out / "prompts.parquet")
+    write_json(job.out / NAMED, {"chat": source.chat, "asked_in_chat": spec["asked_in_chat"]})
+    write_json(job.out / "validity.json", {"params": found})

@@ -1,0 +1,140 @@
+"""The parts of a study of pretrained models: where they come from, what is asked of them, what judges them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
+
+from overopt.specs import Spec, Training
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Lengths(Spec):
+    """In tokens of the policy's tokenizer. With `chat`, a prompt is a user's turn, wrapped in the policy's template.
+
+    `prompt_tokens` counts the template and special tokens. A longer prompt is an error: nothing is ever cut.
+    """
+
+    prompt_tokens: PositiveInt
+    completion_tokens: PositiveInt
+    chat: bool = False
+
+
+class Sized(Spec):
+    """A model of `parameters` parameters outside its embeddings, which is checked when it is made.
+
+    It stands in the study file so that a study can be priced before anything is downloaded.
+    """
+
+    parameters: PositiveInt
+
+
+class Loaded(Sized):
+    """A causal language model as somebody published it: one of a hub id, a folder, or a package that we know.
+
+    revision: branch, tag or commit of a hub id; sha256: of the weights (see `overopt.pretrained.weights_sha256`),
+    needed for a folder, whose name says nothing of what is in it, and checked wherever it is given.
+    """
+
+    hub: str | None = None
+    revision: str = "main"
+    path: str | None = None
+    package: Literal["smollm2-135m-instruct"] | None = None
+    sha256: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Loaded":
+        given = [name for name in ("hub", "path", "package") if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(f"found {' and '.join(given) or 'none'}, expected one of hub, path, package")
+        if self.path and not self.sha256:
+            raise ValueError("sha256: found none, expected that of the weights at path")
+        return self
+
+
+class Cut(Sized):
+    """The first `layers` layers of another model, under its last norm and output."""
+
+    cut: str
+    layers: PositiveInt
+
+
+class Scratch(Sized):
+    """An untrained model with the architecture and vocabulary of another."""
+
+    scratch: str
+    layers: PositiveInt
+    width: PositiveInt
+    heads: PositiveInt
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "Scratch":
+        if self.width % (2 * self.heads):
+            raise ValueError(
+                f"width: found {self.width}, expected a multiple of twice the {self.heads} heads"
+            )
+        return self
+
+
+def _kind(fields: object) -> str:
+    """What a model's fields say it is: errors then name the fields of that kind alone."""
+    given = fields if isinstance(fields, dict) else vars(fields)
+    return next((kind for kind in ("cut", "scratch") if kind in given), "loaded")
+
+
+Model = Annotated[
+    Annotated[Loaded, Tag("loaded")] | Annotated[Cut, Tag("cut")] | Annotated[Scratch, Tag("scratch")],
+    Discriminator(_kind),
+]
+
+
+class PromptSource(Spec):
+    """Where prompts come from: one of a file, a dataset of the hub, or openings of movie-review sentences.
+
+    A file is .txt, .jsonl or .parquet with a field `prompt`; `sha256` is that of the file. Of a dataset, `column` of
+    `split` is read. Reviews give the first `words` words of each sentence.
+    """
+
+    path: str | None = None
+    sha256: Sha256 | None = None
+    dataset: str | None = None
+    revision: str = "main"
+    split: str = "train"
+    column: str = "prompt"
+    reviews: bool = False
+    words: PositiveInt = 5
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "PromptSource":
+        given = [name for name in ("path", "dataset", "reviews") if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(f"found {' and '.join(given) or 'none'}, expected one of path, dataset, reviews")
+        if self.path and not self.sha256:
+            raise ValueError("sha256: found none, expected that of the file at path")
+        return self
+
+
+class RatedGold(Training):
+    """Gold made here, of `model`, from human ratings of sentences; only its last `train_layers` layers learn."""
+
+    model: str
+    train_layers: PositiveInt
+
+
+class NamedGold(Loaded):
+    """A reward model of one logit that somebody published; it reads text, in its own tokens.
+
+    chat: whether it reads two turns of a chat, in its own template.
+    """
+
+    chat: bool = False
+
+
+def _made(fields: object) -> str:
+    given = fields if isinstance(fields, dict) else vars(fields)
+    return "rated" if "model" in given else "named"
+
+
+PretrainedGold = Annotated[
+    Annotated[RatedGold, Tag("rated")] | Annotated[NamedGold, Tag("named")], Discriminator(_made)
+]

@@ -1,0 +1,164 @@
+"""The stages that a study of pretrained models starts with: models, the policy's tokenizer, prompts."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from pydantic import TypeAdapter
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+
+from overopt import data
+from overopt.download import sha256_of
+from overopt.errors import UserError
+from overopt.files import write_json
+from overopt.job import Job
+from overopt.models import count_parameters, load_language_model, load_tokenizer
+from overopt.pretrained import encode, read_prompts
+from overopt.pretrained_specs import Loaded, PromptSource
+from overopt.published_models import load_published
+from overopt.seeding import derive, isolated
+from overopt.stages import save_model
+
+# Shares of the prompts of a file or dataset, by use. Reviews come split: see `overopt.data`.
+SHARES = {"evaluation": 0.15, "policy": 0.25, "pairs": 0.6}
+
+
+def loaded(job: Job) -> None:
+    """A model as somebody published it, and its tokenizer."""
+    model, tokenizer = load_published(Loaded(**job.spec))
+    _keep(job, model, tokenizer)
+
+
+def cut(job: Job) -> None:
+    """The first layers of a model."""
+    source = load_language_model(job.parents["source"] / "model")
+    _keep(job, first_layers(source, job.spec["layers"]), load_tokenizer(job.parents["source"] / "model"))
+
+
+def scratch(job: Job) -> None:
+    """An untrained model with the architecture of another."""
+    spec = job.spec
+    source = load_language_model(job.parents["source"] / "model")
+    made = untrained(source, spec["layers"], spec["width"], spec["heads"], spec["seed"])
+    _keep(job, made, load_tokenizer(job.parents["source"] / "model"))
+
+
+def _keep(job: Job, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    found = count_parameters(model)
+    if found != job.spec["parameters"]:
+        raise UserError(
+            f"model {job.spec}: found {found:,} parameters outside the embeddings, expected the "
+            f"{job.spec['parameters']:,} of the study"
+        )
+    save_model(model, job.out)
+    tokenizer.save_pretrained(job.out / "model")
+    write_json(job.out / "metrics.json", {"parameters": found, "vocabulary": model.config.vocab_size})
+
+
+def first_layers(source: PreTrainedModel, layers: int) -> PreTrainedModel:
+    """The first `layers` layers of a causal model under its own last norm and output layer.
+
+    Raises:
+        UserError: if it has no more than that.
+    """
+    config = copy.deepcopy(source.config)
+    if layers >= config.num_hidden_layers:
+        raise UserError(f"layers: found {layers}, expected fewer than the model's {config.num_hidden_layers}")
+    config.num_hidden_layers = layers
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:layers]
+    made = AutoModelForCausalLM.from_config(config)
+    weights = source.state_dict()
+    made.load_state_dict({name: weights[name] for name in made.state_dict()})
+    return made.eval()
+
+
+def untrained(source: PreTrainedModel, layers: int, width: int, heads: int, seed: int) -> PreTrainedModel:
+    """A causal model of another's architecture and vocabulary, with fresh weights; feed-forward layers keep their ratio."""
+    config = copy.deepcopy(source.config)
+    if getattr(config, "intermediate_size", None):
+        config.intermediate_size = round(config.intermediate_size * width / config.hidden_size)
+    config.hidden_size, config.num_hidden_layers, config.num_attention_heads = width, layers, heads
+    if getattr(config, "num_key_value_heads", None):
+        config.num_key_value_heads = heads
+    if getattr(config, "head_dim", None):
+        config.head_dim = width // heads
+    if getattr(config, "layer_types", None):
+        config.layer_types = (config.layer_types * layers)[:layers]
+    with isolated(seed, "initial weights"):
+        return AutoModelForCausalLM.from_config(config).eval()
+
+
+def tokenizer(job: Job) -> None:
+    """The policy's tokenizer.
+
+    Raises:
+        UserError: if another model of the study reads other tokens.
+    """
+    own = load_tokenizer(job.parents["policy"] / "model")
+    for role, folder in job.parents.items():
+        if load_tokenizer(folder / "model").get_vocab() != own.get_vocab():
+            raise UserError(f"{role}: found other tokens than the policy's, expected the same")
+    own.save_pretrained(job.out)
+
+
+def prompts(job: Job) -> None:
+    """prompts.parquet: every prompt with its use, in random order; no prompt serves two.
+
+    Raises:
+        UserError: if the source is missing or does not verify, or a prompt of it is too long. Openings of reviews that
+            are too long are left out.
+    """
+    spec, tokenizer = job.spec, load_tokenizer(job.parents["tokenizer"])
+    source = TypeAdapter(PromptSource).validate_python(spec["source"])
+
+    def fits(prompt: str) -> bool:
+        return (
+            encode([prompt], tokenizer, most=2**31, chat=spec["chat"]).ids.shape[1] <= spec["prompt_tokens"]
+        )
+
+    if source.reviews:
+        sentences = data.load_world(spec["seed"]).sentences
+        found = {
+            use: data.prompts(sentences, use, source.words, spec["seed"])["prompt"].to_list()
+            for use in SHARES
+        }
+        found = {use: list(filter(fits, rows)) for use, rows in found.items()}
+    else:
+        found = _split(_read(source), spec["seed"])
+        every = [prompt for rows in found.values() for prompt in rows]
+        encode(
+            every, tokenizer, most=spec["prompt_tokens"], chat=spec["chat"]
+        )  # names the first that is too long
+    rows = [{"use": use, "prompt": prompt} for use, of in found.items() for prompt in of]
+    rows += [{"use": "show", "prompt": prompt} for prompt in spec["show"]]
+    pl.DataFrame(rows).write_parquet(job.out / "prompts.parquet")
+
+
+def _read(source: PromptSource) -> list[str]:
+    """Prompts of a file or dataset, in its order, each once."""
+    if source.path:
+        found = read_prompts(source.path)
+        if (sha256 := sha256_of(Path(source.path))) != source.sha256:
+            raise UserError(f"{source.path}: found SHA-256 {sha256}, expected {source.sha256}")
+        return _once(found)
+    from datasets import load_dataset
+
+    table = load_dataset(str(source.dataset), revision=source.revision, split=source.split)
+    if source.column not in table.column_names:
+        raise UserError(
+            f"dataset {source.dataset}: found columns {', '.join(table.column_names)}, expected {source.column!r}"
+        )
+    return _once([str(prompt) for prompt in table[source.column]])
+
+
+def _once(prompts: list[str]) -> list[str]:
+    return list({data.normalise(prompt): prompt for prompt in reversed(prompts)}.values())[::-1]
+
+
+def _split(prompts: list[str], seed: int) -> dict[str, list[str]]:
+    order = np.random.default_rng(derive(seed, "prompts")).permutation(len(prompts))
+    bounds = (np.cumsum(list(SHARES.values())) * len(prompts)).round().astype(int)
+    parts = np.split(order, bounds[:-1])
+    return {use: [prompts[k] for k in part] for use, part in zip(SHARES, parts, strict=True)}

@@ -1,0 +1,178 @@
+"""A study of other people's models, from their folders to its tables: tiny ones, of several architectures."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TEXTS
+from tiny_models import CONFIGS, REWARD_CONFIGS
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from overopt.download import sha256_of
+from overopt.errors import UserError
+from overopt.models import count_parameters, load_language_model
+from overopt.plan import plan
+from overopt.pretrained_stages import first_layers, untrained
+from overopt.published_models import weights_sha256
+from overopt.results import read
+from overopt.store import Store
+from overopt.study import parse_study
+
+TEMPLATE = (
+    "{% for m in messages %}<{{ m.role }}> {{ m.content }} {% endfor %}"
+    "{% if add_generation_prompt %}<assistant> {% endif %}"
+)
+WORDS = [word for text in TEXTS for word in text.split()]
+PROMPTS = [f"{a} {b} {c}" for a, b, c in zip(WORDS, WORDS[3:], WORDS[7:], strict=False)]
+
+
+def published(folder, parameters):
+    """The fields of a model in a folder."""
+    return {"path": folder, "sha256": weights_sha256(Path(folder)), "parameters": parameters}
+
+
+@pytest.fixture
+def fields(saved, tmp_path):
+    """The fields of a study of one architecture, judged by another."""
+
+    def make(name="llama", judge="bert", chat=False, **changes):
+        base = saved(name, num_hidden_layers=2)
+        options = {"num_labels": 1, "max_position_embeddings": 96}
+        gold = saved(judge, AutoModelForSequenceClassification, configs=REWARD_CONFIGS, **options)
+        for folder in (base, gold) if chat else ():
+            own = AutoTokenizer.from_pretrained(folder)
+            own.chat_template = TEMPLATE
+            own.save_pretrained(folder)
+        prompts = tmp_path / "prompts.jsonl"
+        prompts.write_text("".join(json.dumps({"prompt": prompt}) + "\n" for prompt in PROMPTS))
+        loaded = load_language_model(Path(base))
+        cut, small = first_layers(loaded, 1), untrained(loaded, 1, 8, 2, 0)
+        judging = AutoModelForSequenceClassification.from_pretrained(gold)
+        shape = {"layers": 1, "width": 8, "heads": 2}
+        return {
+            "name": "tiny",
+            "title": "Tiny",
+            "world": "pretrained",
+            "seed": 0,
+            "text": {"prompt_tokens": 60, "completion_tokens": 6, "chat": chat},
+            "prompts": {"path": str(prompts), "sha256": sha256_of(prompts)},
+            "models": {
+                "cut": {"cut": "base", "layers": 1, "parameters": count_parameters(cut)},
+                "base": published(base, count_parameters(loaded)),
+                "small": {"scratch": "base", "parameters": count_parameters(small)} | shape,
+            },
+            "policy": "base",
+            "gold": published(gold, count_parameters(judging)) | {"chat": chat},
+            "pairs": {"count": 60, "per_prompt": 6, "validation": 0.2},
+            "proxies": {
+                "grids": [{"models": ["small", "cut", "base"], "pairs": [48], "seeds": 1}],
+                "batch": 8,
+                "embedding_gain": 1,
+                "learning_rates": {"small": 1e-2, "cut": 1e-2, "base": 1e-2},
+            },
+            "best_of_n": {"prompts": 4, "samples": 12, "max_n": 8},
+            "show_prompts": ["The film was"],
+        } | changes
+
+    return make
+
+
+def computed(spec, runtime):
+    """The results of a study, every stage computed in this process."""
+    graph, store = plan(spec), Store(runtime.store)
+    for stage in graph.stages:
+        store.compute(stage, runtime)
+    return read(store.path(graph.tables), spec)
+
+
+@pytest.mark.parametrize(
+    ("name", "judge", "chat"),
+    [("llama", "bert", True), ("neox", "neox", False), ("qwen", "bert", False), ("gpt2", "llama", False)],
+)
+def test_from_folders_to_tables(name, judge, chat, fields, runtime):
+    spec = parse_study(fields(name, judge, chat))
+    found = computed(spec, runtime)
+    assert found.curves.filter(method="bon", rm_params=0).height == 4  # gold itself
+    curves = found.curves.filter(method="bon", pairs=48)
+    sizes = sorted(model.parameters for model in spec.models.values())
+    heads = [params - size for params, size in zip(sorted(curves["rm_params"].unique()), sizes, strict=True)]
+    assert set(heads) <= {8, 16}
+    assert curves["policy_params"].unique().to_list() == [spec.models["base"].parameters]
+    # the base policy is the zero of gold, and no proxy moves it
+    assert curves.filter(n=1)["gold"].to_list() == pytest.approx([0.0] * 3, abs=1e-5)
+    assert found.texts["prompt_text"].unique().to_list() == ["The film was"]
+    assert found.chain["gold"]["params"] == spec.gold.parameters
+    assert len(found.verdicts) == 20
+
+
+def test_ppo_of_other_peoples_models(fields, runtime):
+    run = {"minibatch": 8, "batch": 16, "epochs": 1, "learning_rate": 1e-2, "value_learning_rate": 1e-2}
+    run |= {"prompts": 5, "max_steps": 3, "max_kl": 50, "spacing": 0.1, "evaluation_samples": 2}
+    grid = {"models": ["cut"], "pairs": [48], "seeds": 1}
+    ppo = {"value_model": "small", "grids": [{"grid": grid}], "run": run}
+    spec = parse_study(fields(ppo=ppo))
+    curve = computed(spec, runtime).curves.filter(method="ppo").sort("step")
+    assert curve["kl"][0] == pytest.approx(0, abs=1e-5)
+    assert curve["kl"][-1] > 0.05
+
+
+def test_gold_from_human_ratings_on_a_pretrained_body(fields, runtime):
+    gold = {"model": "base", "train_layers": 1, "steps": 3, "batch": 8, "learning_rate": 1e-3}
+    spec = parse_study(fields(text={"prompt_tokens": 60, "completion_tokens": 6}, gold=gold))
+    found = computed(spec, runtime)
+    assert {"pearson", "pearson_baseline", "params"} <= set(found.chain["gold"])
+    stages = {stage.title: stage for stage in plan(spec).stages}
+    made, before = (
+        load_language_model(Store(runtime.store).path(stages[title]) / "model").base_model.state_dict()
+        for title in ("gold reward model", "language model base")
+    )
+    moved = {name for name in before if not torch.equal(made[name], before[name])}
+    assert moved
+    assert not any(name.startswith(("layers.0.", "embed_tokens")) for name in moved)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_cut_model_is_the_lower_part_of_the_whole(name, saved):
+    source = load_language_model(Path(saved(name, num_hidden_layers=3)))
+    cut = first_layers(source, 2)
+    ids = torch.tensor([[3, 4, 5, 6]])
+    whole = source.base_model(ids, output_hidden_states=True).hidden_states
+    lower = cut.base_model(ids, output_hidden_states=True).hidden_states
+    assert torch.equal(lower[1], whole[1])
+    assert torch.equal(cut.get_output_embeddings().weight, source.get_output_embeddings().weight)
+    with pytest.raises(UserError, match="found 3, expected fewer than the model's 3"):
+        first_layers(source, 3)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_an_untrained_model_keeps_the_architecture_and_vocabulary(name, saved):
+    source = load_language_model(Path(saved(name)))
+    made, again, other = (untrained(source, 2, 8, 2, seed) for seed in (0, 0, 1))
+    assert type(made) is type(source)
+    assert (made.config.vocab_size, made.config.hidden_size, made.config.num_hidden_layers) == (
+        source.config.vocab_size,
+        8,
+        2,
+    )
+    weights = [torch.cat([w.flatten() for w in model.parameters()]) for model in (made, again, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_what_does_not_verify_is_refused(fields, runtime):
+    good = fields()
+    base, gold = good["models"]["base"], good["gold"]
+    wrong = "0" * 64
+    cases = {
+        "found weights of SHA-256": good | {"models": good["models"] | {"base": base | {"sha256": wrong}}},
+        "parameters outside the embeddings, expected the 7": good
+        | {"models": good["models"] | {"base": base | {"parameters": 7}}},
+        "expected the 8": good | {"gold": gold | {"parameters": 8}},
+        "prompts.jsonl: found SHA-256": good | {"prompts": good["prompts"] | {"sha256": wrong}},
+        "expected 1 to 4": good | {"text": good["text"] | {"prompt_tokens": 4}},
+        "prompts of split 'evaluation': found": good | {"best_of_n": good["best_of_n"] | {"prompts": 99}},
+    }
+    for sentence, changed in cases.items():
+        with pytest.raises(UserError, match=sentence):
+            computed(parse_study(changed), runtime)
