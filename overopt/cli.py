@@ -50,14 +50,30 @@ def run(
 
 
 @app.command(name="plan")
-def plan(study: StudyName, json: Annotated[bool, arg(help="the graph as JSON")] = False) -> None:
-    """List the stages of a study, and which of them are already there."""
+def plan(
+    study: StudyName,
+    json: Annotated[bool, arg(help="the graph as JSON")] = False,
+    price: Annotated[bool, arg(help="what it costs at most, beside what was measured")] = False,
+    tflops: Annotated[float, arg(help="for --price: 10^12 operations a second, reading and learning")] = 0.05,
+    drawing_tflops: Annotated[float, arg(help="for --price: the same while completions are drawn")] = 0.02,
+    batch: Batch = 256,
+) -> None:
+    """List the stages of a study, and which of them are already there; or what they cost."""
     from overopt.plan import plan as make_plan
     from overopt.record import RECORD
     from overopt.store import Store, store_root
     from overopt.study import load_study
 
     graph, store = make_plan(load_study(study)), Store(store_root())
+    if price:
+        from overopt.pricing import price_table
+
+        for name, value in {"tflops": tflops, "drawing-tflops": drawing_tflops, "batch": batch}.items():
+            if not value > 0:
+                raise UserError(f"{name}: found {value:g}, expected a positive number")
+        rates = {"tflops": tflops, "drawing_tflops": drawing_tflops}
+        print("\n".join(price_table(graph, store, batch=batch, **rates)))
+        return
     problems = {stage.key: problem for stage in graph.stages if (problem := store.problem(stage))}
     if json:
         rows = [

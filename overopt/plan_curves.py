@@ -13,6 +13,7 @@ from overopt.study import Study
 SAMPLES_A_STAGE = (
     50_000  # a minute or so of a small policy on one core: what a killed run may lose, and memory holds
 )
+SMALL = 1_000_000  # parameters
 
 
 def add_curves(graph: Graph, study: Study, world: World, proxies: Proxies) -> None:
@@ -64,7 +65,10 @@ class Curves:
 
     def _add_samples(self, use: str, of: BestOfN | FarBestOfN, policy: str = "") -> dict[str, Stage]:
         """Samples of the evaluation prompts by a policy that was not optimised, in parts, as parents by role."""
-        prompts, parts = max(1, SAMPLES_A_STAGE // of.samples), {}
+        size = self.study.models[policy or self.study.policy].parameters
+        # of a large policy fewer, but not so few that loading it is what takes the time
+        samples = round(SAMPLES_A_STAGE * min(1.0, (SMALL / size) ** 0.5))
+        prompts, parts = max(1, samples // of.samples), {}
         for k, first in enumerate(range(0, of.prompts, prompts)):
             spec = self.world.prompting | {
                 "seed": self.study.seed,

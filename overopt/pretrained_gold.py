@@ -13,6 +13,7 @@ from overopt.job import Job
 from overopt.models import count_parameters, load_language_model, load_tokenizer, new_reward_model
 from overopt.pretrained import RewardModel
 from overopt.pretrained_specs import NamedGold
+from overopt.pretrained_stages import check_sizes
 from overopt.published_models import folder_of
 from overopt.seeding import generator
 from overopt.stages import save_model
@@ -83,11 +84,7 @@ def named(job: Job) -> None:
     model = AutoModelForSequenceClassification.from_pretrained(
         folder, dtype=torch.float32, use_safetensors=True
     )
-    if (found := count_parameters(model)) != source.parameters:
-        raise UserError(
-            f"gold {source.hub or source.path}: found {found:,} parameters outside the embeddings, expected the "
-            f"{source.parameters:,} of the study"
-        )
+    check_sizes(model, spec)
     model.save_pretrained(job.out / REWARD_MODEL)
     AutoTokenizer.from_pretrained(folder).save_pretrained(job.out / REWARD_MODEL)
     prompts = (
@@ -97,4 +94,4 @@ def named(job: Job) -> None:
     )
     prompts.write_parquet(job.out / "prompts.parquet")
     write_json(job.out / NAMED, {"chat": source.chat, "asked_in_chat": spec["asked_in_chat"]})
-    write_json(job.out / "validity.json", {"params": found})
+    write_json(job.out / "validity.json", {"params": count_parameters(model)})

@@ -23,17 +23,17 @@ class Lengths(Spec):
 class Sized(Spec):
     """A model of `parameters` parameters outside its embeddings, which is checked when it is made.
 
-    It stands in the study file so that a study can be priced before anything is downloaded.
+    Sizes stand in the study file so that a study can be priced before anything is downloaded.
     """
 
     parameters: PositiveInt
 
 
-class Loaded(Sized):
-    """A causal language model as somebody published it: one of a hub id, a folder, or a package that we know.
+class Published(Sized):
+    """A model as somebody published it: one of a hub id, a folder, or a package that we know.
 
-    revision: branch, tag or commit of a hub id; sha256: of the weights (see `overopt.pretrained.weights_sha256`),
-    needed for a folder, whose name says nothing of what is in it, and checked wherever it is given.
+    revision: branch, tag or commit of a hub id; sha256: of the weights (see `overopt.published_models`), needed for a
+    folder, whose name says nothing of what is in it, and checked wherever it is given.
     """
 
     hub: str | None = None
@@ -41,15 +41,23 @@ class Loaded(Sized):
     path: str | None = None
     package: Literal["smollm2-135m-instruct"] | None = None
     sha256: Sha256 | None = None
+    layers: PositiveInt
+    width: PositiveInt
 
     @model_validator(mode="after")
-    def _one_source(self) -> "Loaded":
+    def _one_source(self) -> "Published":
         given = [name for name in ("hub", "path", "package") if getattr(self, name)]
         if len(given) != 1:
             raise ValueError(f"found {' and '.join(given) or 'none'}, expected one of hub, path, package")
         if self.path and not self.sha256:
             raise ValueError("sha256: found none, expected that of the weights at path")
         return self
+
+
+class Loaded(Published):
+    """A published causal language model; `vocabulary` is the number of rows of its output layer."""
+
+    vocabulary: PositiveInt
 
 
 class Cut(Sized):
@@ -121,7 +129,7 @@ class RatedGold(Training):
     train_layers: PositiveInt
 
 
-class NamedGold(Loaded):
+class NamedGold(Published):
     """A reward model of one logit that somebody published; it reads text, in its own tokens.
 
     chat: whether it reads two turns of a chat, in its own template.

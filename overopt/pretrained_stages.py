@@ -1,7 +1,9 @@
 """The stages that a study of pretrained models starts with: models, the policy's tokenizer, prompts."""
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -45,15 +47,32 @@ def scratch(job: Job) -> None:
 
 
 def _keep(job: Job, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    found = count_parameters(model)
-    if found != job.spec["parameters"]:
-        raise UserError(
-            f"model {job.spec}: found {found:,} parameters outside the embeddings, expected the "
-            f"{job.spec['parameters']:,} of the study"
-        )
+    check_sizes(model, job.spec)
     save_model(model, job.out)
     tokenizer.save_pretrained(job.out / "model")
-    write_json(job.out / "metrics.json", {"parameters": found, "vocabulary": model.config.vocab_size})
+    metrics = {"parameters": count_parameters(model), "vocabulary": model.config.vocab_size}
+    write_json(job.out / "metrics.json", metrics)
+
+
+def check_sizes(model: PreTrainedModel, spec: Mapping[str, Any]) -> None:
+    """Compare a model with what its study says of it.
+
+    Raises:
+        UserError: if one of parameters, layers, width and vocabulary is another.
+    """
+    config = model.config
+    found = {
+        "parameters": count_parameters(model),
+        "layers": config.num_hidden_layers,
+        "width": config.hidden_size,
+        "vocabulary": config.vocab_size,
+    }
+    for name, value in found.items():
+        if spec.get(name, value) != value:
+            source = next(
+                (str(spec[key]) for key in ("hub", "path", "package") if spec.get(key)), "made of another"
+            )
+            raise UserError(f"model {source}: {name}: found {value}, expected the study's {spec[name]}")
 
 
 def first_layers(source: PreTrainedModel, layers: int) -> PreTrainedModel:

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from overopt.download import Archive, fetch, sha256_of
 from overopt.errors import UserError
 from overopt.pretrained import load_policy
-from overopt.pretrained_specs import Loaded
+from overopt.pretrained_specs import Loaded, Published
 
 FETCHED = [
     "*.safetensors",
@@ -45,7 +45,7 @@ def load_published(source: Loaded) -> tuple[PreTrainedModel, PreTrainedTokenizer
     return load_policy(str(folder_of(source)))
 
 
-def folder_of(source: Loaded) -> Path:
+def folder_of(source: Published) -> Path:
     """The folder of a model that has a hub id or a path, its weights verified.
 
     A path is checked against `sha256`. So is a hub id; where its study gives none, every file of weights is checked
@@ -73,7 +73,7 @@ def weights_sha256(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _fetched(source: Loaded) -> Path:
+def _fetched(source: Published) -> Path:
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 

@@ -9,7 +9,6 @@ used: it is removed and computed again.
 import json
 import os
 import platform
-import resource
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from overopt.errors import UserError, refusals
+from overopt.memory import peak_megabytes, reset_peak
 from overopt.progress import remove_progress, reporter
 from overopt.record import (
     RECORD,
@@ -183,6 +183,7 @@ class Store:
         from overopt.job import Job
 
         started, clock = time.time(), time.monotonic()
+        reset_peak(runtime.device)
         parents = {role: self.path(parent) for role, parent in stage.parents.items()}
         keys = {"self": stage.key} | {role: parent.key for role, parent in stage.parents.items()}
         checkpoint = Checkpoint(self.checkpoint_folder(stage))
@@ -194,7 +195,7 @@ class Store:
             "title": stage.title,
             "started": round(started, 1),
             "seconds": round(time.monotonic() - clock, 2),
-            "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "peak_memory_mb": peak_megabytes(runtime.device),
             "device": runtime.device,
             "machine": platform.machine(),
             "python": platform.python_version(),

@@ -27,9 +27,14 @@ WORDS = [word for text in TEXTS for word in text.split()]
 PROMPTS = [f"{a} {b} {c}" for a, b, c in zip(WORDS, WORDS[3:], WORDS[7:], strict=False)]
 
 
-def published(folder, parameters):
+def published(folder, model):
     """The fields of a model in a folder."""
-    return {"path": folder, "sha256": weights_sha256(Path(folder)), "parameters": parameters}
+    shape = {"layers": model.config.num_hidden_layers, "width": model.config.hidden_size}
+    return {
+        "path": folder,
+        "sha256": weights_sha256(Path(folder)),
+        "parameters": count_parameters(model),
+    } | shape
 
 
 @pytest.fixture
@@ -59,11 +64,11 @@ def fields(saved, tmp_path):
             "prompts": {"path": str(prompts), "sha256": sha256_of(prompts)},
             "models": {
                 "cut": {"cut": "base", "layers": 1, "parameters": count_parameters(cut)},
-                "base": published(base, count_parameters(loaded)),
+                "base": published(base, loaded) | {"vocabulary": loaded.config.vocab_size},
                 "small": {"scratch": "base", "parameters": count_parameters(small)} | shape,
             },
             "policy": "base",
-            "gold": published(gold, count_parameters(judging)) | {"chat": chat},
+            "gold": published(gold, judging) | {"chat": chat},
             "pairs": {"count": 60, "per_prompt": 6, "validation": 0.2},
             "proxies": {
                 "grids": [{"models": ["small", "cut", "base"], "pairs": [48], "seeds": 1}],
@@ -166,9 +171,9 @@ def test_what_does_not_verify_is_refused(fields, runtime):
     wrong = "0" * 64
     cases = {
         "found weights of SHA-256": good | {"models": good["models"] | {"base": base | {"sha256": wrong}}},
-        "parameters outside the embeddings, expected the 7": good
+        r"parameters: found \d+, expected the study's 7": good
         | {"models": good["models"] | {"base": base | {"parameters": 7}}},
-        "expected the 8": good | {"gold": gold | {"parameters": 8}},
+        r"parameters: found \d+, expected the study's 8": good | {"gold": gold | {"parameters": 8}},
         "prompts.jsonl: found SHA-256": good | {"prompts": good["prompts"] | {"sha256": wrong}},
         "expected 1 to 4": good | {"text": good["text"] | {"prompt_tokens": 4}},
         "prompts of split 'evaluation': found": good | {"best_of_n": good["best_of_n"] | {"prompts": 99}},

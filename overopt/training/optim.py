@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from overopt.checkpoint import Checkpoint
 
 CHECKPOINT_SECONDS = 20.0
+CHECKPOINT_SHARE = 0.05  # of the time of training that goes into checkpoints, at most
 
 
 Batch = TypeVar("Batch")
@@ -97,7 +98,7 @@ def minimise(
         restore_training(found[0], "", model, optimiser)
         start = found[1]["step"]
     model.train()
-    saved = time.monotonic()
+    due = time.monotonic() + CHECKPOINT_SECONDS
     for step, batch in enumerate(batches):
         if step < start:
             continue
@@ -106,9 +107,11 @@ def minimise(
         check_finite(value.item(), f"{what}: loss", step)
         descend(value, model, optimiser)
         progress(step + 1, steps)
-        if checkpoint and (step + 1 == steps or time.monotonic() > saved + CHECKPOINT_SECONDS):
+        if checkpoint and (step + 1 == steps or time.monotonic() > due):
+            began = time.monotonic()
             checkpoint.save(training_state("", model, optimiser), {"step": step + 1})
-            saved = time.monotonic()
+            took = time.monotonic() - began
+            due = time.monotonic() + max(CHECKPOINT_SECONDS, took / CHECKPOINT_SHARE)
     model.eval()
 
 

@@ -1,0 +1,265 @@
+"""What a study costs before it is run: samples, tokens, floating-point operations and memory of every stage, at most.
+
+Counted are matrix products: 2 operations a parameter and token forward, 4 backward (Kaplan et al. 2020, section 2.1).
+Texts are taken to be as long as they may be, PPO runs to last as many iterations as they may.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from math import sqrt
+
+from overopt.graph import Plan
+from overopt.record import RECORD, read_record
+from overopt.specs import Shape
+from overopt.store import Stage, Store
+
+FLOAT = 4  # bytes: what is sampled, scored and kept is float32
+TRAINED = 4 * FLOAT  # bytes a parameter: weight, gradient, two moments of Adam
+ACTIVATION = (
+    68  # bytes a token, layer and unit of width, kept for the backward pass (Korthikanti et al. 2022, eq. 2)
+)
+LIBRARIES = 0.6e9  # bytes of a process that holds nothing yet
+RATED_TOKENS = 32  # tokens of a rated text, on average at most
+
+Count = int | float
+
+
+@dataclass(frozen=True)
+class Size:
+    """A model: parameters outside the embeddings, and what its activations and logits depend on."""
+
+    body: int
+    layers: int
+    width: int
+    vocabulary: int
+
+    @property
+    def embeddings(self) -> int:
+        """Parameters of the token embeddings, which the output layer shares or repeats."""
+        return self.vocabulary * self.width
+
+    @property
+    def weights(self) -> int:
+        """All parameters."""
+        return self.body + self.embeddings
+
+
+@dataclass(frozen=True)
+class Price:
+    """samples: completions drawn; tokens: drawn, read or learnt from; operations: by how fast they can be done
+    (`drawing` is bound by memory, one token at a time); memory: bytes at once."""
+
+    samples: Count = 0.0
+    tokens: Count = 0.0
+    drawing: Count = 0.0
+    rest: Count = 0.0
+    memory: Count = 0.0
+
+    def __add__(self, other: "Price") -> "Price":
+        """One after the other in the same process."""
+        counts = {
+            name: getattr(self, name) + getattr(other, name)
+            for name in ("samples", "tokens", "drawing", "rest")
+        }
+        return Price(**counts, memory=max(self.memory, other.memory))
+
+
+def size(stage: Stage) -> Size:
+    """The model that a stage makes."""
+    spec, parents = stage.spec, stage.parents
+    if "language_model" in parents:
+        return size(parents["language_model"])
+    if "policy" in parents:
+        return size(parents["policy"])
+    if "shape" in spec:
+        shape, words = Shape(**spec["shape"]), parents.get("tokenizer") or parents["word_vectors"]
+        return Size(shape.parameters, shape.layers, shape.width, words.spec["vocabulary"])
+    source = size(parents["source"]) if "source" in parents else None
+    width = spec.get("width") or (source.width if source else 0)
+    vocabulary = spec.get("vocabulary") or (source.vocabulary if source else 0)
+    return Size(spec["parameters"], spec["layers"], width, vocabulary)
+
+
+def judges(stage: Stage) -> list[Size]:
+    """The models that a gold consists of."""
+    parts = [
+        part for role, part in stage.parents.items() if role.startswith(("rating_model", "fluency_model"))
+    ]
+    return [size(part) for part in parts] or [size(stage)]
+
+
+def drawn(
+    policy: Size, samples: Count, prompt: int, completion: int, batch: int, *, of_prompt: int = 1
+) -> Price:
+    """`samples` completions, `batch` at once, keys and values kept; the `of_prompt` of one prompt read it once."""
+    tokens, rows = prompt + completion, min(batch, samples)
+    cache = rows * tokens * policy.layers * 2 * policy.width
+    held = FLOAT * (policy.weights + cache + 3 * rows * policy.vocabulary)
+    once = prompt / min(batch, of_prompt)
+    work = 2 * (policy.body * (once + completion) + policy.embeddings * completion) * samples
+    return Price(samples, samples * completion, work, 0.0, LIBRARIES + held + kept(samples, tokens))
+
+
+def kept(samples: Count, tokens: int) -> Count:
+    """Bytes of so many samples in memory, and of copies on their way to other memory or disk."""
+    return 4 * 8 * samples * tokens
+
+
+def read(models: Iterable[Size], texts: Count, tokens: int, batch: int, *, logits: int = 0) -> Price:
+    """`texts` read by each of `models`, which give a score, or logits at `logits` tokens of each."""
+    found = Price()
+    for model in models:
+        rows = min(batch, texts)
+        held = FLOAT * (model.weights + rows * tokens * 6 * model.width + rows * logits * model.vocabulary)
+        work = 2 * texts * (model.body * tokens + model.embeddings * logits)
+        found += Price(0.0, texts * tokens, 0.0, work, LIBRARIES + held)
+    return found
+
+
+def learnt(model: Size, texts: Count, tokens: int, batch: int, *, logits: int = 0) -> Price:
+    """`texts` learnt from, `batch` a step."""
+    held = TRAINED * model.weights + ACTIVATION * batch * tokens * model.layers * model.width
+    held += 3 * FLOAT * batch * logits * model.vocabulary
+    work = 6 * texts * (model.body * tokens + model.embeddings * logits)
+    return Price(0.0, texts * tokens, 0.0, work, LIBRARIES + held)
+
+
+def price(stage: Stage, batch: int) -> Price:
+    """What one stage costs at most; `batch` completions are drawn or scored at once."""
+    spec, parents = stage.spec, stage.parents
+    prompt, completion = spec.get("prompt_tokens", 0), spec.get("completion_tokens", 0)
+    text = prompt + completion
+    match stage.name:
+        case "language_model":
+            tokens = spec["positions"]
+            return learnt(size(stage), spec["tokens"] / tokens, tokens, spec["batch"], logits=tokens)
+        case "rating_model" | "fluency_model" | "rated_gold":
+            steps = spec.get("training", spec)
+            texts = steps["steps"] * steps["batch"] * (1 + (stage.name == "fluency_model"))
+            return learnt(size(stage), texts, RATED_TOKENS, steps["batch"])
+        case "pairs":
+            samples = 2 * spec["prompts"] * spec["per_prompt"]
+            each = 2 * spec["per_prompt"]
+            made = drawn(size(parents["policy"]), samples, prompt, completion, batch, of_prompt=each)
+            return made + read(judges(parents["gold"]), samples, text, batch)
+        case "samples":
+            prompts = spec["last"] - spec["first"] if "last" in spec else len(spec["show_prompts"])
+            policy, each = size(parents["policy"]), spec["samples"]
+            return drawn(policy, prompts * each, prompt, completion, batch, of_prompt=each)
+        case "pool":
+            golds = [parents[role] for role in ("gold", "second_gold") if role in parents]
+            return _over_pool(stage, [model for gold in golds for model in judges(gold)], batch)
+        case "proxy":
+            pairs, of = spec["pairs"] * spec["epochs"], parents["pairs"].spec
+            tokens = of["prompt_tokens"] + of["completion_tokens"]
+            return learnt(size(stage), 2 * pairs, tokens, 2 * spec["batch"])
+        case "best_of_n" | "other_best_of_n":
+            return _over_pool(parents["pool"], [size(parents["proxy"])], batch)
+        case "far_best_of_n":
+            parts = [part for role, part in parents.items() if role.startswith("part_")]
+            samples = sum((part.spec["last"] - part.spec["first"]) * part.spec["samples"] for part in parts)
+            tokens = parts[0].spec["prompt_tokens"] + parts[0].spec["completion_tokens"]
+            return read([size(parents["proxy"]), *judges(parents["gold"])], samples, tokens, batch)
+        case "decoys" | "ppo":
+            return _of_ppo(stage, batch)
+    return Price()
+
+
+def _over_pool(pool: Stage, models: list[Size], batch: int) -> Price:
+    """Every sample of a pool read by each of `models`."""
+    parts = [part.spec for role, part in pool.parents.items() if role.startswith("part_")]
+    samples = sum((part["last"] - part["first"]) * part["samples"] for part in parts)
+    tokens = parts[0]["prompt_tokens"] + parts[0]["completion_tokens"]
+    found = read(models, samples, tokens, batch)
+    return replace(found, memory=found.memory + kept(samples, tokens))
+
+
+def _of_ppo(stage: Stage, batch: int) -> Price:
+    spec, parents, run = stage.spec, stage.parents, stage.spec["ppo"]
+    prompt, completion = spec["prompt_tokens"], spec["completion_tokens"]
+    text = prompt + completion
+    policy, value = size(parents["policy"]), size(parents["value_model"])
+    reward = size(parents["proxy" if "proxy" in parents else "judge"])
+    golds = [parents[role] for role in ("gold", "second_gold") if role in parents]
+    seen = [reward, *(model for gold in golds for model in judges(gold))]
+    samples, epochs = run["max_steps"] * run["batch"], run["epochs"]
+    looks = 1 + min(run["max_steps"], sqrt(run["max_kl"]) / run["spacing"])
+    if run.get("look_every"):
+        looks += run["max_steps"] / run["look_every"]
+    watched = looks * spec.get("evaluation_prompts", spec.get("prompts", 0)) * run["evaluation_samples"]
+    parts: list[Price] = [
+        drawn(policy, samples + watched, prompt, completion, batch),
+        read([policy], samples + 2 * watched, text, batch, logits=completion),
+        read([value, reward], samples, text, run["minibatch"]),
+        read(seen, watched, text, run["minibatch"]),
+        learnt(policy, epochs * samples, text, run["minibatch"], logits=completion),
+        learnt(value, epochs * samples, text, run["minibatch"]),
+    ]
+    total = Price()
+    for part in parts:
+        total += part
+    # the policy's optimiser, the value model with its own, the reference and all judges are there throughout
+    always = TRAINED * value.weights + sum(FLOAT * model.weights for model in (policy, *seen))
+    return replace(total, memory=total.memory + always)
+
+
+def prices(plan: Plan, batch: int) -> dict[str, tuple[int, Price]]:
+    """By kind of stage: how many, and the sum of their prices (of memory, the largest)."""
+    found: dict[str, tuple[int, Price]] = {}
+    for stage in plan.stages:
+        count, total = found.get(stage.name, (0, Price()))
+        found[stage.name] = count + 1, total + price(stage, batch)
+    return found
+
+
+def measured(plan: Plan, store: Store) -> dict[str, tuple[float, float]]:
+    """By kind of stage: seconds spent on what is done, and the largest memory in bytes."""
+    found: dict[str, tuple[float, float]] = {}
+    for stage in plan.stages:
+        if (store.folder(stage) / RECORD).is_file():
+            record = read_record(store.folder(stage))
+            spent, most = found.get(stage.name, (0.0, 0.0))
+            found[stage.name] = spent + record["seconds"], max(most, 1e6 * record["peak_memory_mb"])
+    return found
+
+
+def price_table(plan: Plan, store: Store, *, batch: int, tflops: float, drawing_tflops: float) -> list[str]:
+    """What `overopt plan --price` prints: a line a kind of stage, then the sum.
+
+    Hours are those of one process that does `drawing_tflops` operations (of 10^12) a second while it draws and `tflops`
+    while it reads and learns. Kinds of stages without models are left out.
+    """
+    rows: list[tuple[str, ...]] = [("stages", "samples", "tokens", "TFLOP", "hours", "memory", "measured")]
+    found, total, stages = measured(plan, store), Price(), 0
+    names = [""]
+
+    def hours(price: Price) -> float:
+        return (price.drawing / drawing_tflops + price.rest / tflops) / 1e12 / 3600
+
+    def row(count: int, price: Price, seen: str) -> tuple[str, ...]:
+        work = (price.drawing + price.rest) / 1e12
+        counts = (f"{count:,}", f"{price.samples:,.0f}", f"{price.tokens:,.0f}", f"{work:,.1f}")
+        return (*counts, f"{hours(price):,.2f}", f"{price.memory / 1e9:.1f} GB", seen)
+
+    for name, (count, price) in prices(plan, batch).items():
+        if not price.tokens:
+            continue
+        total, stages = total + price, stages + count
+        spent, most = found.get(name, (0.0, 0.0))
+        seen = f"{spent / 3600:.2f} h, {most / 1e9:.1f} GB" if spent else "-"
+        names.append(name)
+        rows.append(row(count, price, seen))
+    names.append("all")
+    spent, most = sum(s for s, _ in found.values()), max((m for _, m in found.values()), default=0.0)
+    rows.append(row(stages, total, f"{spent / 3600:.2f} h, {most / 1e9:.1f} GB" if spent else "-"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    first = max(map(len, names))
+    lines = [
+        f"{name:<{first}}  " + "  ".join(f"{cell:>{w}}" for cell, w in zip(cells, widths, strict=True))
+        for name, cells in zip(names, rows, strict=True)
+    ]
+    return [
+        *lines,
+        f"at most, at {tflops:g} TFLOP/s, {drawing_tflops:g} while drawing, {batch} completions at once, one process; "
+        "memory: of the largest stage",
+    ]

@@ -1,0 +1,75 @@
+"""Prices, counted again by hand for the smallest study, and beside what runs of it took."""
+
+import pytest
+
+from overopt.plan import plan
+from overopt.pricing import LIBRARIES, Size, drawn, judges, kept, learnt, price, price_table, prices, size
+from overopt.specs import Shape
+from overopt.store import Store
+from overopt.study import load_study
+
+SMOKE = plan(load_study("smoke"))
+STAGES = {stage.title: stage for stage in SMOKE.stages}
+SEVEN = Size(Shape(layers=1, width=24, heads=2).parameters, 1, 24, 600)
+
+
+def test_the_size_of_what_a_stage_makes():
+    assert size(STAGES["language model 7k"]) == SEVEN
+    assert size(STAGES["proxy 7k, 640 pairs, seed 0"]) == SEVEN
+    assert SEVEN.weights == SEVEN.body + 600 * 24
+    parts = judges(STAGES["gold reward model"])
+    assert [(part.width, part.vocabulary) for part in parts] == [(32, 2000), (24, 600), (8, 600)]
+
+
+def test_a_cut_model_has_the_width_and_vocabulary_of_its_source():
+    stages = {stage.title: stage for stage in plan(load_study("pretrained-cpu")).stages}
+    assert size(stages["language model first-2"]) == Size(7_080_768, 2, 576, 49_152)
+    assert size(stages["language model scratch-100k"]) == Size(98_752, 2, 64, 49_152)
+    assert judges(stages["gold reward model"]) == [Size(35_401_536, 10, 576, 49_152)]
+
+
+def test_samples_and_tokens_are_those_of_the_study():
+    drawn_for_pairs = price(STAGES["labelled pairs"], 256)
+    assert drawn_for_pairs.samples == 1600  # 800 pairs
+    # drawn: 12 tokens each; read by three models of gold: 14 + 12 tokens each
+    assert drawn_for_pairs.tokens == 1600 * 12 + 3 * 1600 * 26
+    learnt_from = price(STAGES["proxy 7k, 640 pairs, seed 0"], 256)
+    assert (learnt_from.samples, learnt_from.tokens) == (0, 640 * 2 * 26)
+    assert learnt_from.rest == 6 * SEVEN.body * 640 * 2 * 26
+    pool = sum(price(STAGES[f"evaluation samples, part {k}"], 256).samples for k in range(1))
+    assert pool == 16 * 80
+
+
+def test_a_prompt_that_completions_share_is_read_once():
+    alone, together = (drawn(SEVEN, 64, 10, 5, 64, of_prompt=n).drawing for n in (1, 64))
+    assert alone - together == pytest.approx(2 * SEVEN.body * 10 * 63)
+
+
+def test_memory_grows_with_what_is_held():
+    small, large = (drawn(SEVEN, 10_000, 10, 5, batch).memory for batch in (1, 256))
+    rows = 255 * (15 * 2 * 24 + 3 * 600) * 4
+    assert large - small == pytest.approx(rows)
+    assert learnt(SEVEN, 100, 20, 8).memory - LIBRARIES == 16 * SEVEN.weights + 68 * 8 * 20 * 24
+    assert kept(1000, 20) == 4 * 8 * 20_000
+
+
+def test_every_stage_that_runs_a_model_has_a_price():
+    free = {name for name, (_, found) in prices(SMOKE, 256).items() if not found.tokens}
+    assert free == {
+        "corpus", "tokenizer", "word_vectors", "gold", "recipe", "gold_frontier", "proxy_scale", "tables"
+    }  # fmt: skip
+
+
+def test_the_table_adds_up_and_scales_with_speed(tmp_path):
+    lines = price_table(SMOKE, Store(tmp_path), batch=256, tflops=0.05, drawing_tflops=0.02)
+    counts = [line.split()[1:6] for line in lines[1:-1]]
+    numbers = [[float(cell.replace(",", "")) for cell in cells[:3]] for cells in counts]
+    for column in range(3):
+        assert sum(row[column] for row in numbers[:-1]) == pytest.approx(
+            numbers[-1][column], abs=len(numbers)
+        )
+    assert lines[-2].split()[-1] == "-"  # nothing of it is measured
+    slow = price_table(SMOKE, Store(tmp_path), batch=256, tflops=0.00005, drawing_tflops=0.00002)
+    assert float(slow[-2].split()[5].replace(",", "")) > 500 * float(
+        lines[-2].split()[5].replace(",", "") or 1
+    )
