@@ -36,8 +36,12 @@ def rl_spends_more(evidence: Evidence) -> Outcome:
         )
         level = 0.8 * np.minimum(bon.draws.max(1), ppo.draws.max(1))
         ratios.append(kl_for_gold(ppo, level) / np.maximum(kl_for_gold(bon, level), 0.05))
-    middle = np.nanmedian(np.stack(ratios), 0)
-    value, (low, high) = float(np.nanmedian(middle)), interval(middle)
+    found = np.stack(ratios)
+    reached = ~np.isnan(found).all(0)  # draws in which some size got so far by both methods
+    if not reached.any():
+        return not_measured("a rise in gold by both methods")
+    middle = np.nanmedian(found[:, reached], 0)
+    value, (low, high) = float(np.median(middle)), interval(middle)
     words = "KL that PPO needs over KL that best-of-n needs for 80% of the lower of their highest golds, median over sizes"
     return within(value, (low, high), words, holds=low > 1.5, fails=high < 1.5)
 

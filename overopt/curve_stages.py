@@ -14,6 +14,7 @@ from overopt.golds import Gold
 from overopt.job import Job
 from overopt.models import load_language_model, load_reward_model, load_tokenizer, new_reward_model
 from overopt.optimise import Evaluation, optimise
+from overopt.pretrained_specs import LoRA
 from overopt.reward import Scale, score
 from overopt.sampling import Samples, decode, sample_kl, sample_many
 from overopt.seeding import derive, generator
@@ -29,7 +30,15 @@ def ppo(job: Job) -> None:
     spec, device, batch = job.spec, job.runtime.device, job.runtime.batch
     tokenizer = load_tokenizer(job.parents["tokenizer"])
     config = PPO(**spec["ppo"])
-    policy, reference = (load_language_model(job.parents["policy"] / "model", device) for _ in range(2))
+    policy = load_language_model(job.parents["policy"] / "model", device)
+    adapted = None
+    if "lora" in spec:
+        from overopt.training.lora import Adapted  # a study without it does not wait for peft
+
+        adapted = Adapted(policy, LoRA(**spec["lora"]), spec["seed"])
+        policy, reference = adapted.policy, adapted.reference()
+    else:
+        reference = load_language_model(job.parents["policy"] / "model", device)
     value_base = load_language_model(job.parents["value_model"] / "model")
     value_model = new_reward_model(value_base, derive(spec["seed"], "value")).to(device)
     proxy = load_reward_model(job.parents["proxy"] / "model", device)
@@ -87,7 +96,7 @@ def ppo(job: Job) -> None:
             kept["texts"].append(text | {"kl": point["kl"], "gold": g, "proxy": p})
     write_curve(job, kept["rows"], kept["by_prompt"])
     write_texts(job, "ppo", kept["texts"])
-    save_model(policy, job.out)
+    save_model(adapted.merged() if adapted else policy, job.out)
 
 
 def scaled(gold: Gold, scale: Scale, batch: int) -> Judge:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import GPT2LMHeadModel, PreTrainedModel
 from transformers.activations import ACT2FN
+from transformers.pytorch_utils import Conv1D
 
 from overopt.packing import rows_at_once
 
@@ -41,7 +42,8 @@ def decoder(model: PreTrainedModel, limit: int) -> Decoder:
     if isinstance(model, GPT2LMHeadModel):
         config = model.config
         rare = (config.scale_attn_by_inverse_layer_idx, config.reorder_and_upcast_attn)
-        if config.scale_attn_weights and not any(rare):
+        plain = type(model.transformer.h[0].attn.c_attn) is Conv1D  # without adapters
+        if plain and config.scale_attn_weights and not any(rare):
             return GPT2Decoder(model, limit)
     return TransformersDecoder(model)
 

@@ -8,7 +8,7 @@ from overopt.plan_proxies import Proxies, label
 from overopt.plan_world import World
 from overopt.specs import BestOfN, Cell, FarBestOfN, Iterated, OtherPolicies
 from overopt.store import Stage
-from overopt.study import Study
+from overopt.study import PretrainedStudy, Study
 
 SAMPLES_A_STAGE = (
     50_000  # a minute or so of a small policy on one core: what a killed run may lose, and memory holds
@@ -150,6 +150,8 @@ class Curves:
             }
             | spec
         )
+        if isinstance(study, PretrainedStudy) and study.policy_lora:
+            spec["lora"] = study.policy_lora.model_dump(mode="json")
         shared = {
             "value_model": world.models[runs.value_model],
             "pool": self.pool,

@@ -2,13 +2,13 @@
 
 from overopt.graph import Graph
 from overopt.plan_world import World
-from overopt.pretrained_specs import Cut, Loaded, RatedGold, Scratch
+from overopt.pretrained_specs import Cut, Loaded, RatedGold, Scratch, Tuned
 from overopt.store import Stage
 from overopt.study import PretrainedStudy
 
 
 def add_pretrained(graph: Graph, study: PretrainedStudy) -> World:
-    """Every model, from its source, from layers of another or from nothing; the policy's tokenizer; prompts; gold."""
+    """Every model, from its source, from layers of another, tuned or from nothing; the policy's tokenizer; prompts; gold."""
     models: dict[str, Stage] = {}
     # those that others are made of come first
     for name, model in sorted(study.models.items(), key=lambda item: not isinstance(item[1], Loaded)):
@@ -25,6 +25,10 @@ def add_pretrained(graph: Graph, study: PretrainedStudy) -> World:
                 run, source = "pretrained_stages.scratch", models[spec.pop("scratch")]
                 spec["seed"] = study.seed
                 models[name] = graph.add("scratch_model", title, 1, run, spec, source=source)
+            case Tuned():
+                run, source = "pretrained_stages.tuned", models[spec.pop("sft")]
+                spec["seed"] = study.seed
+                models[name] = graph.add("tuned_model", title, 1, run, spec, source=source)
     policy = models[study.policy]
     tokenizer = graph.add(
         "policy_tokenizer", "tokenizer", 1, "pretrained_stages.tokenizer", {}, policy=policy

@@ -6,7 +6,7 @@ from overopt.graph import Graph
 from overopt.plan_world import World
 from overopt.specs import Cell, Sweep
 from overopt.store import Stage
-from overopt.study import Study
+from overopt.study import PretrainedStudy, Study
 
 SWEEP_SEED = 1000  # of the proxies of a sweep
 
@@ -61,6 +61,9 @@ class Proxies:
             "learning_rate": learning_rate,
             "embedding_gain": self.study.proxies.embedding_gain,
         }
+        if isinstance(self.study, PretrainedStudy) and self.study.trl:
+            lora = self.study.proxy_lora
+            spec["trl"] = {"lora": lora.model_dump(mode="json") if lora else None}
         parents = {"language_model": self.world.models[cell.model], "pairs": pairs}
         if recipe:
             parents["recipe"] = recipe

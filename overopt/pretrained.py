@@ -158,27 +158,27 @@ class RewardModel:
         return list(self.tokenizer(prompt + completion)["input_ids"])
 
 
-def read_prompts(path: Path | str) -> list[str]:
-    """Prompts from a text file (one a line), or from the column or field `prompt` of parquet or JSONL.
+def read_prompts(path: Path | str, field: str = "prompt") -> list[str]:
+    """Prompts from a text file (one a line), or from the column or field `field` of parquet or JSONL.
 
     Raises:
         UserError: if the file is missing or unreadable, or holds no prompt, or an empty one.
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path}: found no file, expected prompts as .txt, .jsonl or .parquet")
+        raise UserError(f"{path}: found no file, expected {field}s as .txt, .jsonl or .parquet")
     try:
         if path.suffix == ".parquet":
-            found = pl.read_parquet(path, glob=False)["prompt"].to_list()
+            found = pl.read_parquet(path, glob=False)[field].to_list()
         elif path.suffix == ".jsonl":
-            found = pl.read_ndjson(path)["prompt"].to_list()
+            found = pl.read_ndjson(path)[field].to_list()
         else:
             found = [line for line in path.read_text().splitlines() if line.strip()]
     except (pl.exceptions.PolarsError, UnicodeDecodeError, OSError) as error:
         first = str(error).splitlines()[0]
-        raise UserError(f"{path}: expected a field 'prompt' in every row; found: {first}") from None
-    empty = [k + 1 for k, prompt in enumerate(found) if not isinstance(prompt, str) or not prompt.strip()]
+        raise UserError(f"{path}: expected a field {field!r} in every row; found: {first}") from None
+    empty = [k + 1 for k, text in enumerate(found) if not isinstance(text, str) or not text.strip()]
     if not found or empty:
-        where = f"no text in row {empty[0]}" if empty else "no prompt"
-        raise UserError(f"{path}: found {where}, expected a prompt in every row")
+        where = f"no text in row {empty[0]}" if empty else f"no {field}"
+        raise UserError(f"{path}: found {where}, expected a {field} in every row")
     return found

@@ -20,6 +20,31 @@ class Lengths(Spec):
     chat: bool = False
 
 
+class TextSource(Spec):
+    """Texts of a file or of a dataset of the hub.
+
+    A file is .txt, .jsonl or .parquet with a field `column`; `sha256` is that of the file. Of a dataset, `column` of
+    `split` is read.
+    """
+
+    path: str | None = None
+    sha256: Sha256 | None = None
+    dataset: str | None = None
+    revision: str = "main"
+    split: str = "train"
+    column: str = "text"
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "TextSource":
+        given = [name for name in ("path", "dataset", "reviews") if getattr(self, name, None)]
+        if len(given) != 1:
+            kinds = "path, dataset, reviews" if hasattr(self, "reviews") else "path, dataset"
+            raise ValueError(f"found {' and '.join(given) or 'none'}, expected one of {kinds}")
+        if self.path and not self.sha256:
+            raise ValueError("sha256: found none, expected that of the file at path")
+        return self
+
+
 class Sized(Spec):
     """A model of `parameters` parameters outside its embeddings, which is checked when it is made.
 
@@ -67,6 +92,22 @@ class Cut(Sized):
     layers: PositiveInt
 
 
+class LoRA(Spec):
+    """Low-rank adapters on the linear layers that peft names for an architecture (Hu et al. 2021)."""
+
+    rank: PositiveInt
+    alpha: PositiveInt
+
+
+class Tuned(Sized, Training):
+    """Another model after supervised fine-tuning on whole texts of at most `tokens` tokens, every token learnt."""
+
+    sft: str
+    texts: TextSource
+    tokens: PositiveInt
+    lora: LoRA | None = None
+
+
 class Scratch(Sized):
     """An untrained model with the architecture and vocabulary of another."""
 
@@ -84,42 +125,38 @@ class Scratch(Sized):
         return self
 
 
+def made_of(model: Cut | Scratch | Tuned) -> str:
+    """The name of the model that another starts from."""
+    match model:
+        case Cut():
+            return model.cut
+        case Scratch():
+            return model.scratch
+        case Tuned():
+            return model.sft
+
+
 def _kind(fields: object) -> str:
     """What a model's fields say it is: errors then name the fields of that kind alone."""
     given = fields if isinstance(fields, dict) else vars(fields)
-    return next((kind for kind in ("cut", "scratch") if kind in given), "loaded")
+    return next((kind for kind in ("cut", "scratch", "sft") if kind in given), "loaded")
 
 
 Model = Annotated[
-    Annotated[Loaded, Tag("loaded")] | Annotated[Cut, Tag("cut")] | Annotated[Scratch, Tag("scratch")],
+    Annotated[Loaded, Tag("loaded")]
+    | Annotated[Cut, Tag("cut")]
+    | Annotated[Scratch, Tag("scratch")]
+    | Annotated[Tuned, Tag("sft")],
     Discriminator(_kind),
 ]
 
 
-class PromptSource(Spec):
-    """Where prompts come from: one of a file, a dataset of the hub, or openings of movie-review sentences.
+class PromptSource(TextSource):
+    """Where prompts come from: texts, or with `reviews` the first `words` words of movie-review sentences."""
 
-    A file is .txt, .jsonl or .parquet with a field `prompt`; `sha256` is that of the file. Of a dataset, `column` of
-    `split` is read. Reviews give the first `words` words of each sentence.
-    """
-
-    path: str | None = None
-    sha256: Sha256 | None = None
-    dataset: str | None = None
-    revision: str = "main"
-    split: str = "train"
     column: str = "prompt"
     reviews: bool = False
     words: PositiveInt = 5
-
-    @model_validator(mode="after")
-    def _one_source(self) -> "PromptSource":
-        given = [name for name in ("path", "dataset", "reviews") if getattr(self, name)]
-        if len(given) != 1:
-            raise ValueError(f"found {' and '.join(given) or 'none'}, expected one of path, dataset, reviews")
-        if self.path and not self.sha256:
-            raise ValueError("sha256: found none, expected that of the file at path")
-        return self
 
 
 class RatedGold(Training):

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from pydantic import TypeAdapter
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from overopt import data
@@ -17,10 +16,11 @@ from overopt.files import write_json
 from overopt.job import Job
 from overopt.models import count_parameters, load_language_model, load_tokenizer
 from overopt.pretrained import encode, read_prompts
-from overopt.pretrained_specs import Loaded, PromptSource
+from overopt.pretrained_specs import Loaded, LoRA, PromptSource, TextSource
 from overopt.published_models import load_published
 from overopt.seeding import derive, isolated
 from overopt.stages import save_model
+from overopt.training.with_trl import tune_with_trl
 
 # Shares of the prompts of a file or dataset, by use. Reviews come split: see `overopt.data`.
 SHARES = {"evaluation": 0.15, "policy": 0.25, "pairs": 0.6}
@@ -44,6 +44,26 @@ def scratch(job: Job) -> None:
     source = load_language_model(job.parents["source"] / "model")
     made = untrained(source, spec["layers"], spec["width"], spec["heads"], spec["seed"])
     _keep(job, made, load_tokenizer(job.parents["source"] / "model"))
+
+
+def tuned(job: Job) -> None:
+    """A model after supervised fine-tuning.
+
+    Raises:
+        UserError: if a text is longer than the study says, or the texts are missing or do not verify.
+    """
+    spec, folder = job.spec, job.parents["source"] / "model"
+    made, tokenizer = load_language_model(folder, job.runtime.device), load_tokenizer(folder)
+    rows = [
+        [*row, made.config.eos_token_id] for row in tokenizer(_read(TextSource(**spec["texts"])))["input_ids"]
+    ]
+    for k, row in enumerate(rows):
+        if len(row) > spec["tokens"]:
+            raise UserError(f"text {k + 1}: found {len(row)} tokens, expected at most {spec['tokens']}")
+    options = {name: spec[name] for name in ("steps", "batch", "learning_rate", "seed")}
+    lora = LoRA(**spec["lora"]) if spec["lora"] else None
+    made = tune_with_trl(made, tokenizer, rows, **options, lora=lora, progress=job.progress)
+    _keep(job, made, tokenizer)
 
 
 def _keep(job: Job, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -130,7 +150,7 @@ def prompts(job: Job) -> None:
             are too long are left out.
     """
     spec, tokenizer = job.spec, load_tokenizer(job.parents["tokenizer"])
-    source = TypeAdapter(PromptSource).validate_python(spec["source"])
+    source = PromptSource(**spec["source"])
 
     def fits(prompt: str) -> bool:
         return (
@@ -155,10 +175,10 @@ def prompts(job: Job) -> None:
     pl.DataFrame(rows).write_parquet(job.out / "prompts.parquet")
 
 
-def _read(source: PromptSource) -> list[str]:
-    """Prompts of a file or dataset, in its order, each once."""
+def _read(source: TextSource) -> list[str]:
+    """Texts of a file or dataset, in its order, each once."""
     if source.path:
-        found = read_prompts(source.path)
+        found = read_prompts(source.path, source.column)
         if (sha256 := sha256_of(Path(source.path))) != source.sha256:
             raise UserError(f"{source.path}: found SHA-256 {sha256}, expected {source.sha256}")
         return _once(found)
@@ -169,11 +189,11 @@ def _read(source: PromptSource) -> list[str]:
         raise UserError(
             f"dataset {source.dataset}: found columns {', '.join(table.column_names)}, expected {source.column!r}"
         )
-    return _once([str(prompt) for prompt in table[source.column]])
+    return _once([str(text) for text in table[source.column]])
 
 
-def _once(prompts: list[str]) -> list[str]:
-    return list({data.normalise(prompt): prompt for prompt in reversed(prompts)}.values())[::-1]
+def _once(texts: list[str]) -> list[str]:
+    return list({data.normalise(text): text for text in reversed(texts)}.values())[::-1]
 
 
 def _split(prompts: list[str], seed: int) -> dict[str, list[str]]:

@@ -77,7 +77,8 @@ def size(stage: Stage) -> Size:
     source = size(parents["source"]) if "source" in parents else None
     width = spec.get("width") or (source.width if source else 0)
     vocabulary = spec.get("vocabulary") or (source.vocabulary if source else 0)
-    return Size(spec["parameters"], spec["layers"], width, vocabulary)
+    layers = spec.get("layers") or (source.layers if source else 0)
+    return Size(spec["parameters"], layers, width, vocabulary)
 
 
 def judges(stage: Stage) -> list[Size]:
@@ -116,11 +117,14 @@ def read(models: Iterable[Size], texts: Count, tokens: int, batch: int, *, logit
     return found
 
 
-def learnt(model: Size, texts: Count, tokens: int, batch: int, *, logits: int = 0) -> Price:
-    """`texts` learnt from, `batch` a step."""
-    held = TRAINED * model.weights + ACTIVATION * batch * tokens * model.layers * model.width
+def learnt(
+    model: Size, texts: Count, tokens: int, batch: int, *, logits: int = 0, adapters: bool = False
+) -> Price:
+    """`texts` learnt from, `batch` a step; with `adapters` the weights themselves need neither gradient nor moments."""
+    held = (FLOAT if adapters else TRAINED) * model.weights
+    held += ACTIVATION * batch * tokens * model.layers * model.width
     held += 3 * FLOAT * batch * logits * model.vocabulary
-    work = 6 * texts * (model.body * tokens + model.embeddings * logits)
+    work = (4 if adapters else 6) * texts * (model.body * tokens + model.embeddings * logits)
     return Price(0.0, texts * tokens, 0.0, work, LIBRARIES + held)
 
 
@@ -137,6 +141,9 @@ def price(stage: Stage, batch: int) -> Price:
             steps = spec.get("training", spec)
             texts = steps["steps"] * steps["batch"] * (1 + (stage.name == "fluency_model"))
             return learnt(size(stage), texts, RATED_TOKENS, steps["batch"])
+        case "tuned_model":
+            texts, tokens, lora = spec["steps"] * spec["batch"], spec["tokens"], bool(spec["lora"])
+            return learnt(size(stage), texts, tokens, spec["batch"], logits=tokens, adapters=lora)
         case "pairs":
             samples = 2 * spec["prompts"] * spec["per_prompt"]
             each = 2 * spec["per_prompt"]
@@ -152,7 +159,8 @@ def price(stage: Stage, batch: int) -> Price:
         case "proxy":
             pairs, of = spec["pairs"] * spec["epochs"], parents["pairs"].spec
             tokens = of["prompt_tokens"] + of["completion_tokens"]
-            return learnt(size(stage), 2 * pairs, tokens, 2 * spec["batch"])
+            lora = bool(spec.get("trl", {}).get("lora"))
+            return learnt(size(stage), 2 * pairs, tokens, 2 * spec["batch"], adapters=lora)
         case "best_of_n" | "other_best_of_n":
             return _over_pool(parents["pool"], [size(parents["proxy"])], batch)
         case "far_best_of_n":
@@ -187,19 +195,21 @@ def _of_ppo(stage: Stage, batch: int) -> Price:
     if run.get("look_every"):
         looks += run["max_steps"] / run["look_every"]
     watched = looks * spec.get("evaluation_prompts", spec.get("prompts", 0)) * run["evaluation_samples"]
+    shared = "lora" in spec  # one set of weights is policy and reference
     parts: list[Price] = [
         drawn(policy, samples + watched, prompt, completion, batch),
         read([policy], samples + 2 * watched, text, batch, logits=completion),
         read([value, reward], samples, text, run["minibatch"]),
         read(seen, watched, text, run["minibatch"]),
-        learnt(policy, epochs * samples, text, run["minibatch"], logits=completion),
+        learnt(policy, epochs * samples, text, run["minibatch"], logits=completion, adapters=shared),
         learnt(value, epochs * samples, text, run["minibatch"]),
     ]
     total = Price()
     for part in parts:
         total += part
-    # the policy's optimiser, the value model with its own, the reference and all judges are there throughout
-    always = TRAINED * value.weights + sum(FLOAT * model.weights for model in (policy, *seen))
+    # the value model with its optimiser, the reference and all judges are there throughout
+    others = seen if shared else [policy, *seen]
+    always = TRAINED * value.weights + sum(FLOAT * model.weights for model in others)
     return replace(total, memory=total.memory + always)
 
 

@@ -6,11 +6,18 @@ from safetensors.torch import load_file, save_file
 
 from overopt.files import read_json, write_json
 from overopt.job import Job
-from overopt.models import count_parameters, load_language_model, load_reward_model, new_reward_model
+from overopt.models import (
+    count_parameters,
+    load_language_model,
+    load_reward_model,
+    load_tokenizer,
+    new_reward_model,
+)
 from overopt.preferences import draw, split
+from overopt.pretrained_specs import LoRA
 from overopt.reward import Scale, proxy_gain, score
 from overopt.sampling import Samples
-from overopt.seeding import generator
+from overopt.seeding import derive, generator
 from overopt.stages import load_pairs, save_model
 from overopt.training.reward_model import pair_margins, train_reward_model
 
@@ -23,19 +30,37 @@ def proxy(job: Job) -> None:
     training = draw(training, spec["pairs"], spec["seed"])
     base = load_language_model(job.parents["language_model"] / "model")
     model = new_reward_model(base, spec["seed"]).to(job.runtime.device)
-    train_reward_model(
-        model,
-        training.first,
-        training.second,
-        training.first_wins,
-        batch=spec["batch"],
-        epochs=spec["epochs"],
-        learning_rate=rate,
-        embedding_gain=spec["embedding_gain"],
-        generator=generator(spec["seed"], "proxy batches"),
-        progress=job.progress,
-        checkpoint=job.checkpoint,
-    )
+    if "trl" in spec:
+        # here, since a study without it does not wait for its imports
+        from overopt.training.with_trl import train_reward_model_with_trl
+
+        model = train_reward_model_with_trl(
+            model,
+            load_tokenizer(job.parents["language_model"] / "model"),
+            training.first,
+            training.second,
+            training.first_wins,
+            batch=spec["batch"],
+            epochs=spec["epochs"],
+            learning_rate=rate,
+            seed=derive(spec["seed"], "proxy batches"),
+            lora=LoRA(**spec["trl"]["lora"]) if spec["trl"]["lora"] else None,
+            progress=job.progress,
+        )
+    else:
+        train_reward_model(
+            model,
+            training.first,
+            training.second,
+            training.first_wins,
+            batch=spec["batch"],
+            epochs=spec["epochs"],
+            learning_rate=rate,
+            embedding_gain=spec["embedding_gain"],
+            generator=generator(spec["seed"], "proxy batches"),
+            progress=job.progress,
+            checkpoint=job.checkpoint,
+        )
     margins = pair_margins(model, validation.first, validation.second).double()
     # what calibrates the proxy, once the unit of gold is known
     save_file({"proxy": margins, "gold": validation.margin.double()}, job.out / "margins.safetensors")

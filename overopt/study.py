@@ -15,11 +15,14 @@ from overopt.pretrained_specs import (
     Cut,
     Lengths,
     Loaded,
+    LoRA,
     Model,
     PretrainedGold,
     PromptSource,
     RatedGold,
     Scratch,
+    Tuned,
+    made_of,
 )
 from overopt.specs import (
     BestOfN,
@@ -151,19 +154,27 @@ class ReviewsStudy(Study):
 
 
 class PretrainedStudy(Study):
-    """A study of models that somebody else trained. All of `models` read the policy's tokens; gold may have its own."""
+    """A study of models that somebody else trained. All of `models` read the policy's tokens; gold may have its own.
+
+    With `trl`, proxies are trained by TRL's RewardTrainer, through adapters where there is `proxy_lora`; with
+    `policy_lora` PPO trains adapters alone, and the policy without them is the reference.
+    """
 
     world: Literal["pretrained"]
     text: Lengths
     prompts: PromptSource
     models: dict[str, Model]
     gold: PretrainedGold
+    trl: bool = False
+    proxy_lora: LoRA | None = None
+    policy_lora: LoRA | None = None
 
     def named(self) -> dict[str, Iterable[str]]:
         """See `Study.named`."""
         models = self.models.values()
         return super().named() | {
             "models.cut": [model.cut for model in models if isinstance(model, Cut)],
+            "models.sft": [model.sft for model in models if isinstance(model, Tuned)],
             "models.scratch": [model.scratch for model in models if isinstance(model, Scratch)],
             "gold.model": [self.gold.model] if isinstance(self.gold, RatedGold) else (),
         }
@@ -173,11 +184,13 @@ class PretrainedStudy(Study):
         for name, model in self.models.items():
             if isinstance(model, Loaded):
                 continue
-            source = model.cut if isinstance(model, Cut) else model.scratch
+            source = made_of(model)
             _require(
                 isinstance(self.models[source], Loaded),
                 f"models.{name}: found {source!r}, expected a model with hub, path or package",
             )
+        if self.proxy_lora and not self.trl:
+            raise ValueError("proxy_lora: found adapters without trl, expected trl: true as well")
         return self
 
 

@@ -111,15 +111,48 @@ def test_from_folders_to_tables(name, judge, chat, fields, runtime):
     assert len(found.verdicts) == 20
 
 
-def test_ppo_of_other_peoples_models(fields, runtime):
+def ppo_of(policy="base"):
+    """PPO of `policy` against one proxy, a few steps long."""
     run = {"minibatch": 8, "batch": 16, "epochs": 1, "learning_rate": 1e-2, "value_learning_rate": 1e-2}
     run |= {"prompts": 5, "max_steps": 3, "max_kl": 50, "spacing": 0.1, "evaluation_samples": 2}
-    grid = {"models": ["cut"], "pairs": [48], "seeds": 1}
-    ppo = {"value_model": "small", "grids": [{"grid": grid}], "run": run}
-    spec = parse_study(fields(ppo=ppo))
+    grid = {"grid": {"models": ["cut"], "pairs": [48], "seeds": 1}, "policies": [policy]}
+    return {"value_model": "small", "grids": [grid], "run": run}
+
+
+def test_ppo_of_other_peoples_models(fields, runtime):
+    spec = parse_study(fields(ppo=ppo_of()))
     curve = computed(spec, runtime).curves.filter(method="ppo").sort("step")
     assert curve["kl"][0] == pytest.approx(0, abs=1e-5)
     assert curve["kl"][-1] > 0.05
+
+
+def test_with_trl_and_adapters_everywhere(fields, runtime, tmp_path):
+    texts = tmp_path / "texts.txt"
+    texts.write_text("\n".join(TEXTS))
+    made = fields()
+    tuned = {"sft": "base", "texts": {"path": str(texts), "sha256": sha256_of(texts)}, "tokens": 60}
+    tuned |= {"steps": 3, "batch": 4, "learning_rate": 1e-2, "lora": {"rank": 2, "alpha": 4}}
+    tuned["parameters"] = made["models"]["base"]["parameters"]
+    lora = {"rank": 2, "alpha": 8}
+    options = {
+        "trl": True,
+        "proxy_lora": lora,
+        "policy_lora": lora,
+        "policy": "tuned",
+        "ppo": ppo_of("tuned"),
+    }
+    spec = parse_study(made | options | {"models": made["models"] | {"tuned": tuned}})
+    curve = computed(spec, runtime).curves.filter(method="ppo").sort("step")
+    assert curve["kl"][0] == pytest.approx(0, abs=1e-5)
+    assert curve["kl"][-1] > 0.01
+    stages = {stage.title: stage for stage in plan(spec).stages}
+    store = Store(runtime.store)
+    # what comes out are whole models that load anywhere
+    for title in ("language model tuned", "PPO cut, 48 pairs, seed 0"):
+        before = load_language_model(store.path(stages["language model base"]) / "model").state_dict()
+        after = load_language_model(store.path(stages[title]) / "model").state_dict()
+        assert set(after) == set(before)
+        assert any(not torch.equal(after[name], before[name]) for name in before)
 
 
 def test_gold_from_human_ratings_on_a_pretrained_body(fields, runtime):

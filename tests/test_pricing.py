@@ -50,6 +50,8 @@ def test_memory_grows_with_what_is_held():
     rows = 255 * (15 * 2 * 24 + 3 * 600) * 4
     assert large - small == pytest.approx(rows)
     assert learnt(SEVEN, 100, 20, 8).memory - LIBRARIES == 16 * SEVEN.weights + 68 * 8 * 20 * 24
+    adapters = learnt(SEVEN, 100, 20, 8, adapters=True).memory
+    assert learnt(SEVEN, 100, 20, 8).memory - adapters == 12 * SEVEN.weights
     assert kept(1000, 20) == 4 * 8 * 20_000
 
 

@@ -115,12 +115,17 @@ def minimise(
     model.eval()
 
 
+def learning(model: PreTrainedModel) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    """The parameters that an optimiser moves, by name; frozen ones stay as they came."""
+    return ((name, weight) for name, weight in model.named_parameters() if weight.requires_grad)
+
+
 def training_state(
     prefix: str, model: PreTrainedModel, optimiser: torch.optim.Optimizer
 ) -> dict[str, Tensor]:
-    """Weights and optimiser state by name, each after `prefix`: copies, since training goes on in place."""
+    """Weights that learn and optimiser state by name, each after `prefix`: copies, since training goes on in place."""
     tensors = {}
-    for name, weight in model.named_parameters():
+    for name, weight in learning(model):
         tensors[prefix + name] = weight.detach()
         for key, value in optimiser.state[weight].items():
             tensors[f"{prefix}{name}/{key}"] = value
@@ -131,7 +136,7 @@ def restore_training(
     tensors: Mapping[str, Tensor], prefix: str, model: PreTrainedModel, optimiser: torch.optim.Optimizer
 ) -> None:
     """Go on from what `training_state` returned."""
-    for name, weight in model.named_parameters():
+    for name, weight in learning(model):
         with torch.no_grad():
             weight.copy_(tensors[prefix + name])
         start = f"{prefix}{name}/"
