@@ -118,13 +118,16 @@ def read(models: Iterable[Size], texts: Count, tokens: int, batch: int, *, logit
 
 
 def learnt(
-    model: Size, texts: Count, tokens: int, batch: int, *, logits: int = 0, adapters: bool = False
+    model: Size, texts: Count, tokens: int, batch: int, *, logits: int = 0, share: float = 1.0
 ) -> Price:
-    """`texts` learnt from, `batch` a step; with `adapters` the weights themselves need neither gradient nor moments."""
-    held = (FLOAT if adapters else TRAINED) * model.weights
-    held += ACTIVATION * batch * tokens * model.layers * model.width
+    """`texts` learnt from, `batch` a step. `share` of the weights learn, the others need no gradient and no moments;
+    at 0 adapters learn, which are too small to count, but have something to learn from in every layer."""
+    through = share or 1.0  # of the layers, what the backward pass goes through
+    held = (FLOAT + share * (TRAINED - FLOAT)) * model.weights
+    held += ACTIVATION * batch * tokens * through * model.layers * model.width
     held += 3 * FLOAT * batch * logits * model.vocabulary
-    work = (4 if adapters else 6) * texts * (model.body * tokens + model.embeddings * logits)
+    operations = 2 + 2 * through + 2 * share
+    work = operations * texts * (model.body * tokens + model.embeddings * logits)
     return Price(0.0, texts * tokens, 0.0, work, LIBRARIES + held)
 
 
@@ -140,10 +143,14 @@ def price(stage: Stage, batch: int) -> Price:
         case "rating_model" | "fluency_model" | "rated_gold":
             steps = spec.get("training", spec)
             texts = steps["steps"] * steps["batch"] * (1 + (stage.name == "fluency_model"))
-            return learnt(size(stage), texts, RATED_TOKENS, steps["batch"])
+            whole = size(stage)
+            share = spec.get("train_layers", whole.layers) / whole.layers
+            return learnt(whole, texts, RATED_TOKENS, steps["batch"], share=share)
         case "tuned_model":
             texts, tokens, lora = spec["steps"] * spec["batch"], spec["tokens"], bool(spec["lora"])
-            return learnt(size(stage), texts, tokens, spec["batch"], logits=tokens, adapters=lora)
+            return learnt(
+                size(stage), texts, tokens, spec["batch"], logits=tokens, share=0.0 if lora else 1.0
+            )
         case "pairs":
             samples = 2 * spec["prompts"] * spec["per_prompt"]
             each = 2 * spec["per_prompt"]
@@ -160,7 +167,7 @@ def price(stage: Stage, batch: int) -> Price:
             pairs, of = spec["pairs"] * spec["epochs"], parents["pairs"].spec
             tokens = of["prompt_tokens"] + of["completion_tokens"]
             lora = bool(spec.get("trl", {}).get("lora"))
-            return learnt(size(stage), 2 * pairs, tokens, 2 * spec["batch"], adapters=lora)
+            return learnt(size(stage), 2 * pairs, tokens, 2 * spec["batch"], share=0.0 if lora else 1.0)
         case "best_of_n" | "other_best_of_n":
             return _over_pool(parents["pool"], [size(parents["proxy"])], batch)
         case "far_best_of_n":
@@ -201,7 +208,9 @@ def _of_ppo(stage: Stage, batch: int) -> Price:
         read([policy], samples + 2 * watched, text, batch, logits=completion),
         read([value, reward], samples, text, run["minibatch"]),
         read(seen, watched, text, run["minibatch"]),
-        learnt(policy, epochs * samples, text, run["minibatch"], logits=completion, adapters=shared),
+        learnt(
+            policy, epochs * samples, text, run["minibatch"], logits=completion, share=0.0 if shared else 1.0
+        ),
         learnt(value, epochs * samples, text, run["minibatch"]),
     ]
     total = Price()
@@ -233,14 +242,16 @@ def measured(plan: Plan, store: Store) -> dict[str, tuple[float, float]]:
     return found
 
 
-def price_table(plan: Plan, store: Store, *, batch: int, tflops: float, drawing_tflops: float) -> list[str]:
-    """What `overopt plan --price` prints: a line a kind of stage, then the sum.
+def price_table(
+    plan: Plan, store: Store | None = None, *, batch: int, tflops: float, drawing_tflops: float
+) -> list[str]:
+    """What `overopt plan --price` prints: a line a kind of stage, then the sum; beside it what `store` knows was taken.
 
     Hours are those of one process that does `drawing_tflops` operations (of 10^12) a second while it draws and `tflops`
     while it reads and learns. Kinds of stages without models are left out.
     """
     rows: list[tuple[str, ...]] = [("stages", "samples", "tokens", "TFLOP", "hours", "memory", "measured")]
-    found, total, stages = measured(plan, store), Price(), 0
+    found, total, stages = measured(plan, store) if store else {}, Price(), 0
     names = [""]
 
     def hours(price: Price) -> float:
@@ -262,6 +273,7 @@ def price_table(plan: Plan, store: Store, *, batch: int, tflops: float, drawing_
     names.append("all")
     spent, most = sum(s for s, _ in found.values()), max((m for _, m in found.values()), default=0.0)
     rows.append(row(stages, total, f"{spent / 3600:.2f} h, {most / 1e9:.1f} GB" if spent else "-"))
+    rows = rows if store else [row[:-1] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     first = max(map(len, names))
     lines = [

@@ -11,6 +11,7 @@ from scipy.special import expit
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from overopt import together
 from overopt.files import read_json, write_json
 from overopt.packing import Layout, hidden_states, rows_at_once
 from overopt.sampling import Samples, pad_rows
@@ -33,10 +34,12 @@ def score(model: PreTrainedModel, samples: Samples, *, batch: int = 512) -> Floa
     Rows are scored sorted by length, so that short ones do not pay for long ones.
     """
     order = samples.sequence()[1].sum(-1).argsort(stable=True)
-    scores = torch.empty(len(samples))
-    for rows in order.split(rows_at_once(model.device, batch)):
+    found = []
+    for rows in together.dealt(order).split(rows_at_once(model.device, batch)):
         ids, lengths = samples[rows].shifted_left()
-        scores[rows.cpu()] = score_rows(model, ids.to(model.device), lengths.to(model.device)).cpu()
+        found.append(score_rows(model, ids.to(model.device), lengths.to(model.device)).cpu())
+    scores = torch.empty(len(samples))
+    scores[order.cpu()] = together.gathered(torch.cat(found), len(samples))
     return scores
 
 
@@ -49,12 +52,12 @@ def score_lists(model: PreTrainedModel, rows: Rows) -> Float[Tensor, " rows"]:
 @torch.inference_mode()
 def score_all(model: PreTrainedModel, rows: Rows, batch: int = 256) -> Float[Tensor, " rows"]:
     """Raw scores of many token rows, in their order, on the CPU."""
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    order = torch.tensor(sorted(range(len(rows)), key=lambda i: len(rows[i])))
+    found = []
+    for part in together.dealt(order).split(rows_at_once(model.device, batch)):
+        found.append(score_lists(model, [rows[i] for i in part.tolist()]).cpu())
     scores = torch.empty(len(rows))
-    size = rows_at_once(model.device, batch)
-    for start in range(0, len(order), size):
-        part = order[start : start + size]
-        scores[part] = score_lists(model, [rows[i] for i in part]).cpu()
+    scores[order] = together.gathered(torch.cat(found), len(rows))
     return scores
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from overopt import together
 from overopt.display import Display
 from overopt.errors import UserError
 from overopt.plan import Plan, plan
@@ -67,6 +68,10 @@ def run(study: Study, runtime: Runtime | None = None, *, recompute: bool = True)
     """
     runtime = runtime or make_runtime()
     graph, store = plan(study), Store(runtime.store)
+    if together.launched():
+        from overopt.run_together import run_together  # it needs what is below
+
+        return run_together(graph, store, runtime)
     missing = store.unfinished(graph.stages)
     for stage in missing:
         problem = store.problem(stage)

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from overopt import together
 from overopt.decoding import Decoder, decoder
 from overopt.packing import Layout, hidden_states, rows_at_once
 
@@ -253,7 +254,7 @@ def sample_kl(
     k1 = log(pi/pi0) of the sampled tokens; k3 = sum of (pi0/pi - 1 - log(pi0/pi)) (Schulman 2020).
     """
     found = []
-    for rows in torch.arange(len(samples)).split(rows_at_once(policy.device, batch)):
+    for rows in together.dealt(torch.arange(len(samples))).split(rows_at_once(policy.device, batch)):
         part = samples[rows].to(policy.device)
         policy_logits, reference_logits = (token_logits(m, part) for m in (policy, reference))
         exact, log_ratio = next_token_kl(policy_logits, reference_logits, part.ids[part.mask])
@@ -261,7 +262,7 @@ def sample_kl(
         row = part.mask.nonzero()[:, 0]
         sums = torch.zeros(len(part), 3, device=policy.device).index_add_(0, row, torch.stack(kinds, -1))
         found.append(sums.cpu())
-    return torch.cat(found)
+    return together.gathered(torch.cat(found), len(samples))
 
 
 def sample_many(
@@ -281,12 +282,20 @@ def sample_many(
     rows = torch.arange(len(prompts)).repeat_interleave(per_prompt)
     uniforms = torch.rand(len(rows), completion_tokens, generator=generator)
     parts = []
-    for chosen in torch.arange(len(rows)).split(batch):
+    for chosen in together.dealt(torch.arange(len(rows))).split(batch):
         part = prompts[rows[chosen]].to(model.device)
         eos, pad = model.config.eos_token_id, model.config.pad_token_id
         parts.append(sample(model, part, uniforms[chosen], eos=eos, pad=pad)[0].to("cpu"))
         progress(int(chosen[-1]) + 1, len(rows))
-    return concatenate(parts)
+    return gathered_samples(concatenate(parts), prompts[rows])
+
+
+def gathered_samples(part: Samples, prompts: Prompts) -> Samples:
+    """Completions of `prompts` that were dealt to several processes, all of them: see `overopt.together`."""
+    if together.size() == 1:
+        return part
+    ids, mask = (together.gathered(table, len(prompts)) for table in (part.ids, part.mask))
+    return Samples(prompts, ids, mask)
 
 
 def concatenate(parts: list[Samples]) -> Samples:

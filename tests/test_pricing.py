@@ -50,7 +50,7 @@ def test_memory_grows_with_what_is_held():
     rows = 255 * (15 * 2 * 24 + 3 * 600) * 4
     assert large - small == pytest.approx(rows)
     assert learnt(SEVEN, 100, 20, 8).memory - LIBRARIES == 16 * SEVEN.weights + 68 * 8 * 20 * 24
-    adapters = learnt(SEVEN, 100, 20, 8, adapters=True).memory
+    adapters = learnt(SEVEN, 100, 20, 8, share=0.0).memory
     assert learnt(SEVEN, 100, 20, 8).memory - adapters == 12 * SEVEN.weights
     assert kept(1000, 20) == 4 * 8 * 20_000
 
@@ -71,6 +71,9 @@ def test_the_table_adds_up_and_scales_with_speed(tmp_path):
             numbers[-1][column], abs=len(numbers)
         )
     assert lines[-2].split()[-1] == "-"  # nothing of it is measured
+    bare = price_table(SMOKE, batch=256, tflops=0.05, drawing_tflops=0.02)
+    assert "measured" in lines[0]
+    assert "measured" not in bare[0]
     slow = price_table(SMOKE, Store(tmp_path), batch=256, tflops=0.00005, drawing_tflops=0.00002)
     assert float(slow[-2].split()[5].replace(",", "")) > 500 * float(
         lines[-2].split()[5].replace(",", "") or 1

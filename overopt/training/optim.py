@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from overopt import together
 from overopt.checkpoint import Checkpoint
 
 CHECKPOINT_SECONDS = 20.0
@@ -65,6 +66,7 @@ def adamw(
 def descend(loss: Tensor, model: PreTrainedModel, optimiser: torch.optim.Optimizer) -> None:
     """One step down the gradient of `loss`, its norm clipped at 1; gradients are cleared."""
     loss.backward()
+    together.average_gradients(model)
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimiser.step()
     optimiser.zero_grad()

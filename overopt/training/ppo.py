@@ -13,9 +13,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from overopt import together
 from overopt.sampling import (
     Prompts,
     Samples,
+    gathered_samples,
     sample,
     states_before,
     token_log_probs,
@@ -176,15 +178,21 @@ def collect(
 ) -> tuple[Rollout, dict[str, float]]:
     """One batch of completions with advantages (whitened over its tokens) and returns."""
     tokens = {"eos": policy.config.eos_token_id, "pad": policy.config.pad_token_id}
-    samples, log_probs = sample(policy, prompts, uniforms, **tokens)
+    mine = together.dealt(torch.arange(len(prompts)))
+    drawn, log_probs = sample(policy, prompts[mine], uniforms[mine], **tokens)
+    samples, log_probs = gathered_samples(drawn, prompts), together.gathered(log_probs, len(prompts))
     mask = samples.mask
     # without a penalty the reference says how far the policy is, no more: a minibatch is enough for that
     compared = len(samples) if kl_penalty else config.minibatch
-    parts = torch.arange(len(samples)).split(config.minibatch)
-    log_ratio = log_probs[:compared] - torch.cat(
-        [token_log_probs(reference, samples[rows]) for rows in parts[: compared // config.minibatch]]
-    )
-    values = torch.cat([token_values(value_model, samples[rows]) for rows in parts])
+
+    def over(
+        count: int, read: Callable[[PreTrainedModel, Samples], Tensor], model: PreTrainedModel
+    ) -> Tensor:
+        parts = together.dealt(torch.arange(count)).split(config.minibatch)
+        return together.gathered(torch.cat([read(model, samples[rows]) for rows in parts]), count)
+
+    log_ratio = log_probs[:compared] - over(compared, token_log_probs, reference)
+    values = over(len(samples), token_values, value_model)
     scores = reward(samples).to(values.device)
     rewards = torch.zeros_like(values)
     if kl_penalty:
@@ -214,6 +222,9 @@ def update(
     value_optimiser: torch.optim.Optimizer,
 ) -> tuple[float, float, float]:
     """One clipped step on one minibatch; returns policy loss, value loss and the share of clipped tokens."""
+    whole = rollout.samples.mask[rows].sum()
+    rows = together.dealt(rows)
+    counts = together.weight(rollout.samples.mask[rows].sum(), whole)
     samples = rollout.samples[rows]  # indexing copies: what was made in inference mode may enter autograd
     mask, old = samples.mask, rollout.log_probs[rows]
     advantages, returns, old_values = (
@@ -221,13 +232,17 @@ def update(
     )
     ratio = (token_log_probs(policy, samples) - old).exp()
     clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
-    policy_loss = masked_mean(torch.maximum(-advantages * ratio, -advantages * clipped), mask)
+    policy_loss = masked_mean(torch.maximum(-advantages * ratio, -advantages * clipped), mask) * counts
     descend(policy_loss, policy, policy_optimiser)
 
     values = token_values(value_model, samples)
     near = old_values + (values - old_values).clamp(-config.clip, config.clip)
-    value_loss = 0.5 * masked_mean(torch.maximum((values - returns) ** 2, (near - returns) ** 2), mask)
+    value_loss = (
+        0.5 * masked_mean(torch.maximum((values - returns) ** 2, (near - returns) ** 2), mask) * counts
+    )
     descend(value_loss, value_model, value_optimiser)
 
-    outside = masked_mean(((ratio - 1).abs() > config.clip).float(), mask)
-    return policy_loss.item(), value_loss.item(), outside.item()
+    outside = masked_mean(((ratio - 1).abs() > config.clip).float(), mask) * counts
+    seen = torch.stack([policy_loss.detach(), value_loss.detach(), outside.detach()])
+    policy_mean, value_mean, outside_mean = together.gathered(seen[None], together.size()).mean(0).tolist()
+    return policy_mean, value_mean, outside_mean

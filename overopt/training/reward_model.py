@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
+from overopt import together
 from overopt.checkpoint import Checkpoint
 from overopt.precision import mixed_precision
 from overopt.reward import score, score_rows
@@ -42,9 +43,11 @@ def train_reward_model(
     sign = first_wins.float() * 2 - 1
 
     def loss(chosen: list[int]) -> Tensor:
+        mine = together.dealt(torch.tensor(chosen))
         with mixed_precision(model):
-            margin = pair_margin(model, first[chosen], second[chosen])
-        return F.softplus(-sign[chosen].to(margin.device) * margin).mean()
+            margin = pair_margin(model, first[mine], second[mine])
+        mean = F.softplus(-sign[mine].to(margin.device) * margin).mean()
+        return mean * together.weight(len(mine), len(chosen))
 
     minimise(
         model,

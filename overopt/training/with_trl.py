@@ -24,6 +24,7 @@ from transformers import (
 from trl import RewardConfig, RewardTrainer, SFTConfig, SFTTrainer
 from trl.trainer.reward_trainer import DataCollatorForPreference
 
+from overopt import together
 from overopt.precision import has_bfloat16
 from overopt.pretrained_specs import LoRA
 from overopt.reward import Rows
@@ -124,7 +125,7 @@ def _options(
 ) -> dict[str, Any]:
     """What both trainers share: AdamW as in `overopt.training.optim`, nothing saved, nothing sent anywhere."""
     return {
-        "per_device_train_batch_size": batch,
+        "per_device_train_batch_size": max(1, batch // together.size()),
         "learning_rate": learning_rate,
         "lr_scheduler_type": "cosine",
         "warmup_steps": 0.05,

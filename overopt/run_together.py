@@ -1,0 +1,69 @@
+"""Run a study in several processes that compute every stage together: `accelerate launch -m overopt run STUDY`."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from overopt import together
+from overopt.errors import UserError
+from overopt.job import Job
+from overopt.plan import Plan
+from overopt.record import read_record
+from overopt.runner import quiet_transformers
+from overopt.store import Runtime, Stage, Store
+
+
+def run_together(graph: Plan, store: Store, runtime: Runtime) -> Path:
+    """Compute what is missing of `graph` in all processes that were launched together, one stage after another.
+
+    Process 0 locks, writes and publishes; the others compute their share of every batch.
+
+    Raises:
+        UserError: if there are more processes than texts in a batch that is learnt from, or as `run`.
+    """
+    runtime = replace(runtime, device=together.start(runtime.device), workers=1)
+    torch.set_num_threads(1 if runtime.device == "cpu" else torch.get_num_threads())
+    ppo = graph.study.ppo
+    smallest = min([graph.study.proxies.batch] + ([ppo.run.minibatch] if ppo else []))
+    if together.size() > smallest:
+        raise UserError(
+            f"processes: found {together.size()}, expected at most the {smallest} texts of the study's smallest batch"
+        )
+    quiet_transformers()
+    for k, stage in enumerate(graph.stages, 1):
+        if together.rank() == 0:
+            _write_together(stage, store, runtime, f"[{k}/{len(graph.stages)}]")
+        elif together.agreed(0):
+            _help(stage, store, runtime)
+    together.wait()
+    return store.path(graph.tables)
+
+
+def _write_together(stage: Stage, store: Store, runtime: Runtime, count: str) -> None:
+    """Process 0's part of a stage: it says to the others whether there is anything to do."""
+    asked = False
+
+    def with_the_others(job: Job) -> None:
+        nonlocal asked
+        asked = bool(together.agreed(1))
+        stage.run(job)
+        together.wait()
+
+    folder = store.compute(replace(stage, run=with_the_others), runtime)
+    if asked:
+        seconds = read_record(folder)["seconds"]
+        print(f"{count} {stage.title}: {seconds:.0f} seconds in {together.size()} processes", flush=True)
+    else:
+        together.agreed(0)
+
+
+def _help(stage: Stage, store: Store, runtime: Runtime) -> None:
+    """Any other process's part: the same function, whose files nobody keeps."""
+    parents = {role: store.path(parent) for role, parent in stage.parents.items()}
+    keys = {"self": stage.key} | {role: parent.key for role, parent in stage.parents.items()}
+    kept = together.ReadOnly(store.checkpoint_folder(stage))
+    with tempfile.TemporaryDirectory() as out:
+        stage.run(Job(stage.spec, parents, Path(out), runtime, lambda done, total: None, keys, kept))
+        together.wait()
