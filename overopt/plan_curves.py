@@ -70,14 +70,18 @@ class Curves:
         samples = round(SAMPLES_A_STAGE * min(1.0, (SMALL / size) ** 0.5))
         prompts, parts = max(1, samples // of.samples), {}
         for k, first in enumerate(range(0, of.prompts, prompts)):
-            spec = self.world.prompting | {
-                "seed": self.study.seed,
-                "use": use,
-                "prompts": of.prompts,
-                "first": first,
-                "last": min(first + prompts, of.prompts),
-                "samples": of.samples,
-            }
+            spec = (
+                self.world.prompting
+                | self.world.drawing
+                | {
+                    "seed": self.study.seed,
+                    "use": use,
+                    "prompts": of.prompts,
+                    "first": first,
+                    "last": min(first + prompts, of.prompts),
+                    "samples": of.samples,
+                }
+            )
             title = f"{use} samples{f' of {policy}' if policy else ''}, part {k}"
             parents = self.world.text | {"policy": self.world.models[policy or self.study.policy]}
             parts[f"part_{k}"] = self.graph.add("samples", title, 1, "stages.samples", spec, **parents)
@@ -86,13 +90,17 @@ class Curves:
     def _add_pool(self) -> Stage:
         study, world = self.study, self.world
         parts = self._add_samples("evaluation", study.best_of_n)
-        spec = {
-            "seed": study.seed,
-            "use": "show",
-            "show_prompts": list(study.show_prompts),
-            "samples": study.best_of_n.samples,
-            "completion_tokens": study.text.completion_tokens,
-        } | world.wrapping
+        spec = (
+            {
+                "seed": study.seed,
+                "use": "show",
+                "show_prompts": list(study.show_prompts),
+                "samples": study.best_of_n.samples,
+                "completion_tokens": study.text.completion_tokens,
+            }
+            | world.wrapping
+            | world.drawing
+        )
         parents = {"tokenizer": world.tokenizer, "policy": world.models[study.policy]}
         show = self.graph.add("samples", "samples for show", 1, "stages.samples", spec, **parents)
         return self.graph.add(

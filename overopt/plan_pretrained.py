@@ -1,5 +1,7 @@
 """The part of a plan that studies of the world `pretrained` start with: prompts, models of other people, gold."""
 
+from typing import Any
+
 from overopt.graph import Graph
 from overopt.plan_world import World
 from overopt.pretrained_specs import Cut, Loaded, RatedGold, Scratch, Tuned
@@ -33,7 +35,8 @@ def add_pretrained(graph: Graph, study: PretrainedStudy) -> World:
     tokenizer = graph.add(
         "policy_tokenizer", "tokenizer", 1, "pretrained_stages.tokenizer", {}, policy=policy
     )
-    wrapping = {"prompt_tokens": study.text.prompt_tokens, "chat": study.text.chat}
+    wrapping: dict[str, Any] = {"prompt_tokens": study.text.prompt_tokens, "chat": study.text.chat}
+    drawing = {"sampler": study.sampler} if study.sampler != "transformers" else {}
     asking = wrapping | {
         "seed": study.seed,
         "source": study.prompts.model_dump(mode="json"),
@@ -50,4 +53,4 @@ def add_pretrained(graph: Graph, study: PretrainedStudy) -> World:
         parents = {"prompts": prompts, "tokenizer": tokenizer}
         spec = gold.model_dump(mode="json") | {"asked_in_chat": study.text.chat}
         made = graph.add("named_gold", "gold reward model", 1, "pretrained_gold.named", spec, **parents)
-    return World(prompts, tokenizer, models, {"gold": made}, prompting, wrapping)
+    return World(prompts, tokenizer, models, {"gold": made}, prompting, wrapping, drawing)

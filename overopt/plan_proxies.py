@@ -26,12 +26,16 @@ class Proxies:
     def add_pairs(self, title: str, policy: Stage, count: int, *, skip: int = 0, seed: int = 0) -> Stage:
         """About `count` pairs of samples of `policy`, labelled by gold, of the pair prompts after the first `skip`."""
         per_prompt = self.study.pairs.per_prompt
-        spec = self.world.prompting | {
-            "seed": self.study.seed + seed,
-            "prompts": -(-count // per_prompt),
-            "skip": skip,
-            "per_prompt": per_prompt,
-        }
+        spec = (
+            self.world.prompting
+            | self.world.drawing
+            | {
+                "seed": self.study.seed + seed,
+                "prompts": -(-count // per_prompt),
+                "skip": skip,
+                "per_prompt": per_prompt,
+            }
+        )
         parents = self.world.text | {"gold": self.world.golds["gold"], "policy": policy}
         return self.graph.add("pairs", title, 3, "stages.pairs", spec, **parents)
 

@@ -16,7 +16,8 @@ class World:
     """Stages that others build on.
 
     prompting: what a stage needs to know to draw prompts and complete them; wrapping: how prompts become tokens, where
-    that is not as sentences of the world `reviews`.
+    that is not as sentences of the world `reviews`; drawing: with what a policy that nothing trains draws, where not with
+    transformers.
     """
 
     corpus: Stage
@@ -25,6 +26,7 @@ class World:
     golds: dict[str, Stage]
     prompting: dict[str, Any]
     wrapping: dict[str, Any] = field(default_factory=dict)
+    drawing: dict[str, Any] = field(default_factory=dict)
 
     @property
     def text(self) -> dict[str, Stage]:

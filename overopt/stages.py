@@ -30,6 +30,7 @@ from overopt.reward import Scale, gold_scale
 from overopt.sampling import Prompts, Samples, concatenate, encode_prompts, sample_many
 from overopt.seeding import derive, generator
 from overopt.training.language_model import train_language_model, validation_loss
+from overopt.with_vllm import load_engine, sample_with_vllm
 
 ENCODED_AT_ONCE = 8192  # a tokenizer keeps two kilobytes a text while it encodes
 VALIDATION_SENTENCES = 1000  # of the language-model split, for its validation loss
@@ -93,16 +94,7 @@ def pairs(job: Job) -> None:
     """Samples of a policy in pairs that share a prompt, scored by gold; pairs of one prompt stand in a row."""
     spec = job.spec
     prompts = encoded_prompts(job, "pairs", spec["skip"] + spec["prompts"])[spec["skip"] :]
-    policy = load_language_model(job.parents["policy"] / "model", job.runtime.device)
-    samples = sample_many(
-        policy,
-        prompts,
-        2 * spec["per_prompt"],
-        spec["completion_tokens"],
-        generator=generator(spec["seed"], "pairs", spec["skip"]),
-        batch=job.runtime.batch,
-        progress=job.progress,
-    )
+    samples = drawn(job, prompts, 2 * spec["per_prompt"], "pairs", spec["skip"])
     gold = load_gold(job.parents["gold"], load_tokenizer(job.parents["tokenizer"]), job.runtime.device)
     samples.save(job.out / "samples.safetensors")
     save_file({"gold": gold.score(samples, batch=job.runtime.batch)}, job.out / "gold.safetensors")
@@ -123,16 +115,27 @@ def samples(job: Job) -> None:
     else:
         # encoded with all others, so that every part is padded to the same width
         prompts = encoded_prompts(job, "evaluation", spec["prompts"])[spec["first"] : spec["last"]]
-    made = sample_many(
-        load_language_model(job.parents["policy"] / "model", job.runtime.device),
+    made = drawn(job, prompts, spec["samples"], "pool", spec["use"], spec.get("first", 0))
+    made.save(job.out / "samples.safetensors")
+
+
+def drawn(job: Job, prompts: Prompts, per_prompt: int, *stream: str | int) -> Samples:
+    """Completions of the job's policy, with the random numbers of one named stream."""
+    spec, folder = job.spec, job.parents["policy"] / "model"
+    if spec.get("sampler") == "vllm":
+        engine, tokenizer = load_engine(folder), load_tokenizer(folder)
+        ends = {"eos": tokenizer.eos_token_id, "pad": tokenizer.pad_token_id or 0}
+        seed = derive(spec["seed"], *stream)
+        return sample_with_vllm(engine, prompts, per_prompt, spec["completion_tokens"], seed=seed, **ends)
+    return sample_many(
+        load_language_model(folder, job.runtime.device),
         prompts,
-        spec["samples"],
+        per_prompt,
         spec["completion_tokens"],
-        generator=generator(spec["seed"], "pool", spec["use"], spec.get("first", 0)),
+        generator=generator(spec["seed"], *stream),
         batch=job.runtime.batch,
         progress=job.progress,
     )
-    made.save(job.out / "samples.safetensors")
 
 
 def pool(job: Job) -> None:

@@ -157,7 +157,8 @@ class PretrainedStudy(Study):
     """A study of models that somebody else trained. All of `models` read the policy's tokens; gold may have its own.
 
     With `trl`, proxies are trained by TRL's RewardTrainer, through adapters where there is `proxy_lora`; with
-    `policy_lora` PPO trains adapters alone, and the policy without them is the reference.
+    `policy_lora` PPO trains adapters alone, and the policy without them is the reference. `sampler` draws the pairs and
+    the samples for best-of-n; PPO's own completions come from transformers.
     """
 
     world: Literal["pretrained"]
@@ -168,6 +169,7 @@ class PretrainedStudy(Study):
     trl: bool = False
     proxy_lora: LoRA | None = None
     policy_lora: LoRA | None = None
+    sampler: Literal["transformers", "vllm"] = "transformers"
 
     def named(self) -> dict[str, Iterable[str]]:
         """See `Study.named`."""

@@ -1,0 +1,108 @@
+"""Completions drawn by vLLM, for policies that no trainer here holds: many times faster on a GPU.
+
+It draws the same distribution with random numbers of its own, so it is part of what a study says, not of how it is
+run. Only its tokens are taken: log-probabilities and KL are always computed by `overopt.sampling`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+
+from overopt.errors import UserError
+from overopt.sampling import Prompts, Samples
+from overopt.seeding import derive
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """The part of `vllm.LLM` that is used."""
+
+    def generate(
+        self, prompts: Sequence[Any], sampling_params: Sequence[Any], use_tqdm: bool
+    ) -> Sequence[Any]:
+        """For each prompt, in order, an object with `outputs`; each of those has `token_ids` and `finish_reason`."""
+
+
+def sample_with_vllm(
+    engine: Engine,
+    prompts: Prompts,
+    per_prompt: int,
+    completion_tokens: int,
+    *,
+    seed: int,
+    eos: int,
+    pad: int,
+) -> Samples:
+    """`per_prompt` completions of each prompt at temperature 1, those of one prompt in a row: see `sample_many`.
+
+    Raises:
+        UserError: if the engine gives another number of completions than was asked for, or too long ones.
+    """
+    asked = [
+        {"prompt_token_ids": row[inside].tolist()}
+        for row, inside in zip(prompts.ids, prompts.mask, strict=True)
+    ]
+    parameters = [
+        _parameters(n=per_prompt, max_tokens=completion_tokens, seed=derive(seed, "vllm", k) % 2**31, eos=eos)
+        for k in range(len(asked))
+    ]
+    answered = engine.generate(asked, parameters, use_tqdm=False)
+    rows = [_tokens(completion, eos) for answer in answered for completion in answer.outputs]
+    if len(rows) != per_prompt * len(prompts):
+        raise UserError(
+            f"vLLM: found {len(rows)} completions, expected {per_prompt} of each of {len(prompts)} prompts"
+        )
+    longest = max(map(len, rows))
+    if longest > completion_tokens or min(map(len, rows)) < 1:
+        raise UserError(
+            f"vLLM: found completions of up to {longest} tokens, expected 1 to {completion_tokens}"
+        )
+    ids = torch.full((len(rows), completion_tokens), pad)
+    for k, row in enumerate(rows):
+        ids[k, : len(row)] = torch.tensor(row)
+    mask = torch.arange(completion_tokens) < torch.tensor(list(map(len, rows)))[:, None]
+    return Samples(prompts[torch.arange(len(prompts)).repeat_interleave(per_prompt)], ids, mask)
+
+
+def _tokens(completion: Any, eos: int) -> list[int]:
+    """Its tokens, with the EOS that ended it, which an engine may leave out."""
+    row = list(completion.token_ids)
+    ended = completion.finish_reason == "stop" and row[-1:] != [eos]
+    return [*row, eos] if ended else row
+
+
+def _parameters(*, n: int, max_tokens: int, seed: int, eos: int) -> Any:
+    """The whole distribution at temperature 1: nothing cut off, nothing penalised."""
+    from vllm import SamplingParams
+
+    return SamplingParams(
+        n=n,
+        temperature=1.0,
+        top_p=1.0,
+        top_k=-1,
+        min_p=0.0,
+        repetition_penalty=1.0,
+        max_tokens=max_tokens,
+        seed=seed,
+        stop_token_ids=[eos],
+        detokenize=False,
+    )
+
+
+def load_engine(folder: Path) -> Engine:
+    """vLLM with the model in `folder`, in float32 as everywhere here.
+
+    Raises:
+        UserError: if vLLM is not installed.
+    """
+    try:
+        from vllm import LLM
+    except ImportError:
+        raise UserError(
+            "sampler: found vllm in the study but not installed, expected `pip install overopt[vllm]` "
+            "(it brings a torch of its own: use another environment)"
+        ) from None
+    engine: Engine = LLM(model=str(folder), dtype="float32", generation_config="vllm")
+    return engine

@@ -1,0 +1,125 @@
+"""The contract with vLLM, kept by an engine that draws with one of our models."""
+
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+import torch
+
+from overopt.errors import UserError
+from overopt.pretrained import encode, load_policy
+from overopt.sampling import sample_many, token_log_probs
+from overopt.seeding import generator
+from overopt.with_vllm import load_engine, sample_with_vllm
+
+
+class FakeEngine:
+    """`vllm.LLM` as far as it is used. `keep_eos`: whether the token that ends a completion stands in it."""
+
+    def __init__(self, model, tokenizer, keep_eos=True):
+        self.model, self.tokenizer, self.keep_eos, self.asked = model, tokenizer, keep_eos, []
+
+    def generate(self, prompts, sampling_params, use_tqdm):
+        answers = []
+        for prompt, params in zip(prompts, sampling_params, strict=True):
+            self.asked.append((prompt["prompt_token_ids"], params))
+            ids = torch.tensor([prompt["prompt_token_ids"]])
+            one = SimpleNamespace(ids=ids, mask=torch.ones_like(ids, dtype=torch.bool))
+            made = sample_many(
+                self.model,
+                type(self).prompts(one),
+                params.n,
+                params.max_tokens,
+                generator=generator(params.seed, "x"),
+            )
+            outputs = []
+            for row, inside in zip(made.ids, made.mask, strict=True):
+                tokens = row[inside].tolist()
+                ended = tokens[-1] == self.tokenizer.eos_token_id
+                kept = tokens if self.keep_eos or not ended else tokens[:-1]
+                outputs.append(
+                    SimpleNamespace(token_ids=tuple(kept), finish_reason="stop" if ended else "length")
+                )
+            answers.append(SimpleNamespace(outputs=outputs))
+        return answers
+
+    @staticmethod
+    def prompts(one):
+        from overopt.sampling import Prompts
+
+        return Prompts(one.ids, one.mask)
+
+
+@pytest.fixture
+def vllm(monkeypatch):
+    """A package of that name, of which only the parameters are needed."""
+    fake = ModuleType("vllm")
+    fake.SamplingParams = lambda **fields: SimpleNamespace(**fields)
+    monkeypatch.setitem(sys.modules, "vllm", fake)
+
+
+@pytest.fixture
+def policy(saved):
+    return load_policy(saved("llama"))
+
+
+def draw(engine, prompts, tokenizer, per_prompt=20, tokens=6):
+    ends = {"eos": tokenizer.eos_token_id, "pad": tokenizer.pad_token_id}
+    return sample_with_vllm(engine, prompts, per_prompt, tokens, seed=3, **ends)
+
+
+@pytest.mark.parametrize("keep_eos", [True, False])
+def test_what_the_engine_drew_is_what_we_hold(policy, vllm, keep_eos):
+    model, tokenizer = policy
+    with torch.no_grad():  # so that some completions end
+        model.get_output_embeddings().weight[tokenizer.eos_token_id] *= 3
+    prompts = encode(["The film", "It was a slow start"], tokenizer, most=40)
+    engine = FakeEngine(model, tokenizer, keep_eos)
+    samples = draw(engine, prompts, tokenizer)
+    assert [ids for ids, _ in engine.asked] == [
+        row[inside].tolist() for row, inside in zip(prompts.ids, prompts.mask, strict=True)
+    ]
+    assert len({params.seed for _, params in engine.asked}) == 2
+    for _, params in engine.asked:
+        assert (params.temperature, params.top_p, params.top_k, params.repetition_penalty) == (
+            1.0,
+            1.0,
+            -1,
+            1.0,
+        )
+    assert len(samples) == 40
+    assert torch.equal(samples.prompts.ids[:20], prompts.ids[:1].expand(20, -1))
+    ended = (samples.ids == tokenizer.eos_token_id) & samples.mask
+    assert 0 < ended.any(1).sum() < 40
+    # EOS is the last token of a completion, and padding is outside of it
+    last = samples.lengths - 1
+    assert (ended.float().argmax(1)[ended.any(1)] == last[ended.any(1)]).all()
+    assert (samples.lengths[~ended.any(1)] == 6).all()
+    # what is computed on them is computed by us
+    assert (token_log_probs(model, samples)[samples.mask] < 0).all()
+
+
+def test_an_engine_that_answers_otherwise_is_refused(policy, vllm):
+    model, tokenizer = policy
+    prompts = encode(["The film", "It was"], tokenizer, most=40)
+
+    class Short(FakeEngine):
+        def generate(self, *args, **kwargs):
+            return super().generate(*args, **kwargs)[:1]
+
+    class Long(FakeEngine):
+        def generate(self, *args, **kwargs):
+            answers = super().generate(*args, **kwargs)
+            answers[0].outputs[0].token_ids = tuple(range(3, 12))
+            return answers
+
+    with pytest.raises(UserError, match="found 20 completions, expected 20 of each of 2 prompts"):
+        draw(Short(model, tokenizer), prompts, tokenizer)
+    with pytest.raises(UserError, match="completions of up to 9 tokens, expected 1 to 6"):
+        draw(Long(model, tokenizer), prompts, tokenizer)
+
+
+def test_without_vllm_the_study_says_so(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    with pytest.raises(UserError, match=r"expected `pip install overopt\[vllm\]`"):
+        load_engine(tmp_path)
