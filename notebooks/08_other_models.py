@@ -40,6 +40,10 @@
 # trl: true                       # proxies by TRL's RewardTrainer, else by ours
 # proxy_lora: {rank: 16, alpha: 32}
 # policy_lora: {rank: 16, alpha: 32}    # PPO learns adapters: policy and reference share their weights
+# rloo:                                 # beside PPO, or without it: TRL's RLOO, measured as PPO is
+#   grid: {models: [small], pairs: [8000], seeds: 1}
+#   run: {batch: 64, completions: 4, learning_rate: 1.0e-6, prompts: 1000, max_steps: 200, max_kl: 50, look_every: 10, evaluation_samples: 2}
+# sampler: vllm                         # draws pairs and the samples for best-of-n, where vLLM is installed
 # ```
 #
 # Pairs, proxies, best-of-n and PPO are described as in `studies/laptop.yaml`. `overopt run my-study.yaml` says what is wrong
@@ -50,6 +54,7 @@
 #   what the hub states for that commit.
 # - **Every model reads the policy's tokens**, but for a gold by name, which reads text in its own tokens, and in its own chat
 #   template.
+# - **RLOO** {cite}`ahmadian2024back` draws and learns in TRL; its KL is computed by us, per completion, and gold looks on as with PPO.
 # - **Gold made here** is a model of the study trained on the human ratings of [](00_chain.ipynb); only its last layers learn.
 #   It has no fluency models: it judges best-of-n, whose texts the policy wrote as they are, better than PPO far from it.
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from overopt.best_of_n import BestOfN, best_of_n_curve, best_of_n_kl, summaries
-from overopt.curve_stages import curve_identity, write_curve, write_rows, write_texts
+from overopt.curve_rows import curve_identity, write_curve, write_rows, write_texts
 from overopt.files import read_json, write_json
 from overopt.gold_inclusion import inclusion_chance, spread_gold
 from overopt.golds import load_gold

@@ -22,7 +22,7 @@ from pandera.errors import SchemaErrors
 from overopt.errors import UserError
 from overopt.files import replacing
 
-METHODS = ("bon", "tilt", "ppo")
+METHODS = ("bon", "tilt", "ppo", "rloo")
 PLACES = ("n", "step", "temperature")  # where on its curve a point is: exactly one is known
 KL_KINDS = ("analytic", "exact", "k1", "k3")
 ENSEMBLES = ("single",)

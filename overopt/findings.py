@@ -31,7 +31,7 @@ def plain_curves(curves: pl.DataFrame) -> pl.DataFrame:
     """The curves of the study's policy against single proxies trained once on clean pairs, without a KL penalty."""
     policy = curves.filter(method="bon").group_by("policy_params").len().sort("len")["policy_params"][-1]
     plain = curves.filter(kl_penalty=0.0, label_noise=0.0, ensemble="single", epochs=1, rounds=1)
-    return plain.filter(pl.col("method") != "tilt", policy_params=policy)
+    return plain.filter(pl.col("method").is_in(list(FORMS)), policy_params=policy)
 
 
 def main_pairs(curves: pl.DataFrame) -> int:

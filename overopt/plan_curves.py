@@ -41,6 +41,8 @@ class Curves:
         self.graph.add("gold_frontier", title, 1, run, spec, pool=self.pool)
         cells = [(cell, partial(self._add_best_of_n, cell)) for cell in study.proxies.cells]
         cells += [(run[0], partial(self._add_ppo, *run)) for run in self._ppo_runs()]
+        if isinstance(study, PretrainedStudy) and study.rloo:
+            cells += [(cell, partial(self._add_rloo, study, cell)) for cell in study.rloo.grid.cells]
         if others := study.other_policies:
             cells += [(cell, partial(self._add_other_policies, others, cell)) for cell in others.grid.cells]
         if iterated := study.iterated:
@@ -142,6 +144,29 @@ class Curves:
         }
         spec = {"curve": self._identity(cell.seed, policy), "kl_penalty": penalty}
         self._ppo_stage(title, cell.seed, spec, parents)
+
+    def _add_rloo(self, study: PretrainedStudy, cell: Cell) -> None:
+        assert study.rloo is not None  # what asks for a run has them
+        world = self.world
+        spec = world.prompting | {
+            "seed": study.seed + cell.seed,
+            "evaluation_prompts": study.best_of_n.prompts,
+            "show_prompts": list(study.show_prompts),
+            "rloo": study.rloo.run.model_dump(mode="json"),
+            "curve": self._identity(cell.seed),
+            "kl_penalty": 0.0,
+        }
+        if study.policy_lora:
+            spec["lora"] = study.policy_lora.model_dump(mode="json")
+        parents = {
+            "policy": world.models[study.policy],
+            "proxy": self.proxies.add(cell),
+            "scale": self.best_of_n[cell],
+            "pool": self.pool,
+            "corpus": world.corpus,
+        }
+        title = f"RLOO {label(cell)}"
+        self.graph.add("rloo", title, 1, "rloo_stage.rloo", spec, **world.judged, **parents)
 
     def _ppo_stage(
         self, title: str, seed: int, spec: dict[str, Any], parents: dict[str, Stage], **changes: float

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
+from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
-from overopt.specs import Spec, Training
+from overopt.specs import Grid, Spec, Training
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -97,6 +97,37 @@ class LoRA(Spec):
 
     rank: PositiveInt
     alpha: PositiveInt
+
+
+class RLOO(Spec):
+    """One run of TRL's RLOO: `batch` completions an iteration, `completions` of each prompt; no KL penalty.
+
+    It stops after `max_steps` iterations or at `max_kl` nats, and is looked at every `look_every` iterations.
+    """
+
+    batch: PositiveInt
+    completions: Annotated[int, Field(ge=2)]
+    learning_rate: PositiveFloat
+    prompts: PositiveInt
+    max_steps: PositiveInt
+    max_kl: PositiveFloat
+    look_every: PositiveInt
+    evaluation_samples: PositiveInt
+
+    @model_validator(mode="after")
+    def _batch_divides(self) -> "RLOO":
+        if self.batch % self.completions:
+            raise ValueError(
+                f"completions: found {self.completions}, expected a divisor of batch = {self.batch}"
+            )
+        return self
+
+
+class RLOORuns(Spec):
+    """RLOO of the study's policy against every proxy of `grid`."""
+
+    grid: Grid
+    run: RLOO
 
 
 class Tuned(Sized, Training):

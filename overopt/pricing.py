@@ -177,6 +177,8 @@ def price(stage: Stage, batch: int) -> Price:
             return read([size(parents["proxy"]), *judges(parents["gold"])], samples, tokens, batch)
         case "decoys" | "ppo":
             return _of_ppo(stage, batch)
+        case "rloo":
+            return _of_rloo(stage, batch)
     return Price()
 
 
@@ -219,6 +221,23 @@ def _of_ppo(stage: Stage, batch: int) -> Price:
     # the value model with its optimiser, the reference and all judges are there throughout
     others = seen if shared else [policy, *seen]
     always = TRAINED * value.weights + sum(FLOAT * model.weights for model in others)
+    return replace(total, memory=total.memory + always)
+
+
+def _of_rloo(stage: Stage, batch: int) -> Price:
+    spec, parents, run = stage.spec, stage.parents, stage.spec["rloo"]
+    prompt, completion = spec["prompt_tokens"], spec["completion_tokens"]
+    policy, text = size(parents["policy"]), prompt + completion
+    seen = [size(parents["proxy"]), *judges(parents["gold"])]
+    samples = run["max_steps"] * run["batch"]
+    looks = 2 + run["max_steps"] // run["look_every"]
+    watched = looks * spec["evaluation_prompts"] * run["evaluation_samples"]
+    total = drawn(policy, samples + watched, prompt, completion, batch)
+    total += read([policy], 2 * watched, text, batch, logits=completion)
+    total += read(seen[:1], samples, text, run["batch"]) + read(seen, watched, text, run["batch"])
+    share = 0.0 if "lora" in spec else 1.0
+    total += learnt(policy, samples, text, run["batch"], logits=completion, share=share)
+    always = sum(FLOAT * model.weights for model in (policy, *seen))
     return replace(total, memory=total.memory + always)
 
 

@@ -20,6 +20,7 @@ from overopt.pretrained_specs import (
     PretrainedGold,
     PromptSource,
     RatedGold,
+    RLOORuns,
     Scratch,
     Tuned,
     made_of,
@@ -29,6 +30,7 @@ from overopt.specs import (
     Decoys,
     FarBestOfN,
     Gold,
+    Grid,
     Iterated,
     LanguageModel,
     OtherPolicies,
@@ -75,6 +77,10 @@ class Study(Spec):
             "other_policies.models": self.other_policies.models if self.other_policies else (),
         }
 
+    def more_grids(self) -> list[tuple[str, Grid]]:
+        """Field and grid of every kind of reinforcement learning."""
+        return [("ppo.grids", part.grid) for part in (self.ppo.grids if self.ppo else ())]
+
     @model_validator(mode="after")
     def _consistent(self) -> "Study":
         for field, names in self.named().items():
@@ -102,7 +108,7 @@ class Study(Spec):
             for field, part in (parts | {"iterated": self.iterated}).items()
             if part
         ]
-        grids += [("ppo.grids", part.grid) for part in (self.ppo.grids if self.ppo else ())]
+        grids += self.more_grids()
         known = set(self.proxies.cells)
         for field, grid in grids:
             for cell in grid.cells:
@@ -170,6 +176,7 @@ class PretrainedStudy(Study):
     proxy_lora: LoRA | None = None
     policy_lora: LoRA | None = None
     sampler: Literal["transformers", "vllm"] = "transformers"
+    rloo: RLOORuns | None = None
 
     def named(self) -> dict[str, Iterable[str]]:
         """See `Study.named`."""
@@ -180,6 +187,10 @@ class PretrainedStudy(Study):
             "models.scratch": [model.scratch for model in models if isinstance(model, Scratch)],
             "gold.model": [self.gold.model] if isinstance(self.gold, RatedGold) else (),
         }
+
+    def more_grids(self) -> list[tuple[str, Grid]]:
+        """See `Study.more_grids`."""
+        return super().more_grids() + ([("rloo.grid", self.rloo.grid)] if self.rloo else [])
 
     @model_validator(mode="after")
     def _derived_of_loaded(self) -> "PretrainedStudy":

@@ -6,7 +6,8 @@ single process nothing is dealt and nothing gathered.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -29,8 +30,24 @@ def start(device: str) -> str:
     return str(PartialState(cpu=device == "cpu").device)
 
 
+_alone = False
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Inside, nothing is dealt: where another library has given each process rows of its own."""
+    global _alone
+    before, _alone = _alone, True
+    try:
+        yield
+    finally:
+        _alone = before
+
+
 def size() -> int:
     """How many processes share the work."""
+    if _alone:
+        return 1
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 

@@ -13,9 +13,11 @@ from overopt.download import sha256_of
 from overopt.errors import UserError
 from overopt.models import count_parameters, load_language_model
 from overopt.plan import plan
+from overopt.pretrained import encode, load_policy
 from overopt.pretrained_stages import first_layers, untrained
 from overopt.published_models import weights_sha256
 from overopt.results import read
+from overopt.rloo_stage import as_samples
 from overopt.store import Store
 from overopt.study import parse_study
 
@@ -124,6 +126,29 @@ def test_ppo_of_other_peoples_models(fields, runtime):
     curve = computed(spec, runtime).curves.filter(method="ppo").sort("step")
     assert curve["kl"][0] == pytest.approx(0, abs=1e-5)
     assert curve["kl"][-1] > 0.05
+
+
+@pytest.mark.parametrize("lora", [None, {"rank": 2, "alpha": 8}])
+def test_rloo_on_the_same_axes(fields, runtime, lora):
+    run = {"batch": 16, "completions": 4, "learning_rate": 1e-2, "prompts": 5, "max_steps": 4, "max_kl": 50}
+    run |= {"look_every": 2, "evaluation_samples": 2}
+    grid = {"models": ["cut"], "pairs": [48], "seeds": 1}
+    spec = parse_study(fields(rloo={"grid": grid, "run": run}, policy_lora=lora))
+    found = computed(spec, runtime)
+    curve = found.curves.filter(method="rloo").sort("step")
+    assert curve["step"].to_list() == [0, 2, 4]
+    assert curve["kl"][0] == pytest.approx(0, abs=1e-5)
+    assert curve["kl"][-1] > 0.01
+    assert curve["proxy"][-1] > curve["proxy"][0] - 1
+    assert {"bon", "rloo"} <= set(found.curves["method"])
+
+
+def test_token_lists_become_samples_with_their_end(saved):
+    policy, tokenizer = load_policy(saved("llama"))
+    prompts = encode(["The film", "It was"], tokenizer, most=20)
+    made = as_samples(prompts, [[5, 6, tokenizer.eos_token_id], [7, 8, 9, 10]], 4, policy)
+    assert made.lengths.tolist() == [3, 4]
+    assert made.ids[0, :3].tolist() == [5, 6, tokenizer.eos_token_id]
 
 
 def test_with_trl_and_adapters_everywhere(fields, runtime, tmp_path):

@@ -27,6 +27,8 @@ mine = together.dealt(rows)
 back = together.gathered(mine * 10, 7).tolist()
 flags = together.gathered(mine % 2 == 0, 7).tolist()
 few = together.gathered(together.dealt(rows[:1]), 1).tolist()
+with together.alone():
+    assert together.dealt(rows).tolist() == rows.tolist()
 sys.stdout.write(json.dumps([together.rank(), mine.tolist(), back, flags, few]) + "\n")  # in one piece
 """
 
@@ -72,6 +74,8 @@ def test_alone_nothing_is_dealt():
     assert torch.equal(together.dealt(rows), rows)
     assert together.gathered(rows, 5) is rows
     assert together.weight(3, 5) == 1.0
+    with together.alone():
+        assert together.gathered(rows, 5) is rows
 
 
 def test_two_processes_measure_what_one_measures(fields, runtime, tmp_path):  # noqa: F811

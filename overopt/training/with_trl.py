@@ -69,14 +69,14 @@ def train_reward_model_with_trl(
     pad = next(token for token in range(model.config.vocab_size) if token not in ends)
     before, model.config.pad_token_id = model.config.pad_token_id, pad
     with tempfile.TemporaryDirectory() as scratch, isolated(seed, "trl"):
-        options = _options(model, batch, learning_rate, seed, lora is not None)
+        options = quiet_options(model, batch, learning_rate, seed)
         trainer = RewardTrainer(
             model,
             RewardConfig(scratch, num_train_epochs=epochs, max_length=None, **options),
             train_dataset=data,
             processing_class=tokenizer,
             data_collator=DataCollatorForPreference(pad),
-            peft_config=_adapters(lora, "SEQ_CLS"),
+            peft_config=adapters(lora, "SEQ_CLS"),
             callbacks=[_Watch("reward model", progress)],
         )
         trained = _run(trainer, lora)
@@ -102,13 +102,13 @@ def tune_with_trl(
         Diverged: if the loss is no longer finite.
     """
     with tempfile.TemporaryDirectory() as scratch, isolated(seed, "trl"):
-        options = _options(model, batch, learning_rate, seed, lora is not None)
+        options = quiet_options(model, batch, learning_rate, seed)
         trainer = SFTTrainer(
             model,
             SFTConfig(scratch, max_steps=steps, max_length=None, packing=False, **options),
             train_dataset=Dataset.from_dict({"input_ids": rows}),
             processing_class=tokenizer,
-            peft_config=_adapters(lora, "CAUSAL_LM"),
+            peft_config=adapters(lora, "CAUSAL_LM"),
             callbacks=[_Watch("supervised fine-tuning", progress)],
         )
         return _run(trainer, lora)
@@ -120,10 +120,8 @@ def _rows(samples: Samples) -> Rows:
     return [row[:length] for row, length in zip(ids.tolist(), lengths.tolist(), strict=True)]
 
 
-def _options(
-    model: PreTrainedModel, batch: int, learning_rate: float, seed: int, adapters: bool
-) -> dict[str, Any]:
-    """What both trainers share: AdamW as in `overopt.training.optim`, nothing saved, nothing sent anywhere."""
+def quiet_options(model: PreTrainedModel, batch: int, learning_rate: float, seed: int) -> dict[str, Any]:
+    """What TRL's trainers share here: AdamW as in `overopt.training.optim`, nothing saved, nothing sent anywhere."""
     return {
         "per_device_train_batch_size": max(1, batch // together.size()),
         "learning_rate": learning_rate,
@@ -145,7 +143,8 @@ def _options(
     }
 
 
-def _adapters(lora: LoRA | None, task: str) -> LoraConfig | None:
+def adapters(lora: LoRA | None, task: str) -> LoraConfig | None:
+    """What peft is asked for."""
     return LoraConfig(r=lora.rank, lora_alpha=lora.alpha, task_type=task) if lora else None
 
 

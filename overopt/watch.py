@@ -1,0 +1,129 @@
+"""Gold and proxy watching a policy while something optimises it: what every curve of a trained policy is made of."""
+
+from collections.abc import Callable
+
+from jaxtyping import Float
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from overopt.curve_rows import Row, curve_identity, write_curve, write_texts
+from overopt.files import read_json
+from overopt.golds import Gold
+from overopt.job import Job
+from overopt.models import load_language_model, load_reward_model, load_tokenizer
+from overopt.optimise import Evaluation
+from overopt.reward import Scale, score
+from overopt.sampling import Prompts, Samples, decode, sample_kl, sample_many
+from overopt.seeding import generator
+from overopt.stages import encoded, encoded_prompts, gold_judges
+
+Judge = Callable[[Samples], Tensor]
+
+
+class Watch:
+    """Scores of a policy's completions of the evaluation prompts, and of the prompts for show, look after look.
+
+    judges: `proxy`, which the policy is optimised against, and every gold, on their scales; kept: what there is so far,
+    as JSON: a run that goes on from a checkpoint brings what it found there.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        method: str,
+        *,
+        minibatch: int,
+        evaluation_samples: int,
+        kept: dict[str, list[Row]] | None = None,
+    ) -> None:
+        spec, device = job.spec, job.runtime.device
+        self.job, self.method = job, method
+        proxy = load_reward_model(job.parents["proxy"] / "model", device)
+        scale = Scale.load(job.parents["scale"], "proxy")
+        # batches of the study, not of the machine: the policy learns from the last bits of a reward
+        self.judges: dict[str, Judge] = {
+            "proxy": lambda samples: scale(score(proxy, samples, batch=minibatch))
+        }
+        for name, gold in gold_judges(job).items():
+            self.judges[name] = scaled(gold, Scale.load(job.parents["pool"], name), minibatch)
+        # where a round of RLHF starts from an optimised policy, KL is from the policy that all rounds began with
+        self._initial = (
+            load_language_model(job.parents["initial"] / "model", device)
+            if "initial" in job.parents
+            else None
+        )
+        self.prompts: Prompts = encoded_prompts(job, "evaluation", spec["evaluation_prompts"])
+        self._show, self._tokenizer = (
+            encoded(job, spec["show_prompts"]),
+            load_tokenizer(job.parents["tokenizer"]),
+        )
+        self._common = curve_identity(job, read_json(job.parents["proxy"] / "metrics.json")) | {
+            "method": method,
+            "kl_penalty": spec["kl_penalty"],
+            "kl_kind": "exact",
+            "prompts": len(self.prompts),
+            "samples": evaluation_samples,
+        }
+        self.kept: dict[str, list[Row]] = kept or {"rows": [], "by_prompt": [], "texts": []}
+
+    def look(self, look: Evaluation, policy: PreTrainedModel) -> None:
+        """Add one evaluation of `policy`."""
+        scores = {name: judge(look.samples) for name, judge in self.judges.items()}
+        whole = sample_kl(policy, self._initial, look.samples) if self._initial else None
+        point, of_prompts = curve_point(look, scores, len(self.prompts), whole)
+        self.kept["rows"].append(self._common | point)
+        self.kept["by_prompt"] += of_prompts
+        spec, batch = self.job.spec, self.job.runtime.batch
+        draws = generator(spec["seed"], "show")
+        shown = sample_many(policy, self._show, 1, spec["completion_tokens"], generator=draws, batch=batch)
+        shown_scores = zip(*(self.judges[name](shown).tolist() for name in ("gold", "proxy")), strict=True)
+        completions = decode(shown.ids, self._tokenizer)
+        for prompt, completion, (g, p) in zip(spec["show_prompts"], completions, shown_scores, strict=True):
+            text = {"prompt_text": prompt, "completion": completion, "n": None, "step": look.step}
+            self.kept["texts"].append(text | {"kl": point["kl"], "gold": g, "proxy": p})
+
+    def write(self) -> None:
+        """The curve and the texts, into the job's folder."""
+        write_curve(self.job, self.kept["rows"], self.kept["by_prompt"])
+        write_texts(self.job, self.method, self.kept["texts"])
+
+
+def scaled(gold: Gold, scale: Scale, batch: int) -> Judge:
+    """Gold's score of samples in base-policy SDs."""
+    return lambda samples: scale(gold.score(samples, batch=batch))
+
+
+def curve_point(
+    look: Evaluation,
+    scores: dict[str, Tensor],
+    prompts: int,
+    whole: Float[Tensor, "samples three"] | None = None,
+) -> tuple[Row, list[Row]]:
+    """One evaluation as a row of the curves table and one row a prompt; samples of a prompt stand in a row.
+
+    `whole` is the KL from the base policy where the run started from another one.
+    """
+    kl = look.kl if whole is None else whole
+    values = {"gold_second" if name == "second_gold" else name: value for name, value in scores.items()} | {
+        "kl": kl[:, 0].clamp_min(0),  # a sum of non-negative terms, up to rounding
+        "kl_k1": kl[:, 1],
+        "kl_k3": kl[:, 2].clamp_min(0),
+        "length": look.samples.lengths,
+    }
+    if whole is not None:
+        values["kl_round"] = look.kl[:, 0].clamp_min(0)
+    means = {name: value.double().reshape(prompts, -1).mean(-1) for name, value in values.items()}
+    point: Row = {name: mean.mean().item() for name, mean in means.items()}
+    for name in {"gold", "proxy", "kl", "gold_second"} & set(means):
+        point[f"{name}_se"] = (means[name].std() / prompts**0.5).item()
+    seen = look.iteration
+    point |= {
+        "step": look.step,
+        "clip_fraction": seen.clip_fraction if seen else None,
+        "entropy": seen.entropy if seen else None,
+    }
+    of_prompts = [
+        {"step": look.step, "prompt": k} | {name: means[name][k].item() for name in ("kl", "gold", "proxy")}
+        for k in range(prompts)
+    ]
+    return point, of_prompts
