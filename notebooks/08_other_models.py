@@ -28,23 +28,30 @@
 #
 # ```yaml
 # world: pretrained
-# text: {prompt_tokens: 64, completion_tokens: 48, chat: true}    # chat: prompts become a user's turn
-# prompts: {path: prompts.jsonl, sha256: ...}                     # or {dataset: ..., column: ...}, or {reviews: true}
+# text: {prompt_tokens: 64, completion_tokens: 48, chat: true}
+# prompts: {path: prompts.jsonl, sha256: ...}
 # models:
-#   base: {path: ./my-model, sha256: ..., parameters: ..., layers: 24, width: 896, vocabulary: 151_936}
-#   tuned: {sft: base, texts: {path: texts.jsonl, sha256: ...}, tokens: 256, steps: 500, batch: 16, learning_rate: 1.0e-5, parameters: ...}
-#   lower-4: {cut: base, layers: 4, parameters: ...}              # a proxy from the lower layers
-#   small: {scratch: base, layers: 2, width: 128, heads: 4, parameters: ...}
+#   base: {path: ./my-model, sha256: ..., parameters: ...,
+#          layers: 24, width: 896, vocabulary: 151_936}
+#   tuned: {sft: base, texts: {path: texts.jsonl, sha256: ...},
+#           tokens: 256, steps: 500, batch: 16,
+#           learning_rate: 1.0e-5, parameters: ...}
+#   lower-4: {cut: base, layers: 4, parameters: ...}
+#   small: {scratch: base, layers: 2, width: 128, heads: 4,
+#           parameters: ...}
 # policy: tuned
-# gold: {hub: someone/reward-model, parameters: ..., layers: 24, width: 2048, chat: true}   # or one made here of human ratings
-# trl: true                       # proxies by TRL's RewardTrainer, else by ours
+# gold: {hub: someone/reward-model, parameters: ...,
+#        layers: 24, width: 2048, chat: true}
+# trl: true
 # proxy_lora: {rank: 16, alpha: 32}
-# policy_lora: {rank: 16, alpha: 32}    # PPO learns adapters: policy and reference share their weights
-# rloo:                                 # beside PPO, or without it: TRL's RLOO, measured as PPO is
-#   grid: {models: [small], pairs: [8000], seeds: 1}
-#   run: {batch: 64, completions: 4, learning_rate: 1.0e-6, prompts: 1000, max_steps: 200, max_kl: 50, look_every: 10, evaluation_samples: 2}
-# sampler: vllm                         # draws pairs and the samples for best-of-n, where vLLM is installed
+# policy_lora: {rank: 16, alpha: 32}
+# sampler: vllm
 # ```
+#
+# With `chat`, prompts become a user's turn in the policy's template. Prompts come from a file, from a `dataset` of the hub or, with
+# `reviews: true`, from the film reviews of the other pages. A proxy is a model of the study: as it came, cut in depth, or untrained.
+# With `trl`, proxies are trained by TRL's RewardTrainer, else by ours; with `policy_lora`, PPO learns adapters, and policy and
+# reference share their weights. `sampler: vllm` draws the pairs and the samples for best-of-n where vLLM is installed.
 #
 # Pairs, proxies, best-of-n and PPO are described as in `studies/laptop.yaml`. `overopt run my-study.yaml` says what is wrong
 # with a file, and of a size that is not as stated, which one it found. What does not fit is an error: no prompt or text is ever
@@ -55,27 +62,119 @@
 # - **Every model reads the policy's tokens**, but for a gold by name, which reads text in its own tokens, and in its own chat
 #   template.
 # - **RLOO** {cite}`ahmadian2024back` draws and learns in TRL; its KL is computed by us, per completion, and gold looks on as with PPO.
-# - **Gold made here** is a model of the study trained on the human ratings of [](00_chain.ipynb); only its last layers learn.
+# - **Gold made here** is a model of the study trained on human ratings of sentences; only its last layers learn.
 #   It has no fluency models: it judges best-of-n, whose texts the policy wrote as they are, better than PPO far from it.
 
 # %% tags=["parameters", "remove-input"]
 study = "published"
 
 # %% tags=["remove-input"]
-from overopt import pages, results
+from overopt import figures, findings, pages, results
+from overopt.evidence import Evidence
+from overopt.figures.style import short_number
 from overopt.plan import plan
-from overopt.pricing import price_table
+from overopt.pricing import HEADER, price_rows
 from overopt.study import load_study
 
 pages.start()
 r = results.load(study)
+# a study of the other world shows here the one of this world that the book has, if it has one yet
+own = load_study("pretrained-cpu")
+p = r if r.study.world == "pretrained" else results.load(own.name) if results.committed(own) else None
+e = Evidence(p) if p else None
 
 
 def priced(name, tflops, drawing_tflops):
-    """What a study costs, as a block."""
-    lines = price_table(plan(load_study(name)), batch=256, tflops=tflops, drawing_tflops=drawing_tflops)
-    return pages.Markdown("\n".join(["```text", *lines, "```"]))
+    """What a study costs, as a table."""
+    rows = price_rows(plan(load_study(name)), batch=256, tflops=tflops, drawing_tflops=drawing_tflops)
+    rows = [[row[0].replace("_", " "), *row[1:]] for row in rows]
+    return pages.table(
+        ["kind of stage", *HEADER[1:]],
+        rows,
+        caption=f"Study `{name}` at {tflops:g} TFLOP/s, and {drawing_tflops:g} while completions are drawn, on one device, at most.",
+        name=f"tab-price-{name}",
+        align="lrrrrrr",
+    )
 
+
+# %% [markdown]
+# ## A real model on two cores
+#
+# Study `pretrained-cpu`: SmolLM2-135M-Instruct {cite}`allal2025smollm2` completes the beginnings of review sentences as plain text.
+# Gold is its lower third, of which the last layers learnt from human ratings; proxies are fewer of its layers, or small models
+# with its vocabulary and no training before. Best-of-n, no PPO: 135M parameters are too slow to train by it on two cores.
+
+
+# %% tags=["remove-input"]
+def say_outcome():
+    """Gold's validity, and what best-of-n came to."""
+    gold, chain = p.chain["gold"], p.chain
+    bon = e.sizes.peaks("bon")
+    parts = [
+        f"Study `{p.study.name}`, {pages.duration(p.record['seconds'])} of compute. Gold has "
+        f"{short_number(gold['params'])} parameters outside its embeddings."
+    ]
+    if "pearson" in gold:
+        parts.append(
+            f"Its correlation with held-out human ratings is {pages.number(gold['pearson'])} "
+            f"(a linear model on word weights: {pages.number(gold['pearson_baseline'])}), on film reviews "
+            f"{pages.number(gold['pearson_movie'])} ({pages.number(gold['pearson_movie_baseline'])})."
+        )
+    parts += [
+        f"It labelled {chain['pairs']['train']:,} pairs for training and {chain['pairs']['held_out']:,} held out.",
+        findings.say_falls(bon),
+        findings.say_trend(bon, "gold", "the highest gold"),
+        findings.say_seeds(e.sizes.curves),
+    ]
+    return " ".join(parts)
+
+
+pages.say(
+    say_outcome()
+    if p
+    else "*The study `pretrained-cpu` is not in this book yet; `overopt run pretrained-cpu` computes it.*"
+)
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-pretrained-bon", "caption": "Best-of-n of a pretrained policy: score against KL, by proxy size, mean over seeds. Gold solid with a band of one standard error, proxy dashed, the fitted law d(\u03b1 \u2212 \u03b2d) dotted. In base-policy standard deviations."}}
+pages.if_measured(
+    p is not None,
+    lambda: figures.gold_and_proxy(
+        e.sizes.of("bon"),
+        e.sizes.law_lines("bon"),
+        description="Gold and proxy score of best-of-n of a pretrained policy against KL, by proxy size.",
+    ),
+)
+
+
+# %% tags=["hide-input"]
+def proxy_rows():
+    """A row a proxy: what it learnt from, how well, and where gold is highest."""
+    bon = e.plain.filter(method="bon")
+    rows = []
+    for key, part in bon.group_by("rm_params", "pairs", "seed", maintain_order=True):
+        top = part.sort("gold")[-1]
+        rows.append(
+            [
+                short_number(key[0]),
+                f"{key[1]:,}",
+                str(key[2]),
+                pages.number(part["rm_loss"][0], 3),
+                pages.number(part["rm_accuracy"][0]),
+                pages.with_se(top["gold"][0], top["gold_se"][0]),
+                f"{top['n'][0]:,}",
+            ]
+        )
+    return rows
+
+
+header = ["proxy size", "pairs", "seed", "validation loss (nats)", "accuracy", "highest gold (SDs)", "at n"]
+pages.table(
+    header,
+    proxy_rows(),
+    caption="The proxies of the pretrained policy, and the best that best-of-n reaches with each.",
+    name="tab-pretrained-proxies",
+    align="rrrrrrr",
+) if p else pages.not_measured("proxies of a pretrained policy")
 
 # %% [markdown]
 # ## What it would take
@@ -85,7 +184,7 @@ def priced(name, tflops, drawing_tflops):
 # bounds: texts as long as they may be, PPO runs as many iterations. How fast a machine is, you say.
 #
 # **`gpu`**: Pythia models {cite}`biderman2023pythia` of 14M to 1.4B parameters, for one GPU of 24 to 80 GB within a day. **Nobody has run
-# it yet; its results are not in this book.** At 60 TFLOP/s, and 3 while completions are drawn one token at a time:
+# it yet; its results are not in this book.**
 
 # %% tags=["remove-input"]
 priced("gpu", 60, 3)
@@ -93,14 +192,13 @@ priced("gpu", 60, 3)
 # %% [markdown]
 # **`paper`**: the paper's sizes, numbers of pairs and seeds, with Pythia policies of 1.4B and 6.9B parameters and proxies of 14M to
 # 2.8B, for a cluster of GPUs of 141 GB. Its prompts are those of this book, not the paper's. **Nobody has run it yet; its results
-# are not in this book.** At 200 TFLOP/s, and 10 while drawing:
+# are not in this book.**
 
 # %% tags=["remove-input"]
 priced("paper", 200, 10)
 
 # %% [markdown]
-# **`pretrained-cpu`**: SmolLM2-135M-Instruct {cite}`allal2025smollm2` writes, proxies are its lower layers or small untrained models,
-# gold is its lower third, trained on human ratings. For two processor cores, at 0.09 TFLOP/s a core, and half of that while drawing:
+# **`pretrained-cpu`**, the study above, for two processor cores.
 
 # %% tags=["remove-input"]
 priced("pretrained-cpu", 0.09, 0.045)
@@ -110,4 +208,4 @@ priced("pretrained-cpu", 0.09, 0.045)
 # done sooner by as many GPUs as it has stages side by side.
 
 # %% tags=["remove-input"]
-pages.about(r, "08_other_models")
+pages.about(p or r, "08_other_models")

@@ -261,46 +261,47 @@ def measured(plan: Plan, store: Store) -> dict[str, tuple[float, float]]:
     return found
 
 
-def price_table(
+HEADER = ("", "stages", "samples", "tokens", "TFLOP", "hours", "memory")
+
+
+def price_rows(
     plan: Plan, store: Store | None = None, *, batch: int, tflops: float, drawing_tflops: float
-) -> list[str]:
-    """What `overopt plan --price` prints: a line a kind of stage, then the sum; beside it what `store` knows was taken.
+) -> list[tuple[str, ...]]:
+    """Cells under `HEADER`, a row a kind of stage, the last for all; beside them what `store` knows was taken.
 
     Hours are those of one process that does `drawing_tflops` operations (of 10^12) a second while it draws and `tflops`
     while it reads and learns. Kinds of stages without models are left out.
     """
-    rows: list[tuple[str, ...]] = [("stages", "samples", "tokens", "TFLOP", "hours", "memory", "measured")]
-    found, total, stages = measured(plan, store) if store else {}, Price(), 0
-    names = [""]
+    seen = measured(plan, store) if store else {}
 
-    def hours(price: Price) -> float:
-        return (price.drawing / drawing_tflops + price.rest / tflops) / 1e12 / 3600
+    def row(name: str, count: int, price: Price, spent: Count, most: Count) -> tuple[str, ...]:
+        hours = (price.drawing / drawing_tflops + price.rest / tflops) / 1e12 / 3600
+        counts = (name, f"{count:,}", f"{price.samples:,.0f}", f"{price.tokens:,.0f}")
+        cells = (
+            *counts,
+            f"{(price.drawing + price.rest) / 1e12:,.1f}",
+            f"{hours:,.2f}",
+            f"{price.memory / 1e9:.1f} GB",
+        )
+        took = f"{spent / 3600:.2f} h, {most / 1e9:.1f} GB" if spent else "-"
+        return (*cells, took) if store else cells
 
-    def row(count: int, price: Price, seen: str) -> tuple[str, ...]:
-        work = (price.drawing + price.rest) / 1e12
-        counts = (f"{count:,}", f"{price.samples:,.0f}", f"{price.tokens:,.0f}", f"{work:,.1f}")
-        return (*counts, f"{hours(price):,.2f}", f"{price.memory / 1e9:.1f} GB", seen)
-
-    for name, (count, price) in prices(plan, batch).items():
-        if not price.tokens:
-            continue
+    found = {name: (count, price) for name, (count, price) in prices(plan, batch).items() if price.tokens}
+    rows = [row(name, *of, *seen.get(name, (0.0, 0.0))) for name, of in found.items()]
+    total, stages = Price(), 0
+    for count, price in found.values():
         total, stages = total + price, stages + count
-        spent, most = found.get(name, (0.0, 0.0))
-        seen = f"{spent / 3600:.2f} h, {most / 1e9:.1f} GB" if spent else "-"
-        names.append(name)
-        rows.append(row(count, price, seen))
-    names.append("all")
-    spent, most = sum(s for s, _ in found.values()), max((m for _, m in found.values()), default=0.0)
-    rows.append(row(stages, total, f"{spent / 3600:.2f} h, {most / 1e9:.1f} GB" if spent else "-"))
-    rows = rows if store else [row[:-1] for row in rows]
+    spent, most = sum(s for s, _ in seen.values()), max((m for _, m in seen.values()), default=0.0)
+    return [*rows, row("all", stages, total, spent, most)]
+
+
+def price_table(plan: Plan, store: Store, *, batch: int, tflops: float, drawing_tflops: float) -> list[str]:
+    """What `overopt plan --price` prints."""
+    made = price_rows(plan, store, batch=batch, tflops=tflops, drawing_tflops=drawing_tflops)
+    rows = [(*HEADER, "measured"), *made]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    first = max(map(len, names))
-    lines = [
-        f"{name:<{first}}  " + "  ".join(f"{cell:>{w}}" for cell, w in zip(cells, widths, strict=True))
-        for name, cells in zip(names, rows, strict=True)
-    ]
     return [
-        *lines,
+        *("  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows),
         f"at most, at {tflops:g} TFLOP/s, {drawing_tflops:g} while drawing, {batch} completions at once, one process; "
         "memory: of the largest stage",
     ]

@@ -34,6 +34,7 @@ from overopt.book_html_checks import check_book, check_notebook
 from overopt.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
+PRETRAINED_PAGE = "08_other_models"
 _KEPT_CELL_METADATA = ("tags", "mystnb")
 _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -74,7 +75,8 @@ def build(
         study = str(Path(study).resolve())
     folder.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(folder / ".lock"):
-        executed = {folder / "executed" / f"{source.stem}.ipynb": source for source in notebook_sources()}
+        sources = notebook_sources(found.study.world)
+        executed = {folder / "executed" / f"{source.stem}.ipynb": source for source in sources}
         marks = {path: fingerprint(source, study, key) for path, source in executed.items()}
         stale = [path for path, mark in marks.items() if not _is_fresh(path, mark)]
         # in processes of their own, side by side: most of a notebook's time is one thread that draws pictures
@@ -92,19 +94,20 @@ def build(
         shown = folder / "html"
         _replace_folder(html, shown)
     if publish:
-        for path in executed:
-            _replace_file(path, ROOT / "book" / path.name)
         _replace_folder(found.folder, ROOT / "results" / found.study.name)
-        readme.publish(found, ROOT)
+        if len(executed) > 1:  # the committed book shows a study of one page among its others
+            for path in executed:
+                _replace_file(path, ROOT / "book" / path.name)
+            readme.publish(found, ROOT)
     return shown / "index.html"
 
 
-def notebook_sources() -> list[Path]:
-    """The py:percent notebooks that the table of contents names, in its order."""
+def notebook_sources(world: str = "reviews") -> list[Path]:
+    """The py:percent notebooks that the table of contents names, in its order; for other people's models, theirs alone."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     entries = [toc["root"], *(entry["file"] for entry in toc["chapters"])]
     paths = [ROOT / "notebooks" / f"{entry}.py" for entry in entries]
-    return [path for path in paths if path.exists()]
+    return [path for path in paths if path.exists() and (world == "reviews" or path.stem == PRETRAINED_PAGE)]
 
 
 def fingerprint(source: Path, study: str, key: str) -> str:
@@ -206,7 +209,14 @@ def _bind(folder: Path, executed: list[Path]) -> Path:
     source = folder / "source"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(ROOT / "book", source, ignore=shutil.ignore_patterns("*.ipynb", "_toc.yml", "_build"))
-    shutil.copyfile(ROOT / "_toc.yml", source / "_toc.yml")
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    pages = {path.stem for path in executed} | {path.stem for path in source.glob("*.md")}
+    # a book of one page has no front page
+    root = toc["root"] if toc["root"] in pages else executed[0].stem
+    chapters = [entry for entry in toc["chapters"] if entry["file"] in pages - {root}]
+    (source / "_toc.yml").write_text(
+        yaml.safe_dump(toc | {"root": root, "chapters": chapters}), encoding="utf-8"
+    )
     for path in executed:
         shutil.copyfile(path, source / path.name)
     # Warnings are errors; glued numbers of other pages would stay stale without --all.
