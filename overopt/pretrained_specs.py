@@ -173,6 +173,9 @@ def _kind(fields: object) -> str:
     return next((kind for kind in ("cut", "scratch", "sft") if kind in given), "loaded")
 
 
+# tags of what may be one of several: no part of a field's name
+KINDS = ("loaded", "cut", "scratch", "sft", "rated", "named")
+
 Model = Annotated[
     Annotated[Loaded, Tag("loaded")]
     | Annotated[Cut, Tag("cut")]

@@ -12,6 +12,7 @@ from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
 from overopt.errors import UserError
 from overopt.pretrained_specs import (
+    KINDS,
     Cut,
     Lengths,
     Loaded,
@@ -210,7 +211,7 @@ class PretrainedStudy(Study):
 WORLDS: dict[str, type[Study]] = {"reviews": ReviewsStudy, "pretrained": PretrainedStudy}
 
 
-def parse_study(fields: dict[str, Any]) -> Study:
+def parse_study(fields: Mapping[Any, Any]) -> Study:
     """A study of the world that `fields` names.
 
     Raises:
@@ -258,9 +259,13 @@ def load_study(name: str | Path) -> Study:
         raise UserError(f"{path.name}: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
+        field = ".".join(str(part) for part in first["loc"] if part not in KINDS)
         if first["type"] == "value_error":  # a sentence of ours, which starts with the field's own name
-            place = f"{path.name}: {field}." if field else f"{path.name}: "
-            raise UserError(f"{place}{first['ctx']['error']}") from error
+            sentence = str(first["ctx"]["error"])
+            joint = ": " if sentence.startswith("found") else "."
+            place = f"{path.name}: {field}{joint}" if field else f"{path.name}: "
+            raise UserError(f"{place}{sentence}") from error
+        if first["type"] == "missing":
+            raise UserError(f"{path.name}: {field}: found nothing, expected this field") from error
         found = repr(first["input"]) if not isinstance(first["input"], dict) else "a table"
         raise UserError(f"{path.name}: {field}: found {found[:80]}: {first['msg']}") from error

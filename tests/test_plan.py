@@ -9,7 +9,7 @@ import pytest
 from overopt.plan import plan
 from overopt.runner import heights
 from overopt.store import canonical_json
-from overopt.study import Study, available, load_study
+from overopt.study import available, load_study, parse_study
 
 
 def changed(study, path, value):
@@ -20,7 +20,7 @@ def changed(study, path, value):
     for name in parents:
         inner = inner[name]
     inner[last] = value
-    return Study.model_validate(fields)
+    return parse_study(fields)
 
 
 def keys(study):

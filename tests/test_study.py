@@ -44,8 +44,9 @@ def test_every_study_of_the_project_loads(name):
     assert study.name == name
     assert load_study(str(STUDIES / f"{name}.yaml")) == study
     # the paper's setting, where it states one
-    assert (study.ppo.run.batch, study.ppo.run.clip, study.ppo.run.gae_lambda) == (256, 0.2, 0.95)
-    assert study.ppo.grids[0].kl_penalties == (0,)
+    if study.ppo:
+        assert (study.ppo.run.batch, study.ppo.run.clip, study.ppo.run.gae_lambda) == (256, 0.2, 0.95)
+        assert study.ppo.grids[0].kl_penalties == (0,)
 
 
 def test_there_is_a_study_for_tests():
@@ -134,7 +135,9 @@ def test_a_wrong_field_is_named_in_one_sentence(refused, tmp_path, fields, path,
 def test_a_missing_field_is_named(tmp_path, fields):
     del fields["text"]["prompt_words"]
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(fields, sort_keys=False))
-    with pytest.raises(UserError, match=r"^mine\.yaml: text\.prompt_words: .*Field required$"):
+    with pytest.raises(
+        UserError, match=r"^mine\.yaml: text\.prompt_words: found nothing, expected this field$"
+    ):
         load_study(tmp_path / "mine.yaml")
 
 
@@ -175,3 +178,48 @@ def test_positions_cover_sentences_and_samples():
 def test_a_shape_refuses_what_it_does_not_know():
     with pytest.raises(ValidationError, match="depth"):
         Shape.model_validate({"layers": 1, "width": 8, "heads": 1, "depth": 3})
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            lambda f: f["models"]["smollm2"].pop("layers"),
+            "models.smollm2.layers: found nothing, expected this field",
+        ),
+        (
+            lambda f: f["models"]["smollm2"].update(hub="a/b"),
+            "models.smollm2: found hub and package, expected one of",
+        ),
+        (
+            lambda f: f["models"]["first-1"].update(cut="none"),
+            "models.cut: found 'none', expected one of models",
+        ),
+        (
+            lambda f: f["models"]["first-1"].update(cut="first-2"),
+            "models.first-1: found 'first-2', expected a model with",
+        ),
+        (
+            lambda f: f["models"]["scratch-100k"].update(width=9),
+            "width: found 9, expected a multiple of twice the 4 heads",
+        ),
+        (lambda f: f["gold"].update(model="none"), "gold.model: found 'none', expected one of models"),
+        (
+            lambda f: f.update(gold={"parameters": 1, "layers": 1, "width": 1}),
+            "gold: found none, expected one of hub",
+        ),
+        (lambda f: f.update(prompts={"path": "x"}), "prompts.sha256: found none, expected that of the file"),
+        (lambda f: f.update(prompts={}), "prompts: found none, expected one of path, dataset, reviews"),
+        (lambda f: f.update(proxy_lora={"rank": 1, "alpha": 1}), "proxy_lora: found adapters without trl"),
+        (lambda f: f.update(sampler="magic"), "sampler: found 'magic'"),
+        (lambda f: f.update(world="moon"), "world: found 'moon', expected one of reviews, pretrained"),
+    ],
+)
+def test_a_mistake_in_a_study_of_other_peoples_models_is_one_sentence(tmp_path, change, sentence):
+    fields = yaml.safe_load((STUDIES / "pretrained-cpu.yaml").read_text(encoding="utf-8"))
+    change(fields)
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(fields, sort_keys=False), encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        load_study(tmp_path / "mine.yaml")
+    assert str(caught.value).startswith("mine.yaml: ")
+    assert sentence in str(caught.value)
