@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 import torch
 from conftest import TEXTS
@@ -193,6 +194,45 @@ def test_gold_from_human_ratings_on_a_pretrained_body(fields, runtime):
     moved = {name for name in before if not torch.equal(made[name], before[name])}
     assert moved
     assert not any(name.startswith(("layers.0.", "embed_tokens")) for name in moved)
+
+
+def test_prompts_of_a_dataset_are_split_by_use_and_none_serves_two(fields, runtime, tmp_path):
+    folder = tmp_path / "dataset"
+    folder.mkdir()
+    rows = [{"question": prompt, "other": k} for k, prompt in enumerate([*PROMPTS, PROMPTS[0].upper()])]
+    (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    spec = parse_study(fields(prompts={"dataset": str(folder), "column": "question"}))
+    stages = {stage.title: stage for stage in plan(spec).stages}
+    store = Store(runtime.store)
+    for title in ("language model base", "tokenizer"):
+        store.compute(stages[title], runtime)
+    table = pl.read_parquet(store.compute(stages["prompts"], runtime) / "prompts.parquet")
+    counts = dict(table.group_by("use").len().iter_rows())
+    assert counts["show"] == 1
+    assert counts["evaluation"] + counts["policy"] + counts["pairs"] == len(
+        PROMPTS
+    )  # the same in capitals is the same
+    assert counts["pairs"] > counts["policy"] > counts["evaluation"] > 0
+    drawn = table.filter(pl.col("use") != "show")["prompt"].to_list()
+    assert sorted(drawn) == sorted(PROMPTS)
+    assert drawn != PROMPTS
+    missing = parse_study(fields(prompts={"dataset": str(folder), "column": "prompt"}))
+    with pytest.raises(UserError, match="found columns question, other, expected 'prompt'"):
+        store.compute({stage.title: stage for stage in plan(missing).stages}["prompts"], runtime)
+
+
+def test_what_a_model_is_asked_is_written_down(saved):
+    """Golden texts: of a plain prompt, and of a user's turn in the template of the model."""
+    _, tokenizer = load_policy(saved("llama"))
+    plain = encode(["The film was"], tokenizer, most=40)
+    assert tokenizer.decode(plain.ids[0]) == " The film was"
+    tokenizer.chat_template = TEMPLATE
+    turn = encode(["The film was"], tokenizer, most=60, chat=True)
+    assert tokenizer.decode(turn.ids[0]) == " <user> The film was <assistant> "
+    both = encode(["The film was", "It"], tokenizer, most=60, chat=True)
+    assert tokenizer.decode(both.ids[1][both.mask[1]]) == " <user> It <assistant> "
+    with pytest.raises(UserError, match=r"prompt 1: found \d+ tokens, expected 1 to 3"):
+        encode(["The film was"], tokenizer, most=3)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
