@@ -45,13 +45,14 @@
 # trl: true
 # proxy_lora: {rank: 16, alpha: 32}
 # policy_lora: {rank: 16, alpha: 32}
+# frozen: bfloat16
 # sampler: vllm
 # ```
 #
 # With `chat`, prompts become a user's turn in the policy's template. Prompts come from a file, from a `dataset` of the hub or, with
 # `reviews: true`, from the film reviews of the other pages. A proxy is a model of the study: as it came, cut in depth, or untrained.
 # With `trl`, proxies are trained by TRL's RewardTrainer, else by ours; with `policy_lora`, PPO learns adapters, and policy and
-# reference share their weights. `sampler: vllm` draws the pairs and the samples for best-of-n where vLLM is installed.
+# reference share their weights; with `frozen: bfloat16`, models that only read take half the memory. `sampler: vllm` draws the pairs and the samples for best-of-n where vLLM is installed.
 #
 # Pairs, proxies, best-of-n and PPO are described as in `studies/laptop.yaml`. `overopt run my-study.yaml` says what is wrong
 # with a file, and of a size that is not as stated, which one it found. What does not fit is an error: no prompt or text is ever

@@ -16,6 +16,7 @@ from overopt.gold_inclusion import inclusion_chance, spread_gold
 from overopt.golds import load_gold
 from overopt.job import Job
 from overopt.models import load_reward_model, load_tokenizer
+from overopt.precision import frozen_dtype
 from overopt.proxy_stages import calibrated_gain
 from overopt.reward import Scale, score
 from overopt.sampling import Samples, decode
@@ -29,7 +30,7 @@ def best_of_n(job: Job) -> None:
     curve.parquet, by_prompt.parquet, tilt.parquet; texts for the prompts for show; the proxy's scale; proxy.json.
     """
     pool = job.parents["pool"]
-    model = load_reward_model(job.parents["proxy"] / "model", job.runtime.device)
+    model = load_reward_model(job.parents["proxy"] / "model", job.runtime.device, frozen_dtype(job.spec))
     metrics = read_json(job.parents["proxy"] / "metrics.json")
     raw = {
         use: score(model, Samples.load(pool / f"{use}.safetensors"), batch=job.runtime.batch)
@@ -54,7 +55,7 @@ def gold_frontier(job: Job) -> None:
 
 def other_best_of_n(job: Job) -> None:
     """Best-of-n of one proxy over the pool of another policy, on the scale it has for the study's policy."""
-    model = load_reward_model(job.parents["proxy"] / "model", job.runtime.device)
+    model = load_reward_model(job.parents["proxy"] / "model", job.runtime.device, frozen_dtype(job.spec))
     samples = Samples.load(job.parents["pool"] / "evaluation.safetensors")
     proxy = Scale.load(job.parents["best_of_n"], "proxy")(score(model, samples, batch=job.runtime.batch))
     metrics = read_json(job.parents["proxy"] / "metrics.json")
@@ -126,8 +127,10 @@ def far_best_of_n(job: Job) -> None:
     spec, device, batch = job.spec, job.runtime.device, job.runtime.batch
     gold_scale = Scale.load(job.parents["pool"], "gold")
     proxy_scale = Scale.load(job.parents["best_of_n"], "proxy")
-    gold = load_gold(job.parents["gold"], load_tokenizer(job.parents["tokenizer"]), device)
-    proxy = load_reward_model(job.parents["proxy"] / "model", device)
+    gold = load_gold(
+        job.parents["gold"], load_tokenizer(job.parents["tokenizer"]), device, frozen_dtype(spec)
+    )
+    proxy = load_reward_model(job.parents["proxy"] / "model", device, frozen_dtype(spec))
     ns = powers_of_two(spec["max_n"])
     found = job.checkpoint.load()
     nothing = dict.fromkeys(("gold", "proxy"), torch.empty(0, len(ns), dtype=torch.float64))

@@ -3,6 +3,7 @@
 from overopt.job import Job
 from overopt.models import load_language_model, new_reward_model
 from overopt.optimise import optimise
+from overopt.precision import frozen_dtype
 from overopt.pretrained_specs import LoRA
 from overopt.seeding import derive
 from overopt.specs import PPO
@@ -22,7 +23,7 @@ def ppo(job: Job) -> None:
         adapted = Adapted(policy, LoRA(**spec["lora"]), spec["seed"])
         policy, reference = adapted.policy, adapted.reference()
     else:
-        reference = load_language_model(job.parents["policy"] / "model", device)
+        reference = load_language_model(job.parents["policy"] / "model", device, frozen_dtype(spec))
     value_base = load_language_model(job.parents["value_model"] / "model")
     value_model = new_reward_model(value_base, derive(spec["seed"], "value")).to(device)
     found = job.checkpoint.load()

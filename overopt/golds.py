@@ -59,12 +59,17 @@ class TextGold:
         return torch.tensor(self.scorer.score(prompts, decode(samples.ids, self.tokenizer)))
 
 
-def load_gold(folder: Path, tokenizer: PreTrainedTokenizerFast, device: torch.device | str) -> Gold:
-    """The gold that a stage made; `tokenizer` is the policy's."""
+def load_gold(
+    folder: Path,
+    tokenizer: PreTrainedTokenizerFast,
+    device: torch.device | str,
+    dtype: torch.dtype = torch.float32,
+) -> Gold:
+    """The gold that a stage made; `tokenizer` is the policy's. A gold of the world `reviews` is always in float32."""
     if (folder / "gate.json").is_file():
         return GoldModel.load(folder, tokenizer, device)
     if (folder / "model").is_dir():
-        return TokenGold(load_reward_model(folder / "model", device))
+        return TokenGold(load_reward_model(folder / "model", device, dtype))
     named = read_json(folder / NAMED)
     prompts = pl.read_parquet(folder / "prompts.parquet")["prompt"].to_list()
     encoded = encode(prompts, tokenizer, most=2**31, chat=named["asked_in_chat"])
@@ -72,4 +77,6 @@ def load_gold(folder: Path, tokenizer: PreTrainedTokenizerFast, device: torch.de
         tuple(row[inside].tolist()): prompt
         for row, inside, prompt in zip(encoded.ids, encoded.mask, prompts, strict=True)
     }
-    return TextGold(RewardModel(str(folder / REWARD_MODEL), device, chat=named["chat"]), tokenizer, asked)
+    return TextGold(
+        RewardModel(str(folder / REWARD_MODEL), device, chat=named["chat"], dtype=dtype), tokenizer, asked
+    )

@@ -87,14 +87,19 @@ def new_reward_model(language_model: PreTrainedModel, seed: int) -> PreTrainedMo
     return model
 
 
-def load_language_model(folder: Path, device: torch.device | str = "cpu") -> PreTrainedModel:
+def load_language_model(
+    folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> PreTrainedModel:
     """A causal language model saved in `folder`, in evaluation mode on `device`."""
-    return AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True).to(device).eval()
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True).to(device).eval()
 
 
-def load_reward_model(folder: Path, device: torch.device | str = "cpu") -> PreTrainedModel:
+def load_reward_model(
+    folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> PreTrainedModel:
     """A one-logit sequence classifier of a causal model saved in `folder`, in evaluation mode on `device`."""
-    return AutoModelForSequenceClassification.from_pretrained(folder, use_safetensors=True).to(device).eval()
+    kind = AutoModelForSequenceClassification
+    return kind.from_pretrained(folder, dtype=dtype, use_safetensors=True).to(device).eval()
 
 
 def count_parameters(model: nn.Module) -> int:

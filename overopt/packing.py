@@ -73,6 +73,8 @@ def _packed_attention(
         else:
             mixed, _ = sdpa_attention_forward(module, *rows, None, **options)
         mixed = layout.pack(mixed)  # [tokens, heads, size]
+    if not torch.is_autocast_enabled(query.device.type):
+        mixed = mixed.to(query.dtype)  # of a model that is kept in bfloat16
     return F.pad(mixed, (0, 0, 0, 0, 0, packed - tokens))[None], None
 
 

@@ -106,7 +106,14 @@ class Curves:
         parents = {"tokenizer": world.tokenizer, "policy": world.models[study.policy]}
         show = self.graph.add("samples", "samples for show", 1, "stages.samples", spec, **parents)
         return self.graph.add(
-            "pool", "pool", 3, "stages.pool", {"parts": len(parts)}, **world.judged, **parts, show=show
+            "pool",
+            "pool",
+            3,
+            "stages.pool",
+            {"parts": len(parts)} | world.reading,
+            **world.judged,
+            **parts,
+            show=show,
         )
 
     def _add_best_of_n(self, cell: Cell) -> None:
@@ -116,7 +123,7 @@ class Curves:
             "samples": study.best_of_n.samples,
             "max_n": study.best_of_n.max_n,
             "show_prompts": list(study.show_prompts),
-        }
+        } | self.world.reading
         parents = {"tokenizer": self.world.tokenizer, "pool": self.pool, "proxy": self.proxies.add(cell)}
         title = f"best-of-n {label(cell)}"
         run = "best_of_n_stages.best_of_n"
@@ -218,7 +225,7 @@ class Curves:
                     f"scale after {which}",
                     1,
                     "proxy_stages.proxy_scale",
-                    {},
+                    dict(self.world.reading),
                     proxy=proxy,
                     pairs=pairs,
                     pool=self.pool,
@@ -230,9 +237,10 @@ class Curves:
         for policy in others.models:
             parts = self._add_samples("evaluation", of, policy)
             parents = world.judged | parts | {"pool": self.pool}
-            size = {"parts": len(parts)}
+            size = {"parts": len(parts)} | world.reading
             pool = self.graph.add("pool", f"pool of {policy}", 3, "stages.pool", size, **parents)
             spec = {"curve": self._identity(cell.seed, policy), "samples": of.samples, "max_n": of.max_n}
+            spec |= world.reading
             parents = {"pool": pool, "proxy": self.proxies.add(cell), "best_of_n": self.best_of_n[cell]}
             title, run = f"best-of-n {label(cell)}, policy {policy}", "best_of_n_stages.other_best_of_n"
             self.graph.add("other_best_of_n", title, 1, run, spec, **parents)
@@ -246,7 +254,7 @@ class Curves:
             "max_n": far.max_n,
             "exact": far.exact,
             "parts": len(parts),
-        }
+        } | self.world.reading
         parents = {"tokenizer": self.world.tokenizer, "gold": self.world.golds["gold"], "pool": self.pool}
         parents |= {"proxy": self.proxies.add(cell), "best_of_n": self.best_of_n[cell]} | parts
         title, run = f"far best-of-n {label(cell)}", "best_of_n_stages.far_best_of_n"

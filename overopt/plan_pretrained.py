@@ -43,7 +43,8 @@ def add_pretrained(graph: Graph, study: PretrainedStudy) -> World:
         "show": list(study.show_prompts),
     }
     prompts = graph.add("prompts", "prompts", 1, "pretrained_stages.prompts", asking, tokenizer=tokenizer)
-    prompting = wrapping | {"completion_tokens": study.text.completion_tokens}
+    reading = {"frozen": study.frozen} if study.frozen != "float32" else {}
+    prompting = wrapping | reading | {"completion_tokens": study.text.completion_tokens}
     gold = study.gold
     if isinstance(gold, RatedGold):
         spec = gold.model_dump(mode="json", exclude={"model"}) | {"seed": study.seed}
@@ -53,4 +54,4 @@ def add_pretrained(graph: Graph, study: PretrainedStudy) -> World:
         parents = {"prompts": prompts, "tokenizer": tokenizer}
         spec = gold.model_dump(mode="json") | {"asked_in_chat": study.text.chat}
         made = graph.add("named_gold", "gold reward model", 1, "pretrained_gold.named", spec, **parents)
-    return World(prompts, tokenizer, models, {"gold": made}, prompting, wrapping, drawing)
+    return World(prompts, tokenizer, models, {"gold": made}, prompting, wrapping, drawing, reading)

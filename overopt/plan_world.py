@@ -17,7 +17,7 @@ class World:
 
     prompting: what a stage needs to know to draw prompts and complete them; wrapping: how prompts become tokens, where
     that is not as sentences of the world `reviews`; drawing: with what a policy that nothing trains draws, where not with
-    transformers.
+    transformers; reading: how models are kept that only read, where not in float32.
     """
 
     corpus: Stage
@@ -27,6 +27,7 @@ class World:
     prompting: dict[str, Any]
     wrapping: dict[str, Any] = field(default_factory=dict)
     drawing: dict[str, Any] = field(default_factory=dict)
+    reading: dict[str, Any] = field(default_factory=dict)
 
     @property
     def text(self) -> dict[str, Stage]:

@@ -1,10 +1,13 @@
 """Faster training where the processor multiplies bfloat16; what is measured stays in float32.
 
 Matrix products in bfloat16 are two to four times as fast on processors that have them. Scores, log-probabilities and
-KL are never computed this way, so a result does not depend on how rows were batched.
+KL are never computed this way, so a result does not depend on how rows were batched. A study of large models may keep those
+that only read in bfloat16, to halve their memory; it is then part of what the study says.
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel
@@ -15,6 +18,11 @@ def has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def frozen_dtype(spec: Mapping[str, Any]) -> torch.dtype:
+    """The precision of models that only read, as the spec of a stage says; float32 where it says nothing."""
+    return torch.bfloat16 if spec.get("frozen") == "bfloat16" else torch.float32
 
 
 def mixed_precision(model: PreTrainedModel) -> AbstractContextManager[object]:

@@ -102,7 +102,13 @@ class RewardModel:
     """A sequence classifier of one logit as a `Scorer`. It reads prompt and completion as one text, or as a chat."""
 
     def __init__(
-        self, name: str, device: torch.device | str = "cpu", *, chat: bool | None = None, batch: int = 32
+        self,
+        name: str,
+        device: torch.device | str = "cpu",
+        *,
+        chat: bool | None = None,
+        batch: int = 32,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         """Load it; `chat`: whether texts are two turns of a chat (default: if its tokenizer has a template).
 
@@ -116,7 +122,7 @@ class RewardModel:
             "a reward model",
             name,
             lambda: AutoModelForSequenceClassification.from_pretrained(
-                name, dtype=torch.float32, use_safetensors=True
+                name, dtype=dtype, use_safetensors=True
             ),
         )
         self.name, self.batch, self.tokenizer = name, batch, _tokenizer(name)

@@ -13,7 +13,7 @@ from overopt.record import RECORD, read_record
 from overopt.specs import Shape
 from overopt.store import Stage, Store
 
-FLOAT = 4  # bytes: what is sampled, scored and kept is float32
+FLOAT, HALF = 4, 2  # bytes: what is drawn and kept is float32; what only reads may be bfloat16
 TRAINED = 4 * FLOAT  # bytes a parameter: weight, gradient, two moments of Adam
 ACTIVATION = (
     68  # bytes a token, layer and unit of width, kept for the backward pass (Korthikanti et al. 2022, eq. 2)
@@ -106,12 +106,17 @@ def kept(samples: Count, tokens: int) -> Count:
     return 4 * 8 * samples * tokens
 
 
-def read(models: Iterable[Size], texts: Count, tokens: int, batch: int, *, logits: int = 0) -> Price:
-    """`texts` read by each of `models`, which give a score, or logits at `logits` tokens of each."""
+def read(
+    models: Iterable[Size], texts: Count, tokens: int, batch: int, *, logits: int = 0, unit: int = FLOAT
+) -> Price:
+    """`texts` read by each of `models`, of `unit` bytes a number; they give a score, or logits at `logits` tokens."""
     found = Price()
     for model in models:
         rows = min(batch, texts)
-        held = FLOAT * (model.weights + rows * tokens * 6 * model.width + rows * logits * model.vocabulary)
+        held = (
+            unit * (model.weights + rows * tokens * 6 * model.width)
+            + FLOAT * rows * logits * model.vocabulary
+        )
         work = 2 * texts * (model.body * tokens + model.embeddings * logits)
         found += Price(0.0, texts * tokens, 0.0, work, LIBRARIES + held)
     return found
@@ -135,7 +140,7 @@ def price(stage: Stage, batch: int) -> Price:
     """What one stage costs at most; `batch` completions are drawn or scored at once."""
     spec, parents = stage.spec, stage.parents
     prompt, completion = spec.get("prompt_tokens", 0), spec.get("completion_tokens", 0)
-    text = prompt + completion
+    text, unit = prompt + completion, _unit(stage)
     match stage.name:
         case "language_model":
             tokens = spec["positions"]
@@ -155,21 +160,21 @@ def price(stage: Stage, batch: int) -> Price:
             samples = 2 * spec["prompts"] * spec["per_prompt"]
             each = 2 * spec["per_prompt"]
             made = drawn(size(parents["policy"]), samples, prompt, completion, batch, of_prompt=each)
-            return made + read(judges(parents["gold"]), samples, text, batch)
+            return made + read(judges(parents["gold"]), samples, text, batch, unit=unit)
         case "samples":
             prompts = spec["last"] - spec["first"] if "last" in spec else len(spec["show_prompts"])
             policy, each = size(parents["policy"]), spec["samples"]
             return drawn(policy, prompts * each, prompt, completion, batch, of_prompt=each)
         case "pool":
             golds = [parents[role] for role in ("gold", "second_gold") if role in parents]
-            return _over_pool(stage, [model for gold in golds for model in judges(gold)], batch)
+            return _over_pool(stage, [model for gold in golds for model in judges(gold)], batch, unit)
         case "proxy":
             pairs, of = spec["pairs"] * spec["epochs"], parents["pairs"].spec
             tokens = of["prompt_tokens"] + of["completion_tokens"]
             lora = bool(spec.get("trl", {}).get("lora"))
             return learnt(size(stage), 2 * pairs, tokens, 2 * spec["batch"], share=0.0 if lora else 1.0)
         case "best_of_n" | "other_best_of_n":
-            return _over_pool(parents["pool"], [size(parents["proxy"])], batch)
+            return _over_pool(parents["pool"], [size(parents["proxy"])], batch, unit)
         case "far_best_of_n":
             parts = [part for role, part in parents.items() if role.startswith("part_")]
             samples = sum((part.spec["last"] - part.spec["first"]) * part.spec["samples"] for part in parts)
@@ -182,12 +187,17 @@ def price(stage: Stage, batch: int) -> Price:
     return Price()
 
 
-def _over_pool(pool: Stage, models: list[Size], batch: int) -> Price:
+def _unit(stage: Stage) -> int:
+    """Bytes of a number in what only reads in a stage."""
+    return HALF if stage.spec.get("frozen") == "bfloat16" else FLOAT
+
+
+def _over_pool(pool: Stage, models: list[Size], batch: int, unit: int) -> Price:
     """Every sample of a pool read by each of `models`."""
     parts = [part.spec for role, part in pool.parents.items() if role.startswith("part_")]
     samples = sum((part["last"] - part["first"]) * part["samples"] for part in parts)
     tokens = parts[0]["prompt_tokens"] + parts[0]["completion_tokens"]
-    found = read(models, samples, tokens, batch)
+    found = read(models, samples, tokens, batch, unit=unit)
     return replace(found, memory=found.memory + kept(samples, tokens))
 
 
@@ -220,7 +230,7 @@ def _of_ppo(stage: Stage, batch: int) -> Price:
         total += part
     # the value model with its optimiser, the reference and all judges are there throughout
     others = seen if shared else [policy, *seen]
-    always = TRAINED * value.weights + sum(FLOAT * model.weights for model in others)
+    always = TRAINED * value.weights + sum(_unit(stage) * model.weights for model in others)
     return replace(total, memory=total.memory + always)
 
 
@@ -237,7 +247,7 @@ def _of_rloo(stage: Stage, batch: int) -> Price:
     total += read(seen[:1], samples, text, run["batch"]) + read(seen, watched, text, run["batch"])
     share = 0.0 if "lora" in spec else 1.0
     total += learnt(policy, samples, text, run["batch"], logits=completion, share=share)
-    always = sum(FLOAT * model.weights for model in (policy, *seen))
+    always = sum(_unit(stage) * model.weights for model in (policy, *seen))
     return replace(total, memory=total.memory + always)
 
 

@@ -13,6 +13,7 @@ from overopt.models import (
     load_tokenizer,
     new_reward_model,
 )
+from overopt.precision import frozen_dtype
 from overopt.preferences import draw, split
 from overopt.pretrained_specs import LoRA
 from overopt.reward import Scale, proxy_gain, score
@@ -102,6 +103,6 @@ def proxy_scale(job: Job) -> None:
     """The scale of a proxy of a later round of RLHF, centred on the policy whose pairs it was trained on."""
     gain = calibrated_gain(job)
     samples = Samples.load(job.parents["pairs"] / "samples.safetensors")
-    model = load_reward_model(job.parents["proxy"] / "model", job.runtime.device)
+    model = load_reward_model(job.parents["proxy"] / "model", job.runtime.device, frozen_dtype(job.spec))
     raw = score(model, samples, batch=job.runtime.batch)
     Scale.centred(gain, raw.double().mean().item()).save(job.out, "proxy")

@@ -25,6 +25,7 @@ from overopt import together
 from overopt.job import Job
 from overopt.models import load_language_model, load_tokenizer
 from overopt.optimise import Evaluation, evaluate
+from overopt.precision import frozen_dtype
 from overopt.pretrained_specs import RLOO, LoRA
 from overopt.sampling import Prompts, Samples
 from overopt.seeding import derive, generator, isolated
@@ -39,7 +40,8 @@ def rloo(job: Job) -> None:
     spec, device = job.spec, job.runtime.device
     config = RLOO(**spec["rloo"])
     folder = job.parents["policy"] / "model"
-    policy, reference = (load_language_model(folder, device) for _ in range(2))
+    policy = load_language_model(folder, device)
+    reference = load_language_model(folder, device, frozen_dtype(spec))
     watch = Watch(job, "rloo", minibatch=config.batch, evaluation_samples=config.evaluation_samples)
     asked = prompt_table(job, "policy", config.prompts)["prompt"].to_list()
     prompts = encoded(job, asked)

@@ -24,6 +24,7 @@ from overopt.models import (
     new_language_model,
     train_tokenizer,
 )
+from overopt.precision import frozen_dtype
 from overopt.preferences import Pairs, pair_up
 from overopt.pretrained import encode
 from overopt.reward import Scale, gold_scale
@@ -95,7 +96,12 @@ def pairs(job: Job) -> None:
     spec = job.spec
     prompts = encoded_prompts(job, "pairs", spec["skip"] + spec["prompts"])[spec["skip"] :]
     samples = drawn(job, prompts, 2 * spec["per_prompt"], "pairs", spec["skip"])
-    gold = load_gold(job.parents["gold"], load_tokenizer(job.parents["tokenizer"]), job.runtime.device)
+    gold = load_gold(
+        job.parents["gold"],
+        load_tokenizer(job.parents["tokenizer"]),
+        job.runtime.device,
+        frozen_dtype(spec),
+    )
     samples.save(job.out / "samples.safetensors")
     save_file({"gold": gold.score(samples, batch=job.runtime.batch)}, job.out / "gold.safetensors")
 
@@ -164,7 +170,7 @@ def gold_judges(job: Job) -> dict[str, Gold]:
     """Gold, and the second gold where the study has one, by the name of its parent."""
     tokenizer = load_tokenizer(job.parents["tokenizer"])
     return {
-        role: load_gold(job.parents[role], tokenizer, job.runtime.device)
+        role: load_gold(job.parents[role], tokenizer, job.runtime.device, frozen_dtype(job.spec))
         for role in ("gold", "second_gold")
         if role in job.parents
     }

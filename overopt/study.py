@@ -165,7 +165,8 @@ class PretrainedStudy(Study):
 
     With `trl`, proxies are trained by TRL's RewardTrainer, through adapters where there is `proxy_lora`; with
     `policy_lora` PPO trains adapters alone, and the policy without them is the reference. `sampler` draws the pairs and
-    the samples for best-of-n; PPO's own completions come from transformers.
+    the samples for best-of-n; PPO's own completions come from transformers. `frozen` is the precision of models that only
+    read: gold, proxies in use, and the reference.
     """
 
     world: Literal["pretrained"]
@@ -177,6 +178,7 @@ class PretrainedStudy(Study):
     proxy_lora: LoRA | None = None
     policy_lora: LoRA | None = None
     sampler: Literal["transformers", "vllm"] = "transformers"
+    frozen: Literal["float32", "bfloat16"] = "float32"
     rloo: RLOORuns | None = None
 
     def named(self) -> dict[str, Iterable[str]]:

@@ -12,6 +12,7 @@ from overopt.golds import Gold
 from overopt.job import Job
 from overopt.models import load_language_model, load_reward_model, load_tokenizer
 from overopt.optimise import Evaluation
+from overopt.precision import frozen_dtype
 from overopt.reward import Scale, score
 from overopt.sampling import Prompts, Samples, decode, sample_kl, sample_many
 from overopt.seeding import generator
@@ -38,7 +39,7 @@ class Watch:
     ) -> None:
         spec, device = job.spec, job.runtime.device
         self.job, self.method = job, method
-        proxy = load_reward_model(job.parents["proxy"] / "model", device)
+        proxy = load_reward_model(job.parents["proxy"] / "model", device, frozen_dtype(spec))
         scale = Scale.load(job.parents["scale"], "proxy")
         # batches of the study, not of the machine: the policy learns from the last bits of a reward
         self.judges: dict[str, Judge] = {
@@ -48,7 +49,7 @@ class Watch:
             self.judges[name] = scaled(gold, Scale.load(job.parents["pool"], name), minibatch)
         # where a round of RLHF starts from an optimised policy, KL is from the policy that all rounds began with
         self._initial = (
-            load_language_model(job.parents["initial"] / "model", device)
+            load_language_model(job.parents["initial"] / "model", device, frozen_dtype(spec))
             if "initial" in job.parents
             else None
         )

@@ -152,6 +152,19 @@ def test_token_lists_become_samples_with_their_end(saved):
     assert made.ids[0, :3].tolist() == [5, 6, tokenizer.eos_token_id]
 
 
+def test_models_that_only_read_may_be_in_bfloat16(fields, runtime):
+    found = {}
+    for frozen in ("float32", "bfloat16"):
+        spec = parse_study(fields(frozen=frozen, ppo=ppo_of()))
+        found[frozen] = computed(spec, runtime).curves
+    bon = [found[kind].filter(method="bon", rm_params=0).sort("n")["gold"].to_list() for kind in found]
+    assert bon[0] != bon[1]
+    assert bon[0] == pytest.approx(bon[1], abs=0.1)
+    ppo = found["bfloat16"].filter(method="ppo").sort("step")
+    assert ppo["kl"][0] < 0.01  # the policy in float32 from its reference in bfloat16
+    assert ppo["kl"][-1] > 0.05
+
+
 def test_with_trl_and_adapters_everywhere(fields, runtime, tmp_path):
     texts = tmp_path / "texts.txt"
     texts.write_text("\n".join(TEXTS))
