@@ -201,6 +201,8 @@ figures.proxy_validation(
 #   paper, which has 64.
 # - **The rule for learning rates** sees one seed and half as many pairs as the largest proxies are trained on. Language
 #   models were not swept.
+# - **PPO's settings** that the paper leaves open were not swept. In one trial, at half the learning rate, gold and the proxy's
+#   score ran along the same line against KL.
 # - **Not stated in the paper**, and so chosen here: the number of seeds and evaluation prompts, the length of
 #   completions, the loss of the fits, and the estimator of KL. Here KL is exact at each position.
 # - **Recalibration** follows the paper. It changes the scale of a proxy's scores, never which sample wins.
