@@ -82,7 +82,6 @@ r = results.load(study)
 # a study of the other world shows here the one of this world that the book has, if it has one yet
 own = load_study("pretrained-cpu")
 p = r if r.study.world == "pretrained" else results.load(own.name) if results.committed(own) else None
-e = Evidence(p) if p else None
 
 
 def priced(name, tflops, drawing_tflops):
@@ -98,15 +97,6 @@ def priced(name, tflops, drawing_tflops):
     )
 
 
-# %% [markdown]
-# ## A real model on two cores
-#
-# Study `pretrained-cpu`: SmolLM2-135M-Instruct {cite}`allal2025smollm2` completes the beginnings of review sentences as plain text.
-# Gold is its lower third, of which the last layers learnt from human ratings; proxies are fewer of its layers, or small models
-# with its vocabulary and no training before. Best-of-n, no PPO: 135M parameters are too slow to train by it on two cores.
-
-
-# %% tags=["remove-input"]
 def say_outcome():
     """Gold's validity, and what best-of-n came to."""
     gold, chain = p.chain["gold"], p.chain
@@ -130,24 +120,6 @@ def say_outcome():
     return " ".join(parts)
 
 
-pages.say(
-    say_outcome()
-    if p
-    else "*The study `pretrained-cpu` is not in this book yet; `overopt run pretrained-cpu` computes it.*"
-)
-
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-pretrained-bon", "caption": "Best-of-n of a pretrained policy: score against KL, by proxy size, mean over seeds. Gold solid with a band of one standard error, proxy dashed, the fitted law d(\u03b1 \u2212 \u03b2d) dotted. In base-policy standard deviations."}}
-pages.if_measured(
-    p is not None,
-    lambda: figures.gold_and_proxy(
-        e.sizes.of("bon"),
-        e.sizes.law_lines("bon"),
-        description="Gold and proxy score of best-of-n of a pretrained policy against KL, by proxy size.",
-    ),
-)
-
-
-# %% tags=["hide-input"]
 def proxy_rows():
     """A row a proxy: what it learnt from, how well, and where gold is highest."""
     bon = e.plain.filter(method="bon")
@@ -168,6 +140,33 @@ def proxy_rows():
     return rows
 
 
+e = Evidence(p) if p else None
+
+# %% [markdown]
+# ## A real model on two cores
+#
+# Study `pretrained-cpu`: SmolLM2-135M-Instruct {cite}`allal2025smollm2` completes the beginnings of review sentences as plain text.
+# Gold is its lower third, of which the last layers learnt from human ratings; proxies are fewer of its layers, or small models
+# with its vocabulary and no training before. Best-of-n, no PPO: 135M parameters are too slow to train by it on two cores.
+
+# %% tags=["remove-input"]
+pages.say(
+    say_outcome()
+    if p
+    else "*The study `pretrained-cpu` is not in this book yet; `overopt run pretrained-cpu` computes it.*"
+)
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-pretrained-bon", "caption": "Best-of-n of a pretrained policy: score against KL, by proxy size, mean over seeds. Gold solid with a band of one standard error, proxy dashed, the fitted law d(\u03b1 \u2212 \u03b2d) dotted. In base-policy standard deviations."}}
+pages.if_measured(
+    p is not None,
+    lambda: figures.gold_and_proxy(
+        e.sizes.of("bon"),
+        e.sizes.law_lines("bon"),
+        description="Gold and proxy score of best-of-n of a pretrained policy against KL, by proxy size.",
+    ),
+)
+
+# %% tags=["hide-input"]
 header = ["proxy size", "pairs", "seed", "validation loss (nats)", "accuracy", "highest gold (SDs)", "at n"]
 pages.table(
     header,

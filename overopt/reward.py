@@ -75,7 +75,7 @@ class Scale:
         Those depend on how many rows were scored at once. A policy trained on rewards that differ in them would let
         the batch size of a machine into its results.
         """
-        gain = float(f"{gain:.7g}")
+        gain = float(f"{gain:.6g}")
         return Scale(gain, round(-gain * mean, 6))
 
     @staticmethod
@@ -119,5 +119,5 @@ def proxy_gain(margins: Float64[np.ndarray, " pairs"], gold_margins: Float64[np.
         logit = np.exp(log_gain) * margins
         return float(np.mean(np.logaddexp(0, logit) - target * logit))
 
-    best = minimize_scalar(cross_entropy, bounds=(-12, 12), method="bounded", options={"xatol": 1e-6})
+    best = minimize_scalar(cross_entropy, bounds=(-12, 12), method="bounded", options={"xatol": 1e-10})
     return float(np.exp(best.x))

@@ -66,7 +66,7 @@ def test_every_column_says_its_unit_and_meaning(model):
         ({"gold": None}, "column 'gold', row 1 .*: found no value or nan"),
         (
             {"method": "dice"},
-            r"column 'method', row 1 .*: found dice, expected one of \['bon', 'tilt', 'ppo'\]",
+            r"column 'method', row 1 .*: found dice, expected one of \['bon', 'tilt', 'ppo', 'rloo'\]",
         ),
         ({"kl_kind": "k9"}, "column 'kl_kind', row 1 .*: found k9, expected one of"),
         ({"rm_accuracy": 1.5}, "column 'rm_accuracy', row 1 .*: found 1.5, expected at most 1"),

@@ -76,7 +76,8 @@ def test_notebooks_come_in_the_order_of_the_contents():
     names = [path.stem for path in report.notebook_sources()]
     assert names[0] == "index"
     assert names[1:] == sorted(names[1:])
-    assert len(names) == 9
+    assert len(names) == 10
+    assert [path.stem for path in report.notebook_sources("pretrained")] == ["08_other_models"]
 
 
 @pytest.mark.parametrize(
