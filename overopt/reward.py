@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq
 from scipy.special import expit
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -115,9 +115,13 @@ def proxy_gain(margins: Float64[np.ndarray, " pairs"], gold_margins: Float64[np.
     """
     target = expit(gold_margins)
 
-    def cross_entropy(log_gain: float) -> float:
-        logit = np.exp(log_gain) * margins
-        return float(np.mean(np.logaddexp(0, logit) - target * logit))
+    def slope(log_gain: float) -> float:
+        """Derivative of the cross-entropy by the gain: its root is exact where the minimum itself is flat."""
+        return float(np.mean(margins * (expit(np.exp(log_gain) * margins) - target)))
 
-    best = minimize_scalar(cross_entropy, bounds=(-12, 12), method="bounded", options={"xatol": 1e-10})
-    return float(np.exp(best.x))
+    low, high = -12.0, 12.0
+    if slope(low) >= 0:
+        return float(np.exp(low))
+    if slope(high) <= 0:
+        return float(np.exp(high))
+    return float(np.exp(brentq(slope, low, high, xtol=1e-12)))
