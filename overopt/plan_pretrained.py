@@ -31,10 +31,11 @@ def add_pretrained(graph: Graph, study: PretrainedStudy) -> World:
                 run, source = "pretrained_stages.tuned", models[spec.pop("sft")]
                 spec["seed"] = study.seed
                 models[name] = graph.add("tuned_model", title, 1, run, spec, source=source)
-    policy = models[study.policy]
-    tokenizer = graph.add(
-        "policy_tokenizer", "tokenizer", 1, "pretrained_stages.tokenizer", {}, policy=policy
-    )
+    others = {
+        f"model {name}": models[name] for name, model in study.models.items() if isinstance(model, Loaded)
+    }
+    run, policy = "pretrained_stages.tokenizer", models[study.policy]
+    tokenizer = graph.add("policy_tokenizer", "tokenizer", 1, run, {}, policy=policy, **others)
     wrapping: dict[str, Any] = {"prompt_tokens": study.text.prompt_tokens, "chat": study.text.chat}
     drawing = {"sampler": study.sampler} if study.sampler != "transformers" else {}
     asking = wrapping | {

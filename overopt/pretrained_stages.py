@@ -20,7 +20,6 @@ from overopt.pretrained_specs import Loaded, LoRA, PromptSource, TextSource
 from overopt.published_models import load_published
 from overopt.seeding import derive, isolated
 from overopt.stages import save_model
-from overopt.training.with_trl import tune_with_trl
 
 # Shares of the prompts of a file or dataset, by use. Reviews come split: see `overopt.data`.
 SHARES = {"evaluation": 0.15, "policy": 0.25, "pairs": 0.6}
@@ -52,6 +51,8 @@ def tuned(job: Job) -> None:
     Raises:
         UserError: if a text is longer than the study says, or the texts are missing or do not verify.
     """
+    from overopt.training.with_trl import tune_with_trl  # the other stages here do not wait for its imports
+
     spec, folder = job.spec, job.parents["source"] / "model"
     made, tokenizer = load_language_model(folder, job.runtime.device), load_tokenizer(folder)
     rows = [

@@ -225,9 +225,7 @@ def _of_ppo(stage: Stage, batch: int) -> Price:
         ),
         learnt(value, epochs * samples, text, run["minibatch"]),
     ]
-    total = Price()
-    for part in parts:
-        total += part
+    total = sum(parts, Price())
     # the value model with its optimiser, the reference and all judges are there throughout
     others = seen if shared else [policy, *seen]
     always = TRAINED * value.weights + sum(_unit(stage) * model.weights for model in others)

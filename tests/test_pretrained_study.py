@@ -276,6 +276,20 @@ def test_an_untrained_model_keeps_the_architecture_and_vocabulary(name, saved):
     assert not torch.equal(weights[0], weights[2])
 
 
+def test_a_model_that_reads_other_tokens_is_refused(fields, runtime, saved):
+    made = fields()
+    other = saved("neox", seed=5)
+    words = AutoTokenizer.from_pretrained(other)
+    words.add_tokens(["film"])
+    words.save_pretrained(other)
+    more = published(other, load_language_model(Path(other))) | {"vocabulary": 300}
+    spec = parse_study(made | {"models": made["models"] | {"other": more}})
+    with pytest.raises(
+        UserError, match="model other: found other tokens than the policy's, expected the same"
+    ):
+        computed(spec, runtime)
+
+
 def test_what_does_not_verify_is_refused(fields, runtime):
     good = fields()
     base, gold = good["models"]["base"], good["gold"]
