@@ -149,16 +149,7 @@ pages.table(
 stages = findings.ppo_texts(r.texts, curves)
 pages.table(
     ["stage", "KL", "prompt and completion", "proxy", "gold"],
-    [
-        [
-            row["stage"] if row["first"] else "",
-            pages.number(row["kl"], 1),
-            f"*{pages.escaped(row['prompt_text'])}* {pages.escaped(row['completion'])}",
-            pages.number(row["proxy"]),
-            pages.number(row["gold"]),
-        ]
-        for row in stages.iter_rows(named=True)
-    ],
+    pages.sample_rows(stages),
     caption=f"Samples of one PPO run against the proxy of {findings.proxy_of(curves, stages)} parameters.",
     name="tab-texts-ppo",
     align="lrlrr",

@@ -11,7 +11,7 @@ from overopt import chain, curves, verdicts
 from overopt.evidence import Evidence
 from overopt.files import read_json, write_json
 from overopt.job import Job
-from overopt.record import read_record
+from overopt.record import costs, read_record
 from overopt.results import read_tables
 from overopt.study import Study, parse_study
 
@@ -55,13 +55,14 @@ def _joined(runs: list[Path], name: str) -> pl.DataFrame:
 
 
 def summary(job: Job, study: Study) -> dict[str, Any]:
-    """When, where and for how long the study ran, from the records of everything it is made of."""
+    """When, where, for how long and in how much memory the study ran, from the records of everything it is made of."""
     records = [read_record(folder) for folder in job.parents.values()]
     last = max(records, key=lambda record: record["started"] + record["seconds"])
     finished = datetime.fromtimestamp(last["started"] + last["seconds"], UTC)
     return {
         "created": finished.isoformat(timespec="seconds"),
         "seconds": sum(record["seconds"] for record in records),
+        "costs": costs(records),
         "device": last["device"],
         "versions": last["packages"],
         "git": last["git"]["commit"],

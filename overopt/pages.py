@@ -100,6 +100,20 @@ COEFFICIENT_HEADER = ["proxy size", "status", "α", "β"]
 PEAK_HEADER = ["proxy size", "peak KL (nats)", "peak gold (SDs)"]
 
 
+def sample_rows(texts: pl.DataFrame) -> list[list[str]]:
+    """Stage, KL, text, proxy and gold of the samples of one run (`findings.ppo_texts`); a stage is named once."""
+    return [
+        [
+            row["stage"] if row["first"] else "",
+            number(row["kl"], 1),
+            f"*{escaped(row['prompt_text'])}* {escaped(row['completion'])}",
+            number(row["proxy"]),
+            number(row["gold"]),
+        ]
+        for row in texts.iter_rows(named=True)
+    ]
+
+
 def coefficient_rows(coefficients: pl.DataFrame) -> list[list[str]]:
     """Cells of `findings.coefficient_table` under `COEFFICIENT_HEADER`, with intervals."""
     return [
@@ -165,19 +179,17 @@ def card(results: Any, paper: str, *claims: int) -> Markdown:
     return found(paper, here)
 
 
-def not_measured(what: str = "") -> Markdown:
-    """What stands where a table would, in a study that did not measure it."""
-    return Markdown(
-        f"*The study did not measure {what or 'what this figure shows'}; the study `published` does.*"
-    )
+def not_measured(what: str = "", by: str = "published") -> Markdown:
+    """What stands where a table would, in a study that did not measure it; the study `by` does."""
+    return Markdown(f"*The study did not measure {what or 'what this figure shows'}; the study `{by}` does.*")
 
 
-def if_measured(measured: bool, chart: Callable[[], Any]) -> Any:
-    """The chart, or a sentence where there is nothing to draw."""
+def if_measured(measured: bool, chart: Callable[[], Any], by: str = "published") -> Any:
+    """The chart, or a sentence where there is nothing to draw; the study `by` has it."""
     if measured:
         return chart()
     return HTML(
-        '<p class="oo-absent">The study did not measure what this figure shows; <code>published</code> does.</p>'
+        f'<p class="oo-absent">The study did not measure what this figure shows; <code>{by}</code> does.</p>'
     )
 
 

@@ -154,50 +154,42 @@ class Curves:
 
     def _add_rloo(self, study: PretrainedStudy, cell: Cell) -> None:
         assert study.rloo is not None  # what asks for a run has them
-        world = self.world
-        spec = world.prompting | {
-            "seed": study.seed + cell.seed,
-            "evaluation_prompts": study.best_of_n.prompts,
-            "show_prompts": list(study.show_prompts),
-            "rloo": study.rloo.run.model_dump(mode="json"),
-            "curve": self._identity(cell.seed),
-            "kl_penalty": 0.0,
-        }
-        if study.policy_lora:
-            spec["lora"] = study.policy_lora.model_dump(mode="json")
-        parents = {
-            "policy": world.models[study.policy],
+        run = {"rloo": study.rloo.run.model_dump(mode="json")}
+        spec = self._optimising(cell.seed) | run | {"curve": self._identity(cell.seed), "kl_penalty": 0.0}
+        parents = self._watching | {
+            "policy": self.world.models[study.policy],
             "proxy": self.proxies.add(cell),
             "scale": self.best_of_n[cell],
-            "pool": self.pool,
-            "corpus": world.corpus,
         }
-        title = f"RLOO {label(cell)}"
-        self.graph.add("rloo", title, 1, "rloo_stage.rloo", spec, **world.judged, **parents)
+        self.graph.add("rloo", f"RLOO {label(cell)}", 1, "rloo_stage.rloo", spec, **parents)
 
     def _ppo_stage(
         self, title: str, seed: int, spec: dict[str, Any], parents: dict[str, Stage], **changes: float
     ) -> Stage:
-        study, world, runs = self.study, self.world, self.study.ppo
+        runs = self.study.ppo
         assert runs is not None  # what asks for a run has them
-        spec = (
-            world.prompting
-            | {
-                "seed": study.seed + seed,
-                "evaluation_prompts": study.best_of_n.prompts,
-                "show_prompts": list(study.show_prompts),
-                "ppo": runs.run.model_dump(mode="json") | changes,
-            }
-            | spec
+        run = {"ppo": runs.run.model_dump(mode="json") | changes}
+        parents = self._watching | {"value_model": self.world.models[runs.value_model]} | parents
+        return self.graph.add(
+            "ppo", title, 3, "curve_stages.ppo", self._optimising(seed) | run | spec, **parents
         )
+
+    def _optimising(self, seed: int) -> dict[str, Any]:
+        """What every stage that optimises a policy is told."""
+        study = self.study
+        spec = self.world.prompting | {
+            "seed": study.seed + seed,
+            "evaluation_prompts": study.best_of_n.prompts,
+            "show_prompts": list(study.show_prompts),
+        }
         if isinstance(study, PretrainedStudy) and study.policy_lora:
             spec["lora"] = study.policy_lora.model_dump(mode="json")
-        shared = {
-            "value_model": world.models[runs.value_model],
-            "pool": self.pool,
-            "corpus": world.corpus,
-        }
-        return self.graph.add("ppo", title, 3, "curve_stages.ppo", spec, **world.judged, **shared, **parents)
+        return spec
+
+    @property
+    def _watching(self) -> dict[str, Stage]:
+        """The parents of every such stage: what asks a policy, and what judges it."""
+        return self.world.judged | {"pool": self.pool, "corpus": self.world.corpus}
 
     def _add_iterated(self, iterated: Iterated, cell: Cell) -> None:
         for rounds in iterated.rounds:

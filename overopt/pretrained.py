@@ -54,6 +54,25 @@ def load_policy(
     return model.to(device).eval(), tokenizer
 
 
+def load_classifier(
+    name: str, dtype: torch.dtype = torch.float32
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A sequence classifier of one logit and its tokenizer.
+
+    Raises:
+        UserError: if there is no such model, or it has another number of logits than one.
+    """
+    found = _loaded("a reward model", name, lambda: AutoConfig.from_pretrained(name)).num_labels
+    if found != 1:
+        raise UserError(f"reward model {name}: found {found} logits, expected a classifier of one")
+    model = _loaded(
+        "a reward model",
+        name,
+        lambda: AutoModelForSequenceClassification.from_pretrained(name, dtype=dtype, use_safetensors=True),
+    )
+    return model.eval(), _tokenizer(name)
+
+
 def _tokenizer(name: str) -> PreTrainedTokenizerBase:
     return _loaded("a tokenizer beside the model", name, lambda: AutoTokenizer.from_pretrained(name))
 
@@ -113,22 +132,13 @@ class RewardModel:
         """Load it; `chat`: whether texts are two turns of a chat (default: if its tokenizer has a template).
 
         Raises:
-            UserError: if there is no such model, or it has another number of logits than one.
+            UserError: as `load_classifier`.
         """
-        found = _loaded("a reward model", name, lambda: AutoConfig.from_pretrained(name)).num_labels
-        if found != 1:
-            raise UserError(f"reward model {name}: found {found} logits, expected a classifier of one")
-        model = _loaded(
-            "a reward model",
-            name,
-            lambda: AutoModelForSequenceClassification.from_pretrained(
-                name, dtype=dtype, use_safetensors=True
-            ),
-        )
-        self.name, self.batch, self.tokenizer = name, batch, _tokenizer(name)
+        model, self.tokenizer = load_classifier(name, dtype)
+        self.name, self.batch = name, batch
         # Rows of a batch are of one length. No token pads: one that did would hide the end of a text.
         model.config.pad_token_id = -1
-        self.model = model.to(device).eval()
+        self.model = model.to(device)
         self.chat = bool(self.tokenizer.chat_template) if chat is None else chat
         self.most = getattr(model.config, "max_position_embeddings", None)
 

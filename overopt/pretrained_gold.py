@@ -3,7 +3,7 @@
 import polars as pl
 import torch
 from torch import nn
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+from transformers import PreTrainedModel
 
 from overopt import data
 from overopt.errors import UserError
@@ -11,7 +11,7 @@ from overopt.files import write_json
 from overopt.golds import NAMED, REWARD_MODEL, TokenGold
 from overopt.job import Job
 from overopt.models import count_parameters, load_language_model, load_tokenizer, new_reward_model
-from overopt.pretrained import RewardModel
+from overopt.pretrained import load_classifier
 from overopt.pretrained_specs import NamedGold
 from overopt.pretrained_stages import check_sizes
 from overopt.published_models import folder_of
@@ -80,13 +80,10 @@ def named(job: Job) -> None:
     spec = job.spec
     source = NamedGold(**{key: value for key, value in spec.items() if key != "asked_in_chat"})
     folder = folder_of(source)
-    RewardModel(str(folder))  # says what is wrong with it, if something is
-    model = AutoModelForSequenceClassification.from_pretrained(
-        folder, dtype=torch.float32, use_safetensors=True
-    )
+    model, tokenizer = load_classifier(str(folder))
     check_sizes(model, spec)
     model.save_pretrained(job.out / REWARD_MODEL)
-    AutoTokenizer.from_pretrained(folder).save_pretrained(job.out / REWARD_MODEL)
+    tokenizer.save_pretrained(job.out / REWARD_MODEL)
     prompts = (
         pl.read_parquet(job.parents["prompts"] / "prompts.parquet")
         .select("prompt")

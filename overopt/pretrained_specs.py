@@ -20,6 +20,15 @@ class Lengths(Spec):
     chat: bool = False
 
 
+def _only_one(source: "TextSource | Published", kinds: list[str]) -> None:
+    """Something comes from one place, and from a path only with a SHA-256: its name says nothing of what is in it."""
+    given = [kind for kind in kinds if getattr(source, kind)]
+    if len(given) != 1:
+        raise ValueError(f"found {' and '.join(given) or 'none'}, expected one of {', '.join(kinds)}")
+    if source.path and not source.sha256:
+        raise ValueError("sha256: found none, expected that of the file or weights at path")
+
+
 class TextSource(Spec):
     """Texts of a file or of a dataset of the hub.
 
@@ -36,12 +45,7 @@ class TextSource(Spec):
 
     @model_validator(mode="after")
     def _one_source(self) -> "TextSource":
-        given = [name for name in ("path", "dataset", "reviews") if getattr(self, name, None)]
-        if len(given) != 1:
-            kinds = "path, dataset, reviews" if hasattr(self, "reviews") else "path, dataset"
-            raise ValueError(f"found {' and '.join(given) or 'none'}, expected one of {kinds}")
-        if self.path and not self.sha256:
-            raise ValueError("sha256: found none, expected that of the file at path")
+        _only_one(self, [name for name in ("path", "dataset", "reviews") if hasattr(self, name)])
         return self
 
 
@@ -71,11 +75,7 @@ class Published(Sized):
 
     @model_validator(mode="after")
     def _one_source(self) -> "Published":
-        given = [name for name in ("hub", "path", "package") if getattr(self, name)]
-        if len(given) != 1:
-            raise ValueError(f"found {' and '.join(given) or 'none'}, expected one of hub, path, package")
-        if self.path and not self.sha256:
-            raise ValueError("sha256: found none, expected that of the weights at path")
+        _only_one(self, ["hub", "path", "package"])
         return self
 
 

@@ -4,12 +4,12 @@ Counted are matrix products: 2 operations a parameter and token forward, 4 backw
 Texts are taken to be as long as they may be, PPO runs to last as many iterations as they may.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import sqrt
 
 from overopt.graph import Plan
-from overopt.record import RECORD, read_record
+from overopt.record import RECORD, costs, read_record
 from overopt.specs import Shape
 from overopt.store import Stage, Store
 
@@ -22,6 +22,7 @@ LIBRARIES = 0.6e9  # bytes of a process that holds nothing yet
 RATED_TOKENS = 32  # tokens of a rated text, on average at most
 
 Count = int | float
+Costs = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -166,8 +167,7 @@ def price(stage: Stage, batch: int) -> Price:
             policy, each = size(parents["policy"]), spec["samples"]
             return drawn(policy, prompts * each, prompt, completion, batch, of_prompt=each)
         case "pool":
-            golds = [parents[role] for role in ("gold", "second_gold") if role in parents]
-            return _over_pool(stage, [model for gold in golds for model in judges(gold)], batch, unit)
+            return _over_pool(stage, _golds(stage), batch, unit)
         case "proxy":
             pairs, of = spec["pairs"] * spec["epochs"], parents["pairs"].spec
             tokens = of["prompt_tokens"] + of["completion_tokens"]
@@ -176,10 +176,7 @@ def price(stage: Stage, batch: int) -> Price:
         case "best_of_n" | "other_best_of_n":
             return _over_pool(parents["pool"], [size(parents["proxy"])], batch, unit)
         case "far_best_of_n":
-            parts = [part for role, part in parents.items() if role.startswith("part_")]
-            samples = sum((part.spec["last"] - part.spec["first"]) * part.spec["samples"] for part in parts)
-            tokens = parts[0].spec["prompt_tokens"] + parts[0].spec["completion_tokens"]
-            return read([size(parents["proxy"]), *judges(parents["gold"])], samples, tokens, batch)
+            return _over_pool(stage, [size(parents["proxy"]), *_golds(stage)], batch, unit)
         case "decoys" | "ppo":
             return _of_ppo(stage, batch)
         case "rloo":
@@ -192,8 +189,14 @@ def _unit(stage: Stage) -> int:
     return HALF if stage.spec.get("frozen") == "bfloat16" else FLOAT
 
 
+def _golds(stage: Stage) -> list[Size]:
+    """The models of every gold that a stage asks."""
+    golds = [stage.parents[role] for role in ("gold", "second_gold") if role in stage.parents]
+    return [model for gold in golds for model in judges(gold)]
+
+
 def _over_pool(pool: Stage, models: list[Size], batch: int, unit: int) -> Price:
-    """Every sample of a pool read by each of `models`."""
+    """Every sample of the parts of a stage read by each of `models`."""
     parts = [part.spec for role, part in pool.parents.items() if role.startswith("part_")]
     samples = sum((part["last"] - part["first"]) * part["samples"] for part in parts)
     tokens = parts[0]["prompt_tokens"] + parts[0]["completion_tokens"]
@@ -207,8 +210,7 @@ def _of_ppo(stage: Stage, batch: int) -> Price:
     text = prompt + completion
     policy, value = size(parents["policy"]), size(parents["value_model"])
     reward = size(parents["proxy" if "proxy" in parents else "judge"])
-    golds = [parents[role] for role in ("gold", "second_gold") if role in parents]
-    seen = [reward, *(model for gold in golds for model in judges(gold))]
+    seen = [reward, *_golds(stage)]
     samples, epochs = run["max_steps"] * run["batch"], run["epochs"]
     looks = 1 + min(run["max_steps"], sqrt(run["max_kl"]) / run["spacing"])
     if run.get("look_every"):
@@ -236,7 +238,7 @@ def _of_rloo(stage: Stage, batch: int) -> Price:
     spec, parents, run = stage.spec, stage.parents, stage.spec["rloo"]
     prompt, completion = spec["prompt_tokens"], spec["completion_tokens"]
     policy, text = size(parents["policy"]), prompt + completion
-    seen = [size(parents["proxy"]), *judges(parents["gold"])]
+    seen = [size(parents["proxy"]), *_golds(stage)]
     samples = run["max_steps"] * run["batch"]
     looks = 2 + run["max_steps"] // run["look_every"]
     watched = looks * spec["evaluation_prompts"] * run["evaluation_samples"]
@@ -258,31 +260,19 @@ def prices(plan: Plan, batch: int) -> dict[str, tuple[int, Price]]:
     return found
 
 
-def measured(plan: Plan, store: Store) -> dict[str, tuple[float, float]]:
-    """By kind of stage: seconds spent on what is done, and the largest memory in bytes."""
-    found: dict[str, tuple[float, float]] = {}
-    for stage in plan.stages:
-        if (store.folder(stage) / RECORD).is_file():
-            record = read_record(store.folder(stage))
-            spent, most = found.get(stage.name, (0.0, 0.0))
-            found[stage.name] = spent + record["seconds"], max(most, 1e6 * record["peak_memory_mb"])
-    return found
-
-
 HEADER = ("", "stages", "samples", "tokens", "TFLOP", "hours", "memory")
 
 
 def price_rows(
-    plan: Plan, store: Store | None = None, *, batch: int, tflops: float, drawing_tflops: float
+    plan: Plan, seen: Costs | None = None, *, batch: int, tflops: float, drawing_tflops: float
 ) -> list[tuple[str, ...]]:
-    """Cells under `HEADER`, a row a kind of stage, the last for all; beside them what `store` knows was taken.
+    """Cells under `HEADER`, a row a kind of stage, the last for all; beside them what was `seen` (`record.costs`).
 
     Hours are those of one process that does `drawing_tflops` operations (of 10^12) a second while it draws and `tflops`
     while it reads and learns. Kinds of stages without models are left out.
     """
-    seen = measured(plan, store) if store else {}
 
-    def row(name: str, count: int, price: Price, spent: Count, most: Count) -> tuple[str, ...]:
+    def row(name: str, count: int, price: Price, took: Mapping[str, Count]) -> tuple[str, ...]:
         hours = (price.drawing / drawing_tflops + price.rest / tflops) / 1e12 / 3600
         counts = (name, f"{count:,}", f"{price.samples:,.0f}", f"{price.tokens:,.0f}")
         cells = (
@@ -291,21 +281,28 @@ def price_rows(
             f"{hours:,.2f}",
             f"{price.memory / 1e9:.1f} GB",
         )
-        took = f"{spent / 3600:.2f} h, {most / 1e9:.1f} GB" if spent else "-"
-        return (*cells, took) if store else cells
+        if seen is None:
+            return cells
+        return (*cells, f"{took['seconds'] / 3600:.2f} h, {took['memory'] / 1e9:.1f} GB" if took else "-")
 
     found = {name: (count, price) for name, (count, price) in prices(plan, batch).items() if price.tokens}
-    rows = [row(name, *of, *seen.get(name, (0.0, 0.0))) for name, of in found.items()]
+    rows = [row(name, *of, (seen or {}).get(name, {})) for name, of in found.items()]
     total, stages = Price(), 0
     for count, price in found.values():
         total, stages = total + price, stages + count
-    spent, most = sum(s for s, _ in seen.values()), max((m for _, m in seen.values()), default=0.0)
-    return [*rows, row("all", stages, total, spent, most)]
+    every = list((seen or {}).values())
+    seconds, memory = (
+        sum(cost["seconds"] for cost in every),
+        max((cost["memory"] for cost in every), default=0),
+    )
+    return [*rows, row("all", stages, total, {"seconds": seconds, "memory": memory} if every else {})]
 
 
 def price_table(plan: Plan, store: Store, *, batch: int, tflops: float, drawing_tflops: float) -> list[str]:
-    """What `overopt plan --price` prints."""
-    made = price_rows(plan, store, batch=batch, tflops=tflops, drawing_tflops=drawing_tflops)
+    """What `overopt plan --price` prints; beside it what the stages took that `store` has."""
+    done = [store.folder(stage) for stage in plan.stages if (store.folder(stage) / RECORD).is_file()]
+    seen = costs(map(read_record, done))
+    made = price_rows(plan, seen, batch=batch, tflops=tflops, drawing_tflops=drawing_tflops)
     rows = [(*HEADER, "measured"), *made]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

@@ -1,5 +1,7 @@
 """The stages that make proxies: reward models trained on labelled pairs, and the choice of their learning rates."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 from safetensors.torch import load_file, save_file
@@ -31,36 +33,26 @@ def proxy(job: Job) -> None:
     training = draw(training, spec["pairs"], spec["seed"])
     base = load_language_model(job.parents["language_model"] / "model")
     model = new_reward_model(base, spec["seed"]).to(job.runtime.device)
+    pairs = training.first, training.second, training.first_wins
+    options: dict[str, Any] = {
+        "batch": spec["batch"],
+        "epochs": spec["epochs"],
+        "learning_rate": rate,
+        "progress": job.progress,
+    }
     if "trl" in spec:
         # here, since a study without it does not wait for its imports
         from overopt.training.with_trl import train_reward_model_with_trl
 
-        model = train_reward_model_with_trl(
-            model,
-            load_tokenizer(job.parents["language_model"] / "model"),
-            training.first,
-            training.second,
-            training.first_wins,
-            batch=spec["batch"],
-            epochs=spec["epochs"],
-            learning_rate=rate,
-            seed=derive(spec["seed"], "proxy batches"),
-            lora=LoRA(**spec["trl"]["lora"]) if spec["trl"]["lora"] else None,
-            progress=job.progress,
-        )
+        tokenizer = load_tokenizer(job.parents["language_model"] / "model")
+        lora = LoRA(**spec["trl"]["lora"]) if spec["trl"]["lora"] else None
+        seed = derive(spec["seed"], "proxy batches")
+        model = train_reward_model_with_trl(model, tokenizer, *pairs, **options, seed=seed, lora=lora)
     else:
+        draws = generator(spec["seed"], "proxy batches")
+        gain = spec["embedding_gain"]
         train_reward_model(
-            model,
-            training.first,
-            training.second,
-            training.first_wins,
-            batch=spec["batch"],
-            epochs=spec["epochs"],
-            learning_rate=rate,
-            embedding_gain=spec["embedding_gain"],
-            generator=generator(spec["seed"], "proxy batches"),
-            progress=job.progress,
-            checkpoint=job.checkpoint,
+            model, *pairs, **options, embedding_gain=gain, generator=draws, checkpoint=job.checkpoint
         )
     margins = pair_margins(model, validation.first, validation.second).double()
     # what calibrates the proxy, once the unit of gold is known

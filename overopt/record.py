@@ -3,6 +3,7 @@
 import hashlib
 import json
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,16 @@ def read_record(folder: Path) -> dict[str, Any]:
 def identity_of(record: dict[str, Any]) -> dict[str, Any]:
     """What the key of a recorded result is made of: see `Stage.identity`."""
     return {name: record.get(name) for name in ("stage", "version", "spec", "parents")}
+
+
+def costs(records: Iterable[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """What results took, by kind of stage: `seconds` in all, and the most `memory` at once, bytes."""
+    found: dict[str, dict[str, float]] = {}
+    for record in records:
+        cost = found.setdefault(record["stage"], {"seconds": 0.0, "memory": 0.0})
+        cost["seconds"] += record["seconds"]
+        cost["memory"] = max(cost["memory"], 1e6 * record["peak_memory_mb"])
+    return found
 
 
 def verify_folder(folder: Path) -> str | None:

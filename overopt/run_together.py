@@ -61,9 +61,7 @@ def _write_together(stage: Stage, store: Store, runtime: Runtime, count: str) ->
 
 def _help(stage: Stage, store: Store, runtime: Runtime) -> None:
     """Any other process's part: the same function, whose files nobody keeps."""
-    parents = {role: store.path(parent) for role, parent in stage.parents.items()}
-    keys = {"self": stage.key} | {role: parent.key for role, parent in stage.parents.items()}
     kept = together.ReadOnly(store.checkpoint_folder(stage))
     with tempfile.TemporaryDirectory() as out:
-        stage.run(Job(stage.spec, parents, Path(out), runtime, lambda done, total: None, keys, kept))
+        stage.run(store.job(stage, Path(out), runtime, lambda done, total: None, kept))
         together.wait()

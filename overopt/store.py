@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -34,6 +34,10 @@ from overopt.record import (
     write_record,
 )
 from overopt.study import ROOT
+
+if TYPE_CHECKING:  # torch comes with these; who only asks what is there need not wait for it
+    from overopt.checkpoint import Checkpoint
+    from overopt.job import Job
 
 RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "polars")
 
@@ -177,17 +181,28 @@ class Store:
         self.computed.add(stage.key)
         return folder
 
-    def _run(self, stage: Stage, work: Path, runtime: Runtime) -> None:
-        # torch comes with these; who only asks what is there need not wait for it
-        from overopt.checkpoint import Checkpoint
+    def job(
+        self,
+        stage: Stage,
+        out: Path,
+        runtime: Runtime,
+        progress: Callable[[int, int], None],
+        checkpoint: "Checkpoint",
+    ) -> "Job":
+        """What `stage` is given when it runs; its parents are verified."""
         from overopt.job import Job
+
+        parents = {role: self.path(parent) for role, parent in stage.parents.items()}
+        keys = {"self": stage.key} | {role: parent.key for role, parent in stage.parents.items()}
+        return Job(stage.spec, parents, out, runtime, progress, keys, checkpoint)
+
+    def _run(self, stage: Stage, work: Path, runtime: Runtime) -> None:
+        from overopt.checkpoint import Checkpoint
 
         started, clock = time.time(), time.monotonic()
         reset_peak(runtime.device)
-        parents = {role: self.path(parent) for role, parent in stage.parents.items()}
-        keys = {"self": stage.key} | {role: parent.key for role, parent in stage.parents.items()}
         checkpoint = Checkpoint(self.checkpoint_folder(stage))
-        stage.run(Job(stage.spec, parents, work, runtime, reporter(work), keys, checkpoint))
+        stage.run(self.job(stage, work, runtime, reporter(work), checkpoint))
         remove_progress(work)
         about = {
             **stage.identity,

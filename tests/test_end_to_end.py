@@ -16,6 +16,7 @@ from smoke_fixtures import copied_without
 from overopt import findings, results, runner
 from overopt.gather import DECIMALS
 from overopt.plan import plan
+from overopt.pricing import price_rows
 from overopt.store import Store, read_record
 from overopt.study import load_study
 from overopt.training.ppo import Trainer
@@ -51,6 +52,19 @@ def test_a_workflow_engine_computes_one_stage_after_another(smoke_store, tmp_pat
     )
     assert read_record(store / row["record"].removesuffix("/record.json"))["key"] == wanted.key
     assert Store(store).problem(wanted) is None
+
+
+def test_what_the_study_took_stands_in_its_tables(smoke_store, tables):
+    """Beside what was predicted, on pages that have no store."""
+    store, made = Store(smoke_store), plan(SMOKE)
+    records = [read_record(store.folder(stage)) for stage in made.stages if stage.name == "ppo"]
+    costs = tables.record["costs"]
+    assert costs["ppo"]["seconds"] == pytest.approx(sum(record["seconds"] for record in records))
+    assert costs["ppo"]["memory"] == 1e6 * max(record["peak_memory_mb"] for record in records)
+    assert sum(cost["seconds"] for cost in costs.values()) == pytest.approx(tables.record["seconds"])
+    rows = {row[0]: row for row in price_rows(made, costs, batch=256, tflops=0.05, drawing_tflops=0.02)}
+    assert rows["ppo"][-1].endswith(f"{costs['ppo']['memory'] / 1e9:.1f} GB")
+    assert rows["all"][-1] != "-"
 
 
 def test_curves_cover_the_study(tables):
