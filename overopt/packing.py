@@ -1,8 +1,9 @@
 """Forward passes over tokens alone: rows of different lengths stand end to end, without padding between them.
 
 Padding is a third of a batch of completions. Everything in a decoder but attention treats each token by itself, so
-only attention sees rows: it gets them spread out, padded on the right, and gives them back end to end. This stands
-behind transformers' own attention interface and serves every architecture that uses it.
+only attention sees rows: it gets them spread out, padded on the right, and gives them back end to end. So rows that begin
+with the same prompt need its tokens once: attention alone sees them in every row. This stands behind transformers' own
+attention interface and serves every architecture that uses it.
 
 Attention is computed in float32 whatever the precision around it: on a CPU its bfloat16 backward pass is five times
 slower.
@@ -29,24 +30,51 @@ _ATTENTION = "overopt_packed"
 
 @dataclass(frozen=True)
 class Layout:
-    """Which cells of a table of rows hold tokens: rows start in column 0; `where` counts cells row after row."""
+    """Which cells of a table of rows hold tokens: rows start in column 0; cells are counted row after row.
+
+    where: the cell that each token is taken from; last: the last token of each row; source: the token of each cell, where
+    several cells may have the same one (of padding, any), None where none have.
+    """
 
     inside: Bool[Tensor, "rows columns"]
     where: Int[Tensor, " tokens"]
+    last: Int[Tensor, " rows"]
+    source: Int[Tensor, " cells"] | None = None
 
     @staticmethod
     def of(lengths: Int[Tensor, " rows"]) -> "Layout":
         """Rows of these lengths."""
         columns = torch.arange(int(lengths.max()), device=lengths.device)
         inside = columns < lengths[:, None]
-        return Layout(inside, inside.flatten().nonzero()[:, 0])
+        return Layout(inside, inside.flatten().nonzero()[:, 0], lengths.cumsum(0) - 1)
+
+    @staticmethod
+    def sharing(
+        lengths: Int[Tensor, " rows"], prompt: Int[Tensor, " rows"], prompt_lengths: Int[Tensor, " rows"]
+    ) -> "Layout":
+        """Rows of these lengths, each of which begins with the tokens of its `prompt`; those are kept once a prompt."""
+        row = torch.arange(len(lengths), device=lengths.device)
+        columns = torch.arange(int(lengths.max()), device=lengths.device)
+        inside = columns < lengths[:, None]
+        found, which = torch.unique(prompt, return_inverse=True)
+        first = row.new_full((len(found),), len(row)).scatter_reduce(0, which, row, "amin")[which]
+        # the row that each cell's token is taken from: for a prompt, the first that has it
+        holder = first[:, None].where(columns < prompt_lengths[:, None], row[:, None])
+        where = (inside & (holder == row[:, None])).flatten().nonzero()[:, 0]
+        token = where.new_zeros(inside.numel()).index_copy(
+            0, where, torch.arange(len(where), device=where.device)
+        )
+        source = token[holder * len(columns) + columns]
+        return Layout(inside, where, source[row, lengths - 1], source.flatten())
 
     def pack(self, table: Tensor) -> Tensor:
         """[rows, columns, ...] to [tokens, ...]."""
         return table.flatten(0, 1).index_select(0, self.where)
 
     def spread(self, tokens: Tensor) -> Tensor:
-        """[tokens, ...] to [rows, columns, ...], 0 where there is no token."""
+        """[tokens, ...] to [rows, columns, ...]; where there is no token 0, or anything if tokens are shared."""
+        if self.source is not None:
+            return tokens.index_select(0, self.source).unflatten(0, self.inside.shape)
         cells = tokens.new_zeros(self.inside.numel(), *tokens.shape[1:])
         return cells.index_copy(0, self.where, tokens).unflatten(0, self.inside.shape)
 

@@ -20,24 +20,34 @@ Rows = list[list[int]]  # token ids of texts, BOS first
 
 
 def score_rows(
-    model: PreTrainedModel, ids: Int[Tensor, "batch length"], lengths: Int[Tensor, " batch"]
+    model: PreTrainedModel, ids: Int[Tensor, "batch length"], layout: Layout
 ) -> Float[Tensor, " batch"]:
     """The model's scalar at the last token of each row; rows start at column 0. Gradients are kept."""
-    hidden = hidden_states(model, ids, Layout.of(lengths))
-    return model.score(hidden[lengths.cumsum(0) - 1])[:, 0].float()
+    return model.score(hidden_states(model, ids, layout)[layout.last])[:, 0].float()
 
 
 @torch.inference_mode()
 def score(model: PreTrainedModel, samples: Samples, *, batch: int = 512) -> Float[Tensor, " samples"]:
     """Raw reward of prompt and completion, on the CPU, in the order of `samples`.
 
-    Rows are scored sorted by length, so that short ones do not pay for long ones.
+    Rows are scored sorted by length, so that short ones do not pay for long ones; where many of one prompt stand in a row,
+    those stay together, and the prompt is read once a batch.
     """
     order = samples.sequence()[1].sum(-1).argsort(stable=True)
+    prompt = samples.prompts.runs()
+    shared = 2 * (int(prompt[-1]) + 1) <= len(samples)
+    if shared:
+        order = order[prompt[order].argsort(stable=True)]
     found = []
     for rows in together.dealt(order).split(rows_at_once(model.device, batch)):
-        ids, lengths = samples[rows].shifted_left()
-        found.append(score_rows(model, ids.to(model.device), lengths.to(model.device)).cpu())
+        part = samples[rows].to(model.device)
+        ids, lengths = part.shifted_left()
+        layout = (
+            Layout.sharing(lengths, prompt[rows].to(model.device), part.prompts.mask.sum(-1))
+            if shared
+            else Layout.of(lengths)
+        )
+        found.append(score_rows(model, ids, layout).cpu())
     scores = torch.empty(len(samples))
     scores[order.cpu()] = together.gathered(torch.cat(found), len(samples))
     return scores
@@ -46,7 +56,7 @@ def score(model: PreTrainedModel, samples: Samples, *, batch: int = 512) -> Floa
 def score_lists(model: PreTrainedModel, rows: Rows) -> Float[Tensor, " rows"]:
     """Raw scores of token rows, gradients kept."""
     lengths = torch.tensor(list(map(len, rows)), device=model.device)
-    return score_rows(model, pad_rows(rows, 0, left=False).to(model.device), lengths)
+    return score_rows(model, pad_rows(rows, 0, left=False).to(model.device), Layout.of(lengths))
 
 
 @torch.inference_mode()

@@ -36,6 +36,35 @@ def test_pack_and_spread_are_inverse():
     assert torch.equal(layout.pack(layout.spread(deep)), deep)
 
 
+PROMPT, PROMPT_LENGTHS = torch.tensor([0, 1, 0, 2, 1]), torch.tensor([2, 1, 2, 1, 1])
+
+
+def test_rows_of_one_prompt_hold_its_tokens_once(ids):
+    layout = Layout.sharing(LENGTHS, PROMPT, PROMPT_LENGTHS)
+    assert len(layout.where) == LENGTHS.sum() - 2 - 1  # of the third row two tokens, of the last row one
+    ids[2, :2], ids[4, :1] = ids[0, :2], ids[1, :1]
+    tokens = layout.pack(ids)
+    assert torch.equal(layout.spread(tokens)[layout.inside], ids[layout.inside])
+    assert tokens[layout.last].tolist() == [ids[k, n - 1].item() for k, n in enumerate(LENGTHS)]
+
+
+@pytest.mark.parametrize("columns", [9, 80])  # both kinds of attention
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_shared_prompt_changes_nothing(name, columns, sharpen):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = sharpen(AutoModelForCausalLM.from_config(CONFIGS[name]))
+        ids = torch.randint(3, 40, (5, columns))
+    lengths = LENGTHS * columns // 9
+    ids[2, :2], ids[4, :1] = ids[0, :2], ids[1, :1]
+    alone, shared = Layout.of(lengths), Layout.sharing(lengths, PROMPT, PROMPT_LENGTHS)
+    ends = [hidden_states(model, ids, layout)[layout.last] for layout in (alone, shared)]
+    torch.testing.assert_close(ends[0], ends[1], atol=1e-5, rtol=1e-5)
+    weight = next(model.base_model.parameters())
+    slopes = [torch.autograd.grad(end.square().sum(), weight)[0] for end in ends]
+    torch.testing.assert_close(slopes[0], slopes[1], atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_equals_the_padded_forward_pass(name, ids, sharpen):
     with torch.random.fork_rng(devices=[]):

@@ -17,12 +17,13 @@ def reward_model(small_vocabulary, sharpen):
     return sharpen(new_reward_model(small_vocabulary(0, vocabulary=9), seed=0), 3.0)
 
 
-@pytest.fixture
-def samples():
+@pytest.fixture(params=[1, 5], ids=["prompts apart", "five of a prompt"])
+def samples(request):
     """Prompts and completions of many lengths; no token is the padding token, so that transformers can count."""
     draw = torch.Generator().manual_seed(0)
     heads, tails = torch.randint(3, 9, (40, 4), generator=draw), torch.randint(3, 9, (40, 6), generator=draw)
     head = torch.arange(4) >= torch.randint(0, 4, (40, 1), generator=draw)
+    heads, head = (part[:: request.param].repeat_interleave(request.param, 0) for part in (heads, head))
     tail = torch.arange(6) < torch.randint(1, 7, (40, 1), generator=draw)
     return Samples(Prompts(heads.where(head, 0), head), tails.where(tail, 0), tail)
 

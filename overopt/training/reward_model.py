@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from overopt import together
 from overopt.checkpoint import Checkpoint
+from overopt.packing import Layout
 from overopt.precision import mixed_precision
 from overopt.reward import score, score_rows
 from overopt.sampling import Samples, concatenate
@@ -74,5 +75,6 @@ def pair_margin(model: PreTrainedModel, first: Samples, second: Samples) -> Tens
     """Raw score of each first text less that of its second, gradients kept: [pairs]."""
     # one pass over both: for small models the number of operations is what costs
     both = concatenate([first, second])
-    scores = score_rows(model, *(part.to(model.device) for part in both.shifted_left()))
+    ids, lengths = (part.to(model.device) for part in both.shifted_left())
+    scores = score_rows(model, ids, Layout.of(lengths))
     return scores[: len(first)] - scores[len(first) :]
