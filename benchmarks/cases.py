@@ -100,14 +100,19 @@ def _sampling(name: str, batch: int, target: float) -> Ratio:
 
 
 def scoring() -> Iterator[Ratio]:
-    """Rewards of 2,048 completions of 1 to 24 tokens, against padded batches in the order they came."""
+    """Rewards of 2,048 completions of 1 to 24 tokens, against padded batches in the order they came.
+
+    Once of as many prompts, once of 64 prompts: in a study every prompt has many completions.
+    """
     for name in SIZES:
-        yield _scoring(name)
+        for each in (1, 32):
+            yield _scoring(name, each)
 
 
 @torch.inference_mode()
-def _scoring(name: str, rows: int = 2048) -> Ratio:
-    samples = completions(prompts(rows), torch.Generator().manual_seed(0))
+def _scoring(name: str, each: int, rows: int = 2048) -> Ratio:
+    start = prompts(rows // each)[torch.arange(rows // each).repeat_interleave(each)]
+    samples = completions(start, torch.Generator().manual_seed(0))
     model = new_reward_model(language_model(SIZES[name]), 0).eval()
 
     def theirs() -> None:
@@ -116,12 +121,12 @@ def _scoring(name: str, rows: int = 2048) -> Ratio:
             model(input_ids=whole[part], attention_mask=inside[part].long())
 
     return compare(
-        f"scoring, {name}",
+        f"scoring, {name}" + (f", {each} of a prompt" if each > 1 else ""),
         "transformers forward, padded and unsorted",
         lambda: score(model, samples),
         theirs,
         target=1.5,
-        roofline=products(SIZES[name], int(samples.mask.sum()) + rows * PROMPT, 0),
+        roofline=products(SIZES[name], int(samples.mask.sum()) + rows // each * PROMPT, 0),
         rounds=3,
     )
 

@@ -1,9 +1,9 @@
 """Forward passes over tokens alone: rows of different lengths stand end to end, without padding between them.
 
 Padding is a third of a batch of completions. Everything in a decoder but attention treats each token by itself, so
-only attention sees rows: it gets them spread out, padded on the right, and gives them back end to end. So rows that begin
-with the same prompt need its tokens once: attention alone sees them in every row. This stands behind transformers' own
-attention interface and serves every architecture that uses it.
+only attention sees rows: it gets them spread out, padded on the right, and gives them back end to end. So what many
+rows begin with, a prompt, is read once. This stands behind transformers' own attention interface and serves every
+architecture that uses it.
 
 Attention is computed in float32 whatever the precision around it: on a CPU its bfloat16 backward pass is five times
 slower.
@@ -49,23 +49,19 @@ class Layout:
         return Layout(inside, inside.flatten().nonzero()[:, 0], lengths.cumsum(0) - 1)
 
     @staticmethod
-    def sharing(
-        lengths: Int[Tensor, " rows"], prompt: Int[Tensor, " rows"], prompt_lengths: Int[Tensor, " rows"]
-    ) -> "Layout":
-        """Rows of these lengths, each of which begins with the tokens of its `prompt`; those are kept once a prompt."""
-        row = torch.arange(len(lengths), device=lengths.device)
-        columns = torch.arange(int(lengths.max()), device=lengths.device)
+    def sharing(ids: Int[Tensor, "rows columns"], lengths: Int[Tensor, " rows"]) -> "Layout":
+        """Rows of these tokens and lengths; what a row begins with as the row before it does is kept once."""
+        row = torch.arange(len(ids), device=ids.device)[:, None]
+        columns = torch.arange(ids.shape[1], device=ids.device)
         inside = columns < lengths[:, None]
-        found, which = torch.unique(prompt, return_inverse=True)
-        first = row.new_full((len(found),), len(row)).scatter_reduce(0, which, row, "amin")[which]
-        # the row that each cell's token is taken from: for a prompt, the first that has it
-        holder = first[:, None].where(columns < prompt_lengths[:, None], row[:, None])
-        where = (inside & (holder == row[:, None])).flatten().nonzero()[:, 0]
-        token = where.new_zeros(inside.numel()).index_copy(
-            0, where, torch.arange(len(where), device=where.device)
-        )
-        source = token[holder * len(columns) + columns]
-        return Layout(inside, where, source[row, lengths - 1], source.flatten())
+        common = columns < F.pad(common_starts(ids, lengths), (1, 0))[:, None]
+        # the row that each cell's token is taken from
+        holder = row.expand_as(ids).masked_fill(common, 0).cummax(0).values
+        where = (inside & (holder == row)).flatten().nonzero()[:, 0]
+        token = where.new_zeros(inside.numel())
+        token[where] = torch.arange(len(where), device=ids.device)
+        source = token[holder * ids.shape[1] + columns]
+        return Layout(inside, where, source[row[:, 0], lengths - 1], source.flatten())
 
     def pack(self, table: Tensor) -> Tensor:
         """[rows, columns, ...] to [tokens, ...]."""
@@ -77,6 +73,12 @@ class Layout:
             return tokens.index_select(0, self.source).unflatten(0, self.inside.shape)
         cells = tokens.new_zeros(self.inside.numel(), *tokens.shape[1:])
         return cells.index_copy(0, self.where, tokens).unflatten(0, self.inside.shape)
+
+
+def common_starts(ids: Int[Tensor, "rows columns"], lengths: Int[Tensor, " rows"]) -> Int[Tensor, " later"]:
+    """How many tokens each row but the first begins with as the row before it does."""
+    differs = F.pad(ids[1:] != ids[:-1], (0, 1), value=True)
+    return differs.byte().argmax(1).minimum(lengths[1:]).minimum(lengths[:-1])
 
 
 def _packed_attention(

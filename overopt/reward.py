@@ -13,10 +13,13 @@ from transformers import PreTrainedModel
 
 from overopt import together
 from overopt.files import read_json, write_json
-from overopt.packing import Layout, hidden_states, rows_at_once
+from overopt.packing import Layout, common_starts, hidden_states, rows_at_once
 from overopt.sampling import Samples, pad_rows
 
 Rows = list[list[int]]  # token ids of texts, BOS first
+WORTH_SHARING = (
+    0.2  # of the tokens: above that, reading a prompt once saves more than rows of unlike length cost
+)
 
 
 def score_rows(
@@ -28,47 +31,46 @@ def score_rows(
 
 @torch.inference_mode()
 def score(model: PreTrainedModel, samples: Samples, *, batch: int = 512) -> Float[Tensor, " samples"]:
-    """Raw reward of prompt and completion, on the CPU, in the order of `samples`.
-
-    Rows are scored sorted by length, so that short ones do not pay for long ones; where many of one prompt stand in a row,
-    those stay together, and the prompt is read once a batch.
-    """
-    order = samples.sequence()[1].sum(-1).argsort(stable=True)
-    prompt = samples.prompts.runs()
-    shared = 2 * (int(prompt[-1]) + 1) <= len(samples)
-    if shared:
-        order = order[prompt[order].argsort(stable=True)]
-    found = []
-    for rows in together.dealt(order).split(rows_at_once(model.device, batch)):
-        part = samples[rows].to(model.device)
-        ids, lengths = part.shifted_left()
-        layout = (
-            Layout.sharing(lengths, prompt[rows].to(model.device), part.prompts.mask.sum(-1))
-            if shared
-            else Layout.of(lengths)
-        )
-        found.append(score_rows(model, ids, layout).cpu())
-    scores = torch.empty(len(samples))
-    scores[order.cpu()] = together.gathered(torch.cat(found), len(samples))
-    return scores
+    """Raw reward of prompt and completion, on the CPU, in the order of `samples`."""
+    return _score_table(model, *samples.shifted_left(), batch)
 
 
 def score_lists(model: PreTrainedModel, rows: Rows) -> Float[Tensor, " rows"]:
     """Raw scores of token rows, gradients kept."""
-    lengths = torch.tensor(list(map(len, rows)), device=model.device)
-    return score_rows(model, pad_rows(rows, 0, left=False).to(model.device), Layout.of(lengths))
+    ids, lengths = (part.to(model.device) for part in _table(rows))
+    return score_rows(model, ids, Layout.of(lengths))
 
 
 @torch.inference_mode()
 def score_all(model: PreTrainedModel, rows: Rows, batch: int = 256) -> Float[Tensor, " rows"]:
     """Raw scores of many token rows, in their order, on the CPU."""
-    order = torch.tensor(sorted(range(len(rows)), key=lambda i: len(rows[i])))
-    found = []
-    for part in together.dealt(order).split(rows_at_once(model.device, batch)):
-        found.append(score_lists(model, [rows[i] for i in part.tolist()]).cpu())
-    scores = torch.empty(len(rows))
-    scores[order] = together.gathered(torch.cat(found), len(rows))
+    return _score_table(model, *_table(rows), batch)
+
+
+def _table(rows: Rows) -> tuple[Int[Tensor, "rows longest"], Int[Tensor, " rows"]]:
+    return pad_rows(rows, 0, left=False), torch.tensor(list(map(len, rows)))
+
+
+def _score_table(
+    model: PreTrainedModel, ids: Int[Tensor, "rows columns"], lengths: Int[Tensor, " rows"], batch: int
+) -> Float[Tensor, " rows"]:
+    """Raw scores of rows that start at column 0, on the CPU, in their order."""
+    found, order = [], reading_order(ids, lengths)
+    for rows in together.dealt(order).split(rows_at_once(model.device, batch)):
+        of = lengths[rows].to(model.device)
+        part = ids[rows, : int(of.max())].to(model.device)
+        found.append(score_rows(model, part, Layout.sharing(part, of)).cpu())
+    scores = torch.empty(len(ids))
+    scores[order] = together.gathered(torch.cat(found), len(ids))
     return scores
+
+
+def reading_order(ids: Int[Tensor, "rows columns"], lengths: Int[Tensor, " rows"]) -> Int[Tensor, " rows"]:
+    """Rows that begin alike side by side, where that saves work; else by length: short ones do not pay for long ones."""
+    ids, lengths = ids.cpu(), lengths.cpu()
+    alike = torch.from_numpy(np.lexsort(ids.numpy().T[::-1]))
+    saved = common_starts(ids[alike], lengths[alike]).sum() / lengths.sum()
+    return alike if saved > WORTH_SHARING else lengths.argsort(stable=True)
 
 
 @dataclass(frozen=True)

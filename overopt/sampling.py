@@ -50,12 +50,6 @@ class Prompts:
         ids, mask = found.chunk(2, dim=1)
         return Prompts(ids.contiguous(), mask.bool()), which
 
-    def runs(self) -> Int[Tensor, " batch"]:
-        """A number for each row that it shares with the rows before and after it that have the same prompt."""
-        both = torch.cat([self.ids, self.mask.long()], 1)
-        another = (both[1:] != both[:-1]).any(-1).long()
-        return torch.cat([another.new_zeros(1), another.cumsum(0)])
-
 
 @dataclass(frozen=True)
 class Samples:

@@ -10,7 +10,7 @@ from transformers import (
     Qwen2Config,
 )
 
-from overopt.packing import CPU_ROWS, Layout, hidden_states, rows_at_once
+from overopt.packing import CPU_ROWS, Layout, common_starts, hidden_states, rows_at_once
 
 LENGTHS = torch.tensor([9, 3, 5, 1, 7])
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 32}
@@ -36,29 +36,36 @@ def test_pack_and_spread_are_inverse():
     assert torch.equal(layout.pack(layout.spread(deep)), deep)
 
 
-PROMPT, PROMPT_LENGTHS = torch.tensor([0, 1, 0, 2, 1]), torch.tensor([2, 1, 2, 1, 1])
+def begun_alike(columns):
+    """Rows of which the third begins as the second, two tokens, and the fifth as the fourth, which is shorter."""
+    draw = torch.Generator().manual_seed(0)
+    ids, lengths = torch.randint(3, 40, (5, columns), generator=draw), LENGTHS * columns // 9
+    ids[2, :2], ids[4, : lengths[3]] = ids[1, :2], ids[3, : lengths[3]]
+    ids[:, 2] = torch.arange(5)
+    return ids, lengths
 
 
-def test_rows_of_one_prompt_hold_its_tokens_once(ids):
-    layout = Layout.sharing(LENGTHS, PROMPT, PROMPT_LENGTHS)
-    assert len(layout.where) == LENGTHS.sum() - 2 - 1  # of the third row two tokens, of the last row one
-    ids[2, :2], ids[4, :1] = ids[0, :2], ids[1, :1]
+def test_what_rows_begin_with_is_kept_once():
+    ids, lengths = begun_alike(9)
+    assert common_starts(ids, lengths).tolist() == [0, 2, 0, 1]
+    layout = Layout.sharing(ids, lengths)
+    assert len(layout.where) == lengths.sum() - 3
     tokens = layout.pack(ids)
     assert torch.equal(layout.spread(tokens)[layout.inside], ids[layout.inside])
-    assert tokens[layout.last].tolist() == [ids[k, n - 1].item() for k, n in enumerate(LENGTHS)]
+    assert tokens[layout.last].tolist() == [ids[k, n - 1].item() for k, n in enumerate(lengths)]
+    same = torch.ones(4, 3, dtype=torch.int64)  # one row four times over
+    assert Layout.sharing(same, torch.tensor([3, 3, 2, 3])).last.tolist() == [2, 2, 1, 3]
 
 
-@pytest.mark.parametrize("columns", [9, 80])  # both kinds of attention
+@pytest.mark.parametrize("columns", [9, 81])  # both kinds of attention
 @pytest.mark.parametrize("name", CONFIGS)
-def test_a_shared_prompt_changes_nothing(name, columns, sharpen):
+def test_sharing_changes_nothing(name, columns, sharpen):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = sharpen(AutoModelForCausalLM.from_config(CONFIGS[name]))
-        ids = torch.randint(3, 40, (5, columns))
-    lengths = LENGTHS * columns // 9
-    ids[2, :2], ids[4, :1] = ids[0, :2], ids[1, :1]
-    alone, shared = Layout.of(lengths), Layout.sharing(lengths, PROMPT, PROMPT_LENGTHS)
-    ends = [hidden_states(model, ids, layout)[layout.last] for layout in (alone, shared)]
+    ids, lengths = begun_alike(columns)
+    layouts = Layout.of(lengths), Layout.sharing(ids, lengths)
+    ends = [hidden_states(model, ids, layout)[layout.last] for layout in layouts]
     torch.testing.assert_close(ends[0], ends[1], atol=1e-5, rtol=1e-5)
     weight = next(model.base_model.parameters())
     slopes = [torch.autograd.grad(end.square().sum(), weight)[0] for end in ends]

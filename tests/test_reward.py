@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, log_expit
 
 from overopt.models import new_reward_model
-from overopt.reward import Scale, gold_scale, proxy_gain, score
+from overopt.reward import Scale, gold_scale, proxy_gain, reading_order, score
 from overopt.sampling import Prompts, Samples
 
 
@@ -47,6 +47,13 @@ def test_scores_come_in_the_order_of_the_samples_whatever_the_batch(reward_model
         torch.testing.assert_close(score(reward_model, samples, batch=batch), whole, atol=1e-5, rtol=0)
     order = torch.randperm(40, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(score(reward_model, samples[order]), whole[order], atol=1e-5, rtol=0)
+
+
+def test_rows_that_begin_alike_stand_side_by_side_where_they_share_much():
+    alike = torch.tensor([[5, 6, 7, 1], [3, 3, 3, 4], [5, 6, 7, 0], [3, 3, 3, 2]])
+    assert reading_order(alike, torch.tensor([4, 4, 3, 4])).tolist() == [3, 1, 2, 0]
+    apart = torch.tensor([[5, 6, 7, 8], [4, 5, 6, 0], [3, 0, 0, 0]])
+    assert reading_order(apart, torch.tensor([4, 3, 1])).tolist() == [2, 1, 0]
 
 
 @settings(max_examples=30, deadline=None)

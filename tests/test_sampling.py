@@ -334,9 +334,3 @@ def test_tokens_of_a_large_vocabulary_are_kept_whole(tmp_path):
     again = Samples.load(tmp_path / "x.safetensors")
     assert torch.equal(again.ids, ids)
     assert torch.equal(again.prompts.ids, heads)
-
-
-def test_neighbours_of_one_prompt_are_a_run():
-    ids = torch.tensor([[0, 5], [0, 5], [5, 5], [0, 5], [0, 5]])
-    mask = torch.tensor([[False, True], [False, True], [True, True], [False, True], [True, True]])
-    assert Prompts(ids, mask).runs().tolist() == [0, 0, 1, 2, 3]
