@@ -25,8 +25,8 @@ def frozen_dtype(spec: Mapping[str, Any]) -> torch.dtype:
     return torch.bfloat16 if spec.get("frozen") == "bfloat16" else torch.float32
 
 
-def mixed_precision(model: PreTrainedModel) -> AbstractContextManager[object]:
-    """Run the forward passes inside with matrix products in bfloat16, if the device of `model` has them."""
-    if has_bfloat16(model.device):
+def mixed_precision(model: PreTrainedModel, *, least_width: int = 0) -> AbstractContextManager[object]:
+    """Run the forward passes inside with matrix products in bfloat16, if the device has them and `model` is wide enough."""
+    if has_bfloat16(model.device) and model.config.hidden_size >= least_width:
         return torch.autocast(model.device.type, torch.bfloat16)
     return nullcontext()

@@ -13,6 +13,7 @@ from overopt.plan import plan
 from overopt.precision import has_bfloat16, mixed_precision
 from overopt.store import Store
 from overopt.study import load_study
+from overopt.training import reward_model
 
 IDS = torch.tensor([[1, 5, 6, 7], [1, 8, 9, 10]])
 
@@ -35,6 +36,8 @@ def test_close_to_float32(language_model, monkeypatch):
     assert loss != exact
     assert torch.nn.functional.cosine_similarity(gradient, slope, dim=0) > 0.99
     assert torch.equal(loss_and_gradient(language_model)[0], exact)
+    with mixed_precision(language_model, least_width=language_model.config.hidden_size + 1):
+        assert torch.equal(loss_and_gradient(language_model)[0], exact)
 
 
 def test_does_nothing_where_the_processor_lacks_bfloat16(language_model, monkeypatch):
@@ -49,6 +52,7 @@ def test_does_nothing_where_the_processor_lacks_bfloat16(language_model, monkeyp
 @pytest.mark.xdist_group("smoke")
 def test_a_proxy_trained_in_bfloat16_moves_its_curve_within_the_errors(smoke_store, monkeypatch, tmp_path):
     """The same proxy stage with and without bfloat16, judged on the same pool: best-of-n and calibration."""
+    monkeypatch.setattr(reward_model, "NARROW", 0)  # the models of smoke are
     graph = plan(load_study("smoke"))
     runtime = replace(runner.make_runtime("cpu"), store=smoke_store)
     curves = []
