@@ -243,7 +243,9 @@ priced("gpu", 60, 3)
 priced("paper", 200, 10)
 
 # %% [markdown]
-# **`pretrained-cpu`**, the study above, for two processor cores: what was predicted, and what it took.
+# **`pretrained-cpu`**, the study above, for two processor cores: what was predicted, and what it took. The memory measured here
+# counts what a process kept of its earlier stages, so after a large stage a small one looks as large; since then, that is given
+# back before each stage.
 
 # %% tags=["remove-input"]
 priced("pretrained-cpu", 0.05, 0.02, p.record["costs"] if p and p.study.name == own.name else None)

@@ -1,5 +1,7 @@
 """How much memory a stage took at its peak: of the GPU where it ran on one, else of the process."""
 
+import ctypes
+import gc
 import re
 import resource
 from pathlib import Path
@@ -14,6 +16,11 @@ def reset_peak(device: str) -> None:
 
         torch.cuda.reset_peak_memory_stats(device)
         return
+    gc.collect()
+    # glibc may keep what was freed before
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if give_back:
+        give_back(0)
     try:
         _CLEAR.write_text("5")  # Linux: peak resident memory
     except OSError:

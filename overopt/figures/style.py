@@ -67,7 +67,7 @@ class Group:
         labels = [self.label(value) for value in values]
         scale = alt.Scale(domain=labels, range=ordered_colours(len(labels)))
         # in rows of four, many groups leave room for the legend of line styles; long words fit a phone in rows of two
-        columns = 2 if max(map(len, labels)) > 10 else 4 if len(labels) > 5 else None
+        columns = 2 if max(map(len, labels)) > 10 else 4 if len(labels) > 4 else None
         legend = alt.Legend(columns=columns) if columns else alt.Undefined
         return alt.Color("group:N", sort=labels, scale=scale, title=self.title, legend=legend)
 
