@@ -139,7 +139,8 @@ def proxy_rows():
     """A row a proxy: what it learnt from, how well, and where gold is highest."""
     bon = e.plain.filter(method="bon")
     rows = []
-    for key, part in bon.group_by("rm_params", "pairs", "seed", maintain_order=True):
+    keys = ["rm_params", "pairs", "seed"]
+    for key, part in bon.sort(*keys, "n").group_by(keys, maintain_order=True):
         top = part.sort("gold")[-1]
         rows.append(
             [
@@ -200,7 +201,7 @@ pages.table(
 # %% tags=["remove-input"]
 pages.say(say_ppo() if with_ppo else "")
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-pretrained-ppo", "caption": "PPO of a pretrained policy through adapters: score against KL, by proxy size. Gold solid with a band of one standard error, proxy dashed, the fitted law d(\u03b1 \u2212 \u03b2 log d) dotted. In base-policy standard deviations."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-pretrained-ppo", "caption": "PPO of a pretrained policy through adapters: score against KL, by proxy size. Gold solid with a band of one standard error, proxy dashed, the fitted law d(\u03b1 \u2212 \u03b2 ln d) dotted. In base-policy standard deviations."}}
 pages.if_measured(
     with_ppo,
     lambda: figures.gold_and_proxy(
@@ -225,8 +226,8 @@ pages.table(
 # ## What it would take
 #
 # `overopt plan STUDY --price` counts, before anything is downloaded, what the stages of a study draw, read and learn from, and
-# what the largest of each kind holds in memory; beside it, what was measured on the machine where it is asked. These are upper
-# bounds: texts as long as they may be, PPO runs as many iterations. How fast a machine is, you say.
+# what the largest of each kind holds in memory; beside it, what was measured on the machine where it is asked. Counts are upper
+# bounds: texts as long as they may be, PPO runs as many iterations. Memory is an estimate. How fast a machine is, you say.
 #
 # **`gpu`**: Pythia models {cite}`biderman2023pythia` of 14M to 1.4B parameters, for one GPU of 24 to 80 GB within a day. **Nobody has run
 # it yet; its results are not in this book.**
