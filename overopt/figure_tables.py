@@ -110,8 +110,12 @@ def rezeroed(e: Evidence) -> pl.DataFrame:
     return part.with_columns(gap=pl.col("proxy") - pl.col("gold"), gap_se=gap_se)
 
 
+NEAR = 0.8  # of the KL that a run ends at
+
+
 def penalty_ends(e: Evidence) -> pl.DataFrame:
-    """The last point of each penalised run, and the run without a penalty at the same KL, in `_free` columns."""
+    """The last point of each penalised run; in `_free` columns the run without a penalty at the same KL, in `_first` columns
+    the penalised run when it first came near that KL."""
     rows = []
     for proxy in e.penalty_proxies:
         mean = e.penalties(proxy).of("ppo")
@@ -124,8 +128,10 @@ def penalty_ends(e: Evidence) -> pl.DataFrame:
                 f"{name}_free": float(np.interp(math.sqrt(end["kl"]), free["kl"].sqrt(), free[name]))
                 for name in SCORES
             }
+            came = run.filter(pl.col("kl") >= NEAR * end["kl"]).row(0, named=True)
+            first = {f"{name}_first": came[name] for name in SCORES}
             kept = {name: end[name] for name in ("kl", *SCORES)}
-            rows.append({"rm_params": proxy, "kl_penalty": penalty} | kept | at)
+            rows.append({"rm_params": proxy, "kl_penalty": penalty} | kept | first | at)
     return pl.DataFrame(rows)
 
 

@@ -142,5 +142,8 @@ def hidden_states(
 
 
 def rows_at_once(device: torch.device, batch: int) -> int:
-    """`batch` rows for a forward pass without gradients, or fewer where those are faster."""
-    return min(batch, CPU_ROWS) if device.type == "cpu" else batch
+    """How many rows go through a forward pass without gradients: `batch`, but on a CPU always what is fastest there.
+
+    So the last bits of a score hang on no batch size there, and neither does PPO, which follows them.
+    """
+    return CPU_ROWS if device.type == "cpu" else batch

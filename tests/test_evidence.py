@@ -94,3 +94,11 @@ def test_far_laws_are_fitted_on_the_near_side(e):
     far = figure_tables.far_means(e)
     assert far["kl"].max() > line
     assert figure_tables.far_law_lines(e)["kl"].max() == pytest.approx(far["kl"].max())
+
+
+def test_a_penalised_run_is_compared_at_its_end_and_when_it_first_came_near(e):
+    row = figure_tables.penalty_ends(e).row(0, named=True)
+    run = e.curves.filter(kl_penalty=row["kl_penalty"], rm_params=row["rm_params"]).sort("step")
+    assert (row["kl"], row["gold"]) == (run["kl"][-1], run["gold"][-1])
+    near = run.filter(pl.col("kl") >= 0.8 * row["kl"])
+    assert (row["gold_first"], row["gold_se_first"]) == (near["gold"][0], near["gold_se"][0])

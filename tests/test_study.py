@@ -43,9 +43,10 @@ def test_every_study_of_the_project_loads(name):
     study = load_study(name)
     assert study.name == name
     assert load_study(str(STUDIES / f"{name}.yaml")) == study
-    # the paper's setting, where it states one
+    # the paper's setting, where it states one; 256 completions of SmolLM2 take two cores too long, as its page says
     if study.ppo:
-        assert (study.ppo.run.batch, study.ppo.run.clip, study.ppo.run.gae_lambda) == (256, 0.2, 0.95)
+        batch = 64 if name == "pretrained-cpu" else 256
+        assert (study.ppo.run.batch, study.ppo.run.clip, study.ppo.run.gae_lambda) == (batch, 0.2, 0.95)
         assert study.ppo.grids[0].kl_penalties == (0,)
 
 

@@ -67,7 +67,8 @@ class Group:
         labels = [self.label(value) for value in values]
         scale = alt.Scale(domain=labels, range=ordered_colours(len(labels)))
         # in rows of four, many groups leave room for the legend of line styles; long words fit a phone in rows of two
-        columns = 2 if max(map(len, labels)) > 10 else 4 if len(labels) > 4 else None
+        many = len(labels) > 5 or sum(map(len, labels)) > 20
+        columns = 2 if max(map(len, labels)) > 10 else 4 if many else None
         legend = alt.Legend(columns=columns) if columns else alt.Undefined
         return alt.Color("group:N", sort=labels, scale=scale, title=self.title, legend=legend)
 
