@@ -139,7 +139,10 @@ def test_prompts_are_formatted_as_the_template_says(tokenizer):
         encode(["It", "The film was long and slow"], tokenizer, most=4)
 
 
-def test_bad_models_and_scorers_are_named(saved, tmp_path):
+def test_bad_models_and_scorers_are_named(saved, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "huggingface_hub.constants.HF_HUB_OFFLINE", True
+    )  # without a network a hub is asked for long
     with pytest.raises(UserError, match="model nowhere/there: expected a causal language model"):
         load_policy("nowhere/there")
     base, tokenizer = load_policy(saved("llama"))
