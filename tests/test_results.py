@@ -23,7 +23,7 @@ def test_committed_tables_verify_and_can_be_read(folder):
 
 def test_committed_tables_are_left_alone_for_a_run_from_nothing_or_another_study(monkeypatch):
     study = load_study("published")
-    assert results.committed(study)
+    assert results.committed(study) == ROOT / "results" / "published"
     monkeypatch.setenv(results.RECOMPUTE, "1")
     assert results.committed(study) is None
     monkeypatch.delenv(results.RECOMPUTE)
