@@ -147,13 +147,7 @@ pages.table(
 
 # %% tags=["hide-input"]
 stages = findings.ppo_texts(r.texts, curves)
-pages.table(
-    ["stage", "KL", "prompt and completion", "proxy", "gold"],
-    pages.sample_rows(stages),
-    caption=f"Samples of one PPO run against the proxy of {findings.proxy_of(curves, stages)} parameters.",
-    name="tab-texts-ppo",
-    align="lrlrr",
-)
+pages.sample_table(stages, findings.proxy_of(curves, stages), "tab-texts-ppo")
 
 # %% [markdown]
 # ## What a second gold says

@@ -126,7 +126,7 @@ pages.card(
     20,
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-rounds", "caption": "Gold along one, two and four rounds of RLHF against the distance along the way (our own; the paper only states the formula)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-rounds", "caption": "Gold along one, two and four rounds of RLHF against the distance along the way, mean over seeds (our own; the paper only states the formula)."}}
 rounds = goodhart.round_paths(e)
 pages.if_measured(
     rounds.height > 0,
@@ -164,7 +164,7 @@ pages.table(
         ]
         for row in ends.iter_rows(named=True)
     ],
-    caption="The end of each run: gold (SDs ± one standard error), and what the formula says with α and β of one round.",
+    caption="The ends of the runs, means over seeds: gold (SDs ± one standard error), and what the formula says with α and β of one round.",
     name="tab-rounds",
 ) if ends.height else pages.not_measured("rounds of RLHF")
 

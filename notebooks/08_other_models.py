@@ -214,12 +214,8 @@ pages.if_measured(
 
 # %% tags=["hide-input"]
 stages = findings.ppo_texts(p.texts, p.curves) if with_ppo else None
-pages.table(
-    ["stage", "KL", "prompt and completion", "proxy", "gold"],
-    pages.sample_rows(stages),
-    caption=f"Samples of one PPO run against the proxy of {findings.proxy_of(p.curves, stages)} parameters.",
-    name="tab-pretrained-texts",
-    align="lrlrr",
+pages.sample_table(
+    stages, findings.proxy_of(p.curves, stages), "tab-pretrained-texts"
 ) if with_ppo else pages.not_measured("PPO of a pretrained policy", own.name)
 
 # %% [markdown]

@@ -17,6 +17,7 @@ from transformers.activations import ACT2FN
 from transformers.pytorch_utils import Conv1D
 
 from overopt.packing import rows_at_once
+from overopt.products import Product, reading
 
 HIDDEN = -1e9  # attention score of what may not be seen
 
@@ -75,27 +76,28 @@ class TransformersDecoder:
     def _forward(self, ids: Tensor, positions: Tensor, cache: object) -> Tensor:
         # without padding the mask is left out, which lets attention take its faster causal path
         mask = {"attention_mask": self._mask.long()} if self._padded else {}
-        output = self._model(
-            input_ids=ids,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-            **mask,
-        )
+        with reading(self._model):
+            output = self._model(
+                input_ids=ids,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+                **mask,
+            )
         self._cache = output.past_key_values
         return output.logits[:, -1].float()
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """Weights of one block, as `torch.addmm` takes them."""
+    """One block: weight and bias of its norms, and its products."""
 
     norms: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]
-    attention: tuple[Tensor, Tensor]
-    projection: tuple[Tensor, Tensor]
-    up: tuple[Tensor, Tensor]
-    down: tuple[Tensor, Tensor]
+    attention: Product
+    projection: Product
+    up: Product
+    down: Product
 
 
 class GPT2Decoder:
@@ -109,12 +111,12 @@ class GPT2Decoder:
         self._activation = ACT2FN[model.config.activation_function]
         self._tokens, self._positions = body.wte.weight, body.wpe.weight
         self._last_norm = (body.ln_f.weight, body.ln_f.bias)
-        self._head = model.lm_head.weight
+        self._head = Product(model.lm_head.weight.T)
         self._layers = [
             _Layer(
                 ((block.ln_1.weight, block.ln_1.bias), (block.ln_2.weight, block.ln_2.bias)),
                 *(
-                    (part.bias, part.weight)
+                    Product(part.weight, part.bias)
                     for part in (block.attn.c_attn, block.attn.c_proj, block.mlp.c_fc, block.mlp.c_proj)
                 ),
             )
@@ -128,9 +130,8 @@ class GPT2Decoder:
         rows, width = ids.shape
         size = self._tokens.shape[1] // self._heads
         columns = width + self._limit
-        # keys stand on their side, as the product with a query reads them: a fifth faster
-        shapes = (rows, self._heads, size, columns), (rows, self._heads, columns, size)
-        self._cache = [tuple(map(self._tokens.new_empty, shapes)) for _ in self._layers]
+        shape = (rows, self._heads, columns, size)
+        self._cache = [(self._tokens.new_empty(shape), self._tokens.new_empty(shape)) for _ in self._layers]
         self._column = 0
         self._length = mask.sum(-1)  # tokens read, padding not counted
         # added to attention scores: a large number rather than infinity, since a padding column sees nothing at all
@@ -168,15 +169,15 @@ class GPT2Decoder:
         width = hidden.shape[1]
         for layer, (keys, values) in zip(self._layers, cache, strict=True):
             normed = F.layer_norm(hidden, (width,), *layer.norms[0], self._epsilon)
-            parts = torch.addmm(layer.attention[0], normed, layer.attention[1])
-            query, key, value = parts.view(rows, count, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
-            keys[..., start:end], values[:, :, start:end] = key.transpose(-1, -2), value
-            scores = query @ keys[..., :end]
+            query, key, value = (
+                layer.attention(normed).view(rows, count, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
+            )
+            keys[:, :, start:end], values[:, :, start:end] = key, value
+            scores = query @ keys[:, :, :end].transpose(-1, -2)
             shares = scores.mul_(query.shape[-1] ** -0.5).add_(bias).softmax(-1)
             mixed = (shares @ values[:, :, :end]).transpose(1, 2).reshape(-1, width)
-            hidden = hidden.addmm_(mixed, layer.projection[1]).add_(layer.projection[0])
+            hidden = layer.projection.onto(hidden, mixed)
             normed = F.layer_norm(hidden, (width,), *layer.norms[1], self._epsilon)
-            inner = self._activation(torch.addmm(layer.up[0], normed, layer.up[1]))
-            hidden = hidden.addmm_(inner, layer.down[1]).add_(layer.down[0])
+            hidden = layer.down.onto(hidden, self._activation(layer.up(normed)))
         last = F.layer_norm(hidden.view(rows, count, width)[:, -1], (width,), *self._last_norm, self._epsilon)
-        return (last @ self._head.T).float()
+        return self._head(last).float()

@@ -177,8 +177,8 @@ class Evidence:
         """The end of each run of k rounds of RLHF, of one proxy size and number of pairs, and what the formula says.
 
         Columns: `rounds, path, kl, gold, gold_se, gold_second, proxy, predicted`: `path` is the sum over rounds of
-        sqrt(KL from where the round started), in sqrt(nats). The row of one round is the PPO run without rounds, at
-        the same distance; the formula has its alpha and beta (paper, section 4.4).
+        sqrt(KL from where the round started), in sqrt(nats); all are means over seeds. The row of one round is of PPO
+        runs without rounds, at the same distance; the formula has their alpha and beta (paper, section 4.4).
         """
         iterated = self.curves.filter(pl.col("rounds") > 1)
         if iterated.is_empty():
@@ -194,21 +194,28 @@ class Evidence:
             way = ends.with_columns(step_d=pl.coalesce("kl_round", "kl").sqrt())
             path = float(way.group_by("seed").agg(pl.col("step_d").sum())["step_d"].mean())  # type: ignore[arg-type]
             last = ends.filter(round=rounds)
-            row = {"rounds": rounds, "path": path}
-            # nan where the study has no second gold
-            row |= {
-                name: float(last[name].cast(pl.Float64).fill_null(math.nan).to_numpy().mean())
-                for name in ("kl", *SHOWN)
-            }
+            row = {"rounds": rounds, "path": path, "kl": float(last["kl"].to_numpy().mean())}
+            row |= _over_seeds({name: _floats(last, name) for name in SHOWN})
             rows.append(row | {"predicted": path * (law.alpha - law.beta * math.log(path / rounds))})
         path = float(np.mean([row["path"] for row in rows]))
         single = [run.sort("kl") for run in once.curves.partition_by("record")]
-        there = {
-            name: float(
-                np.mean([np.interp(path, run["kl"].sqrt(), run[name].fill_null(math.nan)) for run in single])
-            )
-            for name in SHOWN
-        }
+        there = _over_seeds(
+            {
+                name: np.array([np.interp(path, run["kl"].sqrt(), _floats(run, name)) for run in single])
+                for name in SHOWN
+            }
+        )
         predicted = path * (law.alpha - law.beta * math.log(path))
         rows.append({"rounds": 1, "path": path, "kl": path**2} | there | {"predicted": predicted})
         return pl.DataFrame(rows).sort("rounds")
+
+
+def _floats(table: pl.DataFrame, name: str) -> np.ndarray:
+    """A column, nan where a study has nothing there: without a second gold."""
+    return table[name].cast(pl.Float64).fill_null(math.nan).to_numpy()
+
+
+def _over_seeds(ends: dict[str, np.ndarray]) -> dict[str, float]:
+    """Means over seeds, and the error of that of gold."""
+    error = findings.error_over_seeds(ends["gold"], ends["gold_se"])
+    return {name: float(values.mean()) for name, values in ends.items()} | {"gold_se": float(error)}

@@ -52,8 +52,7 @@ def averaged(curves: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
     Best-of-n is averaged at each n. PPO runs reach different KL at the same step, so their scores are
     interpolated in sqrt(KL) onto one grid that ends where the shortest run ends: `place` is sqrt(KL). A single run is
     followed by its steps, and so are runs with a KL penalty, which holds KL still while gold moves on: `place` is
-    the step. The seeds judge the same prompts, whose error does not shrink with seeds: se^2 = mean(se^2) + variance
-    over seeds / seeds.
+    the step. Errors are those of `error_over_seeds`.
     """
     rows = []
     for (method, value), part in curves.group_by("method", by.column, maintain_order=True):
@@ -69,19 +68,28 @@ def averaged(curves: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
             reach, points = min(float(run["place"][-1]) for run in runs), max(run.height for run in runs)
             grid = np.linspace(0, reach, points)
             kl = np.mean([_interpolated(run, "kl", grid) for run in runs], 0) if by_step else grid**2
-        # [scores, seeds, points]; a nan error (a single prompt) counts as none
+        # [scores, seeds, points]
         values = np.array([[_interpolated(run, name, grid) for run in runs] for name in SCORES])
         means = dict(zip(SCORES, values.mean(axis=1), strict=True))
         for k, name in enumerate(SCORES[1::2]):
-            within = (np.nan_to_num(values[2 * k + 1]) ** 2).mean(axis=0)
-            spread = values[2 * k].var(axis=0, ddof=1) / len(runs) if len(runs) > 1 else 0.0
-            means[name] = np.sqrt(within + spread)
+            means[name] = error_over_seeds(values[2 * k], values[2 * k + 1])
         which = [
             pl.lit(method).alias("method"),
             pl.lit(value, dtype=curves.schema[by.column]).alias(by.column),
         ]
         rows.append(pl.DataFrame({"place": grid, "kl": kl, **means}).select(*which, pl.all()))
     return pl.concat(rows).sort("method", by.column, "place")
+
+
+def error_over_seeds(values: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Standard error of a mean over seeds; `errors`, [seeds, ...] as `values`, are over prompts, nan (one prompt) for none.
+
+    The seeds judge the same prompts, whose error does not shrink with seeds: se^2 = mean(se^2) + variance over
+    seeds / seeds.
+    """
+    within = (np.nan_to_num(errors) ** 2).mean(axis=0)
+    spread = values.var(axis=0, ddof=1) / len(values) if len(values) > 1 else 0.0
+    return np.asarray(np.sqrt(within + spread))
 
 
 def _interpolated(run: pl.DataFrame, name: str, grid: np.ndarray) -> np.ndarray:

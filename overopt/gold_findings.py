@@ -55,7 +55,20 @@ def say_second_gold(results: Results) -> str:
             f" Beyond 20 nats of PPO the two differ by {gap:.2f} SDs on average; second gold lies below 0 at "
             f"{low[0]:.0f}% of the points there, gold at {low[1]:.0f}%."
         )
-    return sentence
+    return sentence + say_ends(results)
+
+
+def say_ends(results: Results) -> str:
+    """In how many PPO runs a second gold ends where gold does; nothing where there is none."""
+    judged = results.curves.filter(pl.col("gold_second").is_not_null(), method="ppo")
+    if judged.is_empty():
+        return ""
+    ends = judged.sort("step").group_by("record").last()
+    near = int(((ends["gold"] - ends["gold_second"]).abs() <= DISAGREE).sum())
+    return (
+        f" Where PPO runs end, the two lie within {DISAGREE:g} SDs of each other in {near} of {ends.height} runs; "
+        "in the others a policy found words that fool one of them."
+    )
 
 
 def say_by_second(peaks: pl.DataFrame, second: pl.DataFrame | None) -> str:

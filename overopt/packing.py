@@ -20,6 +20,8 @@ from torch.nn import functional as F
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from overopt.products import reading
+
 CPU_ROWS = (
     64  # what a layer makes of more rows than that falls out of the processor's cache: a quarter slower
 )
@@ -130,12 +132,13 @@ def hidden_states(
     config = model.config
     before, config._attn_implementation = config._attn_implementation, _ATTENTION
     try:
-        output = model.base_model(
-            input_ids=F.pad(layout.pack(ids), (0, spare))[None],
-            position_ids=F.pad(layout.pack(positions), (0, spare))[None],
-            use_cache=False,
-            layout=layout,
-        )
+        with reading(model):
+            output = model.base_model(
+                input_ids=F.pad(layout.pack(ids), (0, spare))[None],
+                position_ids=F.pad(layout.pack(positions), (0, spare))[None],
+                use_cache=False,
+                layout=layout,
+            )
     finally:
         config._attn_implementation = before
     return output.last_hidden_state[0, :tokens]

@@ -100,9 +100,9 @@ COEFFICIENT_HEADER = ["proxy size", "status", "α", "β"]
 PEAK_HEADER = ["proxy size", "peak KL (nats)", "peak gold (SDs)"]
 
 
-def sample_rows(texts: pl.DataFrame) -> list[list[str]]:
-    """Stage, KL, text, proxy and gold of the samples of one run (`findings.ppo_texts`); a stage is named once."""
-    return [
+def sample_table(texts: pl.DataFrame, proxy: str, name: str) -> Markdown:
+    """Samples of one PPO run (`findings.ppo_texts`) against the proxy of `proxy` parameters; a stage is named once."""
+    rows = [
         [
             row["stage"] if row["first"] else "",
             number(row["kl"], 1),
@@ -112,6 +112,13 @@ def sample_rows(texts: pl.DataFrame) -> list[list[str]]:
         ]
         for row in texts.iter_rows(named=True)
     ]
+    return table(
+        ["stage", "KL", "prompt and completion", "proxy", "gold"],
+        rows,
+        caption=f"Samples of one PPO run against the proxy of {proxy} parameters.",
+        name=name,
+        align="lrlrr",
+    )
 
 
 def coefficient_rows(coefficients: pl.DataFrame) -> list[list[str]]:

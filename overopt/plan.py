@@ -26,5 +26,5 @@ def plan(study: Study) -> Plan:
     add_curves(graph, study, world, proxies)
     everything = {stage.title: stage for stage in graph.stages}
     tables = {"study": study.model_dump(mode="json")}
-    graph.add("tables", "tables", 6, "gather.gather", tables, **everything)
+    graph.add("tables", "tables", 7, "gather.gather", tables, **everything)
     return Plan(study, tuple(graph.stages))

@@ -7,6 +7,7 @@ from overopt.altair_page import static_svg
 from overopt.errors import UserError
 from overopt.evidence import Evidence
 from overopt.files import replacing
+from overopt.gold_findings import say_ends
 from overopt.pages import VERDICT_MARKS, capital
 from overopt.results import Results
 
@@ -21,6 +22,13 @@ def verdict_table(results: Results) -> str:
         verdict = f"{VERDICT_MARKS[entry['verdict']]} {entry['verdict']}"
         rows.append(f"| {entry['claim']} | {entry['text']} | {verdict} | {_plain(entry['measured'])} |")
     return "\n".join(["| | claim of the paper | here | measured |", "|---|---|---|---|", *rows])
+
+
+def opening(results: Results) -> str:
+    """What stands between the marks: the table, and how far gold itself is to be trusted."""
+    trust = say_ends(results)
+    second = f"\n\nA second gold is made from other raters' votes, seeds and texts.{trust}" if trust else ""
+    return verdict_table(results) + second
 
 
 def _plain(text: str) -> str:
@@ -53,7 +61,7 @@ def with_verdicts(text: str, results: Results) -> str:
         raise UserError(
             f"README.md: found no marks {START!r} and {END!r}, expected both around the table of verdicts"
         )
-    return f"{before}{START}\n{verdict_table(results)}\n{END}{after}"
+    return f"{before}{START}\n{opening(results)}\n{END}{after}"
 
 
 def publish(results: Results, root: Path) -> None:

@@ -18,11 +18,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.nn import functional as F
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from overopt import together
 from overopt.decoding import Decoder, decoder
+from overopt.drawing import draw_tokens
+from overopt.next_token import log_probs_after, next_token_kl, token_logits
 from overopt.packing import Layout, hidden_states, rows_at_once
 
 
@@ -168,11 +169,8 @@ def sample(
     logits = _read_prompts(reader, prompts)
     for t in range(limit):
         probabilities = logits.softmax(-1)
-        cumulative = probabilities.cumsum(-1)  # [alive, vocabulary]
-        draw = uniforms[alive, t, None] * cumulative[:, -1:]
-        token = torch.searchsorted(cumulative, draw, right=True).clamp_max_(cumulative.shape[-1] - 1)
-        log_probs[alive, t] = probabilities.gather(-1, token)[:, 0].log()
-        token = token[:, 0]
+        token = draw_tokens(probabilities, uniforms[alive, t])
+        log_probs[alive, t] = probabilities.gather(-1, token[:, None])[:, 0].log()
         completion[alive, t] = token
         keep = token != eos
         if t + 1 == limit or not bool(keep.any()):
@@ -207,42 +205,12 @@ def states_before(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "to
     return hidden[layout.pack(torch.arange(columns, device=ids.device) >= last_of_prompt)]
 
 
-def token_logits(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "tokens vocabulary"]:
-    """Logits that predict each completion token, row after row, padding left out: `samples.ids[samples.mask]`.
-
-    The vocabulary is the widest thing here: no logits are made for prompts and padding.
-    """
-    return model.get_output_embeddings()(states_before(model, samples)).float()
-
-
 def token_log_probs(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "batch completion"]:
     """Log-probability of each completion token, nats; 0 on padding. Gradients are kept."""
-    picked = log_probs_of(token_logits(model, samples), samples.ids[samples.mask])
+    head, ids = model.get_output_embeddings(), samples.ids[samples.mask]
+    # the vocabulary is the widest thing here: no logits are made for prompts and padding
+    picked = log_probs_after(head, states_before(model, samples), ids)
     return picked.new_zeros(samples.mask.shape).masked_scatter(samples.mask, picked)
-
-
-def log_probs_of(
-    logits: Float[Tensor, "*batch vocabulary"], ids: Int[Tensor, "*batch"]
-) -> Float[Tensor, "*batch"]:
-    """Log-probability of each token, nats."""
-    return -F.cross_entropy(logits.flatten(0, -2), ids.flatten(), reduction="none").view(ids.shape)
-
-
-def next_token_kl(
-    policy: Float[Tensor, "tokens vocabulary"],
-    reference: Float[Tensor, "tokens vocabulary"],
-    drawn: Int[Tensor, " tokens"],
-) -> tuple[Float[Tensor, " tokens"], Float[Tensor, " tokens"]]:
-    """KL(policy || reference) of the next token, and the log-ratio of the token that was drawn, nats, from logits.
-
-    The KL summed over a sample's tokens and averaged over samples of the policy is an unbiased estimate of the
-    KL between the two distributions over completions, with less variance than log-ratios (Rao-Blackwell).
-    """
-    norm = policy.logsumexp(-1)
-    shift = reference.logsumexp(-1) - norm  # log(p/q) = difference of logits + shift
-    difference = policy - reference
-    probability = (policy - norm[:, None]).exp_()
-    return (probability * difference).sum(-1) + shift, difference.gather(-1, drawn[:, None])[:, 0] + shift
 
 
 @torch.inference_mode()
@@ -256,7 +224,10 @@ def sample_kl(
     found = []
     for rows in together.dealt(torch.arange(len(samples))).split(rows_at_once(policy.device, batch)):
         part = samples[rows].to(policy.device)
-        policy_logits, reference_logits = (token_logits(m, part) for m in (policy, reference))
+        policy_logits, reference_logits = (
+            token_logits(model.get_output_embeddings(), states_before(model, part))
+            for model in (policy, reference)
+        )
         exact, log_ratio = next_token_kl(policy_logits, reference_logits, part.ids[part.mask])
         kinds = [exact, log_ratio, torch.expm1(-log_ratio) + log_ratio]
         row = part.mask.nonzero()[:, 0]

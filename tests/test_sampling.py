@@ -5,6 +5,7 @@ import torch
 from scipy.stats import chi2_contingency, chisquare
 
 from overopt.models import new_reward_model
+from overopt.next_token import log_probs_of
 from overopt.reward import score
 from overopt.sampling import (
     Prompts,
@@ -12,7 +13,6 @@ from overopt.sampling import (
     concatenate,
     decode,
     encode_prompts,
-    log_probs_of,
     sample,
     sample_kl,
     sample_many,

@@ -1,0 +1,84 @@
+"""Log-probabilities and KL of the next token against torch's own, with their gradients."""
+
+import pytest
+import torch
+from torch import nn
+
+from overopt.next_token import ROWS, log_probs_after, log_probs_of, next_token_kl, token_logits
+
+TOKENS, WIDTH, VOCABULARY = 2 * ROWS + 5, 12, 40
+
+
+def draw(*shape, scale=1.0):
+    return scale * torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+def head(bias=False, scale=1.0):
+    made = nn.Linear(WIDTH, VOCABULARY, bias=bias)
+    with torch.no_grad():
+        made.weight.copy_(draw(VOCABULARY, WIDTH, scale=scale))
+    return made
+
+
+@pytest.fixture
+def ids():
+    return torch.randint(VOCABULARY, (TOKENS,), generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("scale", [1.0, 60.0])  # the second has log-probabilities below -500
+@pytest.mark.parametrize("bias", [False, True])  # with a bias it goes through torch
+def test_log_probs_and_their_gradients_are_those_of_torch(ids, scale, bias):
+    model, slope = head(bias, scale), draw(TOKENS)
+    found = []
+    for by_torch in (False, True):
+        hidden = draw(TOKENS, WIDTH).requires_grad_()
+        values = log_probs_of(model(hidden), ids) if by_torch else log_probs_after(model, hidden, ids)
+        gradients = torch.autograd.grad((values * slope).sum(), [hidden, model.weight])
+        found.append((values, *gradients))
+    for ours, theirs in zip(*found, strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-4 * scale)
+    with torch.no_grad():
+        assert torch.allclose(log_probs_after(model, hidden, ids), found[1][0], rtol=1e-4, atol=1e-4)
+
+
+def test_gradients_against_differences(ids):
+    model, few = head(), ids[:6]
+
+    def mean(hidden):
+        return log_probs_after(model, hidden, few).mean()
+
+    hidden, step = draw(6, WIDTH).requires_grad_(), 1e-2
+    slope = torch.autograd.grad(mean(hidden), hidden)[0]
+    for row, column in ((0, 0), (3, 7), (5, 11)):
+        way = torch.zeros_like(hidden)
+        way[row, column] = step
+        with torch.no_grad():
+            difference = mean(hidden + way) - mean(hidden - way)
+        assert float(difference) / (2 * step) == pytest.approx(float(slope[row, column]), abs=2e-4)
+
+
+def test_a_frozen_head_or_frozen_states_get_no_gradient(ids):
+    model, hidden = head(), draw(TOKENS, WIDTH)
+    log_probs_after(model, hidden, ids).sum().backward()
+    assert model.weight.grad is not None
+    model.requires_grad_(False)
+    assert not log_probs_after(model, hidden, ids).requires_grad
+    log_probs_after(model, hidden.requires_grad_(), ids).sum().backward()
+    assert hidden.grad is not None
+
+
+def test_a_second_pass_backward_is_refused(ids):
+    total = log_probs_after(head(), draw(TOKENS, WIDTH), ids).sum()
+    total.backward(retain_graph=True)
+    with pytest.raises(RuntimeError):
+        total.backward()
+
+
+def test_kl_and_log_ratio_against_their_definitions(ids):
+    model, other = head(), head(scale=0.5)
+    with torch.no_grad():
+        policy, reference = (token_logits(each, draw(TOKENS, WIDTH)) for each in (model, other))
+    kl, ratio = next_token_kl(policy, reference, ids)
+    p, q = (torch.distributions.Categorical(logits=logits.double()) for logits in (policy, reference))
+    assert torch.allclose(kl.double(), torch.distributions.kl_divergence(p, q), atol=1e-5)
+    assert torch.allclose(ratio.double(), p.log_prob(ids) - q.log_prob(ids), atol=1e-5)
