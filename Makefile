@@ -34,7 +34,8 @@ setup: .venv/ready
 .venv-bench/ready: requirements.txt benchmarks/requirements.txt
 	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
 	@echo "installing TRL, to measure against, into .venv-bench (a few minutes the first time)"
-	@.venv-bench/bin/python -m pip install -qq --requirement benchmarks/requirements.txt
+	@grep -v '^trl==' requirements.txt > .venv-bench/shared.txt
+	@.venv-bench/bin/python -m pip install -qq --constraint .venv-bench/shared.txt --requirement benchmarks/requirements.txt
 	@touch $@
 
 check: setup

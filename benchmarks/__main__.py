@@ -1,9 +1,15 @@
-"""`python -m benchmarks [CASE ...]`: measure, print a table, renew the rows in latest.json beside this file."""
+"""`python -m benchmarks [CASE ...]`: measure, print a table, renew the rows in latest.json beside this file.
+
+Each case runs in a process of its own: gigabytes that one leaves on the heap slow the small models of the next, by up to
+a third, and what they are measured against has a process of its own too.
+"""
 
 import argparse
 import json
 import os
 import resource
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,24 +35,32 @@ def main() -> None:
     chosen = parser.parse_args().cases or list(CASES)
     if unknown := sorted(set(chosen) - set(CASES)):
         parser.error(f"found {', '.join(unknown)}, expected some of {', '.join(CASES)}")
+    if len(chosen) > 1:
+        for name in chosen:
+            subprocess.run([sys.executable, "-m", "benchmarks", name], check=True)
+    else:
+        measure(chosen[0])
+
+
+def measure(case: str) -> None:
+    """Measure one case here, print its rows and keep them."""
     torch.set_num_threads(1)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     print(f"threads {torch.get_num_threads()}, load {os.getloadavg()[0]:.2f}, cores {os.cpu_count()}")
-    print(f"{'ratio':>6} {'least':>6} {'most':>6} {'target':>6} {'roof':>5} {'load':>5}  what")
-    for name in chosen:
-        found = []
-        for row in CASES[name]():
-            found.append(asdict(row))
-            roof = "" if row.roofline_share is None else f"{row.roofline_share:.2f}"
-            print(
-                f"{row.ratio:6.2f} {row.ratio_min:6.2f} {row.ratio_max:6.2f} {row.target or 0:6.1f} {roof:>5} "
-                f"{os.getloadavg()[0]:5.2f}  {row.name}, against {row.against} ({row.seconds:.3g} s)",
-                flush=True,
-            )
-        keep(name, found)
+    print(f"{'ratio':>6} {'least':>6} {'most':>6} {'target':>6} {'roof':>5} {'load':>5}  what", flush=True)
+    found = []
+    for row in CASES[case]():
+        found.append(asdict(row))
+        roof = "" if row.roofline_share is None else f"{row.roofline_share:.2f}"
+        print(
+            f"{row.ratio:6.2f} {row.ratio_min:6.2f} {row.ratio_max:6.2f} {row.target or 0:6.1f} {roof:>5} "
+            f"{os.getloadavg()[0]:5.2f}  {row.name}, against {row.against} ({row.seconds:.3g} s)",
+            flush=True,
+        )
+    keep(case, found)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"peak memory {peak:.2f} GiB; written to {LATEST}")
+    print(f"peak memory {peak:.2f} GiB; written to {LATEST}", flush=True)
 
 
 def keep(case: str, rows: list[dict[str, object]]) -> None:
