@@ -65,10 +65,8 @@ def say_ends(results: Results) -> str:
         return ""
     ends = judged.sort("step").group_by("record").last()
     near = int(((ends["gold"] - ends["gold_second"]).abs() <= DISAGREE).sum())
-    return (
-        f" Where PPO runs end, the two lie within {DISAGREE:g} SDs of each other in {near} of {ends.height} runs; "
-        "in the others a policy found words that fool one of them."
-    )
+    others = "; in the others one of the two is wrong" if near < ends.height else ""
+    return f" Where PPO runs end, the two lie within {DISAGREE:g} SDs of each other in {near} of {ends.height} runs{others}."
 
 
 def say_by_second(peaks: pl.DataFrame, second: pl.DataFrame | None) -> str:

@@ -16,6 +16,7 @@ from IPython.display import HTML, Markdown
 
 from overopt import altair_page
 from overopt.figures.style import short_number
+from overopt.study import available, load_study
 
 __all__ = [
     "COEFFICIENT_HEADER",
@@ -33,6 +34,7 @@ __all__ = [
     "number",
     "peak_rows",
     "proxy_title",
+    "sample_table",
     "say",
     "short_number",
     "start",
@@ -239,6 +241,10 @@ def commit(record: dict[str, Any]) -> str:
 def about(results: Any, notebook: str) -> Markdown:
     """The box every page ends with: study, seeds, commit, run time, and how to make the page again."""
     record, study = results.record, results.study
+    # the study of a reader is named by a file, whose place is nobody else's business
+    source = (
+        study.name if study.name in available() and load_study(study.name) == study else "YOUR_STUDY.yaml"
+    )
     seeds = record["seeds"]
     seeds = (
         ", ".join(map(str, seeds))
@@ -253,9 +259,9 @@ def about(results: Any, notebook: str) -> Markdown:
         f"{duration(record['seconds'])} of compute on `{record['device']}`; result `{record['key'][:12]}`.",
         "",
         "```bash",
-        f"make report STUDY={study.name}",
+        f"make report STUDY={source}",
         f"papermill notebooks/{notebook}.ipynb out.ipynb \\",
-        f"    -p study {study.name}",
+        f"    -p study {source}",
         "```",
         ":::",
     ]
