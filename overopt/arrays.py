@@ -33,9 +33,8 @@ def as_floats(name: str, values: ArrayLike, axes: tuple[str, ...]) -> np.ndarray
         raise UserError(f"{name}: found an array with {array.ndim} axes, expected {expected}")
     if array.size == 0:
         raise UserError(f"{name}: found no values, expected {expected}")
-    usable = np.abs(array) <= LARGEST  # False for nan
-    if not usable.all():
-        index = np.unravel_index(np.argmin(usable), array.shape)
+    if not (array.min() >= -LARGEST and array.max() <= LARGEST):  # False for nan
+        index = np.unravel_index(np.argmin(np.abs(array) <= LARGEST), array.shape)
         where = ", ".join(f"{axis.rstrip('s')} {i}" for axis, i in zip(axes, index, strict=True))
         raise UserError(
             f"{name}: found {array[index]} at {where} (counted from 0), "

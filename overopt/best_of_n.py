@@ -25,6 +25,9 @@ from scipy.special import gammaln
 
 from overopt.arrays import as_floats
 from overopt.errors import UserError
+from overopt.ranking import ascending
+
+TOGETHER = 32  # ns whose weights over ranks are held at once
 
 
 @dataclass(frozen=True)
@@ -119,26 +122,33 @@ def _values_by_prompt(
     ns: Sequence[int],
 ) -> tuple[Float64[np.ndarray, "ns prompts"], Float64[np.ndarray, "ns prompts"]]:
     """Gold and proxy of the best of n, for every n and prompt."""
-    order = np.argsort(proxy, axis=1)
-    proxy = np.take_along_axis(proxy, order, axis=1)
+    by_rank = np.empty((2, *proxy.shape))  # proxy and gold, the samples of each prompt from low to high proxy
+    for row, scores in enumerate(proxy):
+        order = ascending(scores)
+        by_rank[:, row] = scores[order], gold[row][order]
+    proxy, gold = by_rank
     # Sharing the weights within a tie is the same as sharing the gold: sum_i mean(w) g_i = sum_i w_i mean(g).
     # The second keeps one weight vector for all prompts. The proxy is constant within a tie anyway.
-    gold = _mean_within_ties(proxy, np.take_along_axis(gold, order, axis=1))
+    gold = _mean_within_ties(proxy, gold)
     golds, proxies = np.empty((len(ns), len(gold))), np.empty((len(ns), len(gold)))
-    for row, n in enumerate(ns):
-        weights = _rank_weights(n, gold.shape[1])
-        golds[row] = gold[:, n - 1 :] @ weights
-        proxies[row] = proxy[:, n - 1 :] @ weights
+    for start in range(0, len(ns), TOGETHER):
+        part = slice(start, start + TOGETHER)
+        weights = _rank_weights(ns[part], gold.shape[1])
+        golds[part], proxies[part] = (gold @ weights).T, (proxy @ weights).T
     return golds, proxies
 
 
-def _rank_weights(n: int, samples: int) -> Float64[np.ndarray, " ranks"]:
-    """C(i-1, n-1)/C(N, n), the chance that rank i is the best of n, for the ranks i = n..N that can be."""
-    ranks = np.arange(n, samples + 1, dtype=np.float64)
-    log_weights = gammaln(ranks) - gammaln(ranks - n + 1)  # log C(i-1, n-1), up to a constant
-    # The top rank is the likeliest winner: against it nothing overflows.
-    weights: Float64[np.ndarray, " ranks"] = np.exp(log_weights - log_weights[-1])
-    weights /= weights.sum()  # sum_i C(i-1, n-1) = C(N, n), so that this is the denominator
+def _rank_weights(ns: Sequence[int], samples: int) -> Float64[np.ndarray, "ranks ns"]:
+    """C(i-1, n-1)/C(N, n), the chance that rank i is the best of n, of all ranks i = 1..N; 0 below n."""
+    log_factorials = gammaln(np.arange(1, samples + 1, dtype=np.float64))  # of 0 ... N - 1
+    weights = np.zeros((samples, len(ns)))
+    for column, n in enumerate(ns):
+        # log C(i-1, n-1), up to a constant
+        log_weights = log_factorials[n - 1 :] - log_factorials[: samples - n + 1]
+        # The top rank is the likeliest winner: against it nothing overflows.
+        chances = np.exp(log_weights - log_weights[-1])
+        # sum_i C(i-1, n-1) = C(N, n), so that the sum is the denominator
+        weights[n - 1 :, column] = chances / chances.sum()
     return weights
 
 

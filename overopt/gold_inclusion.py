@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float64
 from numpy.typing import ArrayLike
 
 from overopt.arrays import as_floats
+from overopt.ranking import ascending
 
 
 def inclusion_chance(proxy: ArrayLike, exact: int) -> Float64[np.ndarray, "prompts samples"]:
@@ -27,7 +28,7 @@ def inclusion_chance(proxy: ArrayLike, exact: int) -> Float64[np.ndarray, "promp
     if exact < 1:
         raise ValueError(f"exact: found {exact}, expected at least 1")
     scores = as_floats("proxy", proxy, ("prompts", "samples"))
-    order = np.argsort(-scores, axis=1)
+    order = np.stack([ascending(row) for row in -scores])
     ordered = np.take_along_axis(scores, order, axis=1)
     first = np.ones(scores.shape, dtype=bool)
     first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
