@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import GPT2LMHeadModel, PreTrainedModel
 from transformers.activations import ACT2FN
-from transformers.pytorch_utils import Conv1D
 
+from overopt.final_states import plain_gpt2
 from overopt.packing import rows_at_once
 from overopt.products import Product, reading
 
@@ -42,9 +42,8 @@ def decoder(model: PreTrainedModel, limit: int) -> Decoder:
     """The fastest decoder for `model` that reads at most `limit` tokens after the prompt."""
     if isinstance(model, GPT2LMHeadModel):
         config = model.config
-        rare = (config.scale_attn_by_inverse_layer_idx, config.reorder_and_upcast_attn)
-        plain = type(model.transformer.h[0].attn.c_attn) is Conv1D  # without adapters
-        if plain and config.scale_attn_weights and not any(rare):
+        usual = config.scale_attn_weights and not config.scale_attn_by_inverse_layer_idx
+        if usual and plain_gpt2(model.transformer):
             return GPT2Decoder(model, limit)
     return TransformersDecoder(model)
 

@@ -10,6 +10,8 @@ slower.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,13 +36,12 @@ _ATTENTION = "overopt_packed"
 class Layout:
     """Which cells of a table of rows hold tokens: rows start in column 0; cells are counted row after row.
 
-    where: the cell that each token is taken from; last: the last token of each row; source: the token of each cell, where
-    several cells may have the same one (of padding, any), None where none have.
+    where: the cell that each token is taken from; source: the token of each cell, where several cells may have the same
+    one (of padding, any), None where none have.
     """
 
     inside: Bool[Tensor, "rows columns"]
     where: Int[Tensor, " tokens"]
-    last: Int[Tensor, " rows"]
     source: Int[Tensor, " cells"] | None = None
 
     @staticmethod
@@ -48,7 +49,7 @@ class Layout:
         """Rows of these lengths."""
         columns = torch.arange(int(lengths.max()), device=lengths.device)
         inside = columns < lengths[:, None]
-        return Layout(inside, inside.flatten().nonzero()[:, 0], lengths.cumsum(0) - 1)
+        return Layout(inside, inside.flatten().nonzero()[:, 0])
 
     @staticmethod
     def sharing(ids: Int[Tensor, "rows columns"], lengths: Int[Tensor, " rows"]) -> "Layout":
@@ -62,8 +63,17 @@ class Layout:
         where = (inside & (holder == row)).flatten().nonzero()[:, 0]
         token = where.new_zeros(inside.numel())
         token[where] = torch.arange(len(where), device=ids.device)
-        source = token[holder * ids.shape[1] + columns]
-        return Layout(inside, where, source[row[:, 0], lengths - 1], source.flatten())
+        return Layout(inside, where, token[holder * ids.shape[1] + columns].flatten())
+
+    @property
+    def last(self) -> Bool[Tensor, "rows columns"]:
+        """The cell of each row that holds its last token."""
+        return self.inside & ~F.pad(self.inside[:, 1:], (0, 1))
+
+    def tokens(self, cells: Bool[Tensor, "rows columns"]) -> Int[Tensor, " cells"]:
+        """The tokens in these cells, which hold some, row after row."""
+        source = self.inside.flatten().cumsum(0) - 1 if self.source is None else self.source
+        return source[cells.flatten()]
 
     def pack(self, table: Tensor) -> Tensor:
         """[rows, columns, ...] to [tokens, ...]."""
@@ -125,23 +135,33 @@ def hidden_states(
     model: PreTrainedModel, ids: Int[Tensor, "rows columns"], layout: Layout
 ) -> Float[Tensor, "tokens width"]:
     """The last layer of a causal model at every token, row after row. Gradients are kept."""
-    tokens = len(layout.where)
+    tokens, positions = packed_inputs(ids, layout)
+    with packed_reading(model):
+        output = model.base_model(input_ids=tokens, position_ids=positions, use_cache=False, layout=layout)
+    return output.last_hidden_state[0, : len(layout.where)]
+
+
+def packed_inputs(
+    ids: Int[Tensor, "rows columns"], layout: Layout
+) -> tuple[Int[Tensor, "one packed"], Int[Tensor, "one packed"]]:
+    """Tokens end to end and their positions, as a batch of one row; the last few tokens may be spare."""
     compiled = ids.device.type == "cpu" and torch.is_autocast_enabled("cpu")
-    spare = -tokens % SHAPES if compiled else 0
+    spare = -len(layout.where) % SHAPES if compiled else 0
     positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+    tokens, positions = (F.pad(layout.pack(table), (0, spare))[None] for table in (ids, positions))
+    return tokens, positions
+
+
+@contextmanager
+def packed_reading(model: PreTrainedModel) -> Iterator[None]:
+    """In this block attention knows rows that stand end to end, by the keyword `layout` of a forward pass."""
     config = model.config
     before, config._attn_implementation = config._attn_implementation, _ATTENTION
     try:
         with reading(model):
-            output = model.base_model(
-                input_ids=F.pad(layout.pack(ids), (0, spare))[None],
-                position_ids=F.pad(layout.pack(positions), (0, spare))[None],
-                use_cache=False,
-                layout=layout,
-            )
+            yield
     finally:
         config._attn_implementation = before
-    return output.last_hidden_state[0, :tokens]
 
 
 def rows_at_once(device: torch.device, batch: int) -> int:

@@ -13,7 +13,8 @@ from transformers import PreTrainedModel
 
 from overopt import together
 from overopt.files import read_json, write_json
-from overopt.packing import Layout, common_starts, hidden_states, rows_at_once
+from overopt.final_states import states_of
+from overopt.packing import Layout, common_starts, rows_at_once
 from overopt.sampling import Samples, pad_rows
 
 Rows = list[list[int]]  # token ids of texts, BOS first
@@ -26,7 +27,7 @@ def score_rows(
     model: PreTrainedModel, ids: Int[Tensor, "batch length"], layout: Layout
 ) -> Float[Tensor, " batch"]:
     """The model's scalar at the last token of each row; rows start at column 0. Gradients are kept."""
-    return model.score(hidden_states(model, ids, layout)[layout.last])[:, 0].float()
+    return model.score(states_of(model, ids, layout, layout.last))[:, 0].float()
 
 
 @torch.inference_mode()

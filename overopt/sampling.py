@@ -23,8 +23,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from overopt import together
 from overopt.decoding import Decoder, decoder
 from overopt.drawing import draw_tokens
+from overopt.final_states import states_of
 from overopt.next_token import log_probs_after, next_token_kl, token_logits
-from overopt.packing import Layout, hidden_states, rows_at_once
+from overopt.packing import Layout, rows_at_once
 
 
 @dataclass(frozen=True)
@@ -199,10 +200,11 @@ def states_before(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "to
     """Hidden state before each completion token, row after row, in the order of `samples.ids[samples.mask]`."""
     ids, lengths = samples.shifted_left()
     layout = Layout.of(lengths - 1)  # after the last token there is nothing to predict
-    columns = layout.inside.shape[1]
-    hidden = hidden_states(model, ids[:, :columns], layout)
+    columns = torch.arange(layout.inside.shape[1], device=ids.device)
     last_of_prompt = samples.prompts.mask.sum(-1, keepdim=True) - 1
-    return hidden[layout.pack(torch.arange(columns, device=ids.device) >= last_of_prompt)]
+    return states_of(
+        model, ids[:, : len(columns)], layout, layout.inside & (columns >= last_of_prompt)
+    )
 
 
 def token_log_probs(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "batch completion"]:

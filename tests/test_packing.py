@@ -52,9 +52,10 @@ def test_what_rows_begin_with_is_kept_once():
     assert len(layout.where) == lengths.sum() - 3
     tokens = layout.pack(ids)
     assert torch.equal(layout.spread(tokens)[layout.inside], ids[layout.inside])
-    assert tokens[layout.last].tolist() == [ids[k, n - 1].item() for k, n in enumerate(lengths)]
+    assert tokens[layout.tokens(layout.last)].tolist() == [ids[k, n - 1].item() for k, n in enumerate(lengths)]
     same = torch.ones(4, 3, dtype=torch.int64)  # one row four times over
-    assert Layout.sharing(same, torch.tensor([3, 3, 2, 3])).last.tolist() == [2, 2, 1, 3]
+    alike = Layout.sharing(same, torch.tensor([3, 3, 2, 3]))
+    assert alike.tokens(alike.last).tolist() == [2, 2, 1, 3]
 
 
 @pytest.mark.parametrize("columns", [9, 81])  # both kinds of attention
@@ -65,7 +66,7 @@ def test_sharing_changes_nothing(name, columns, sharpen):
         model = sharpen(AutoModelForCausalLM.from_config(CONFIGS[name]))
     ids, lengths = begun_alike(columns)
     layouts = Layout.of(lengths), Layout.sharing(ids, lengths)
-    ends = [hidden_states(model, ids, layout)[layout.last] for layout in layouts]
+    ends = [hidden_states(model, ids, layout)[layout.tokens(layout.last)] for layout in layouts]
     torch.testing.assert_close(ends[0], ends[1], atol=1e-5, rtol=1e-5)
     weight = next(model.base_model.parameters())
     slopes = [torch.autograd.grad(end.square().sum(), weight)[0] for end in ends]
