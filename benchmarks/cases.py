@@ -43,13 +43,29 @@ def completions(start: Prompts, draw: torch.Generator) -> Samples:
     return Samples(start, ids, mask)
 
 
-def products(shape: Shape, tokens: int, predicted: int) -> Work:
-    """The matrix products of a forward pass over `tokens` tokens, of which `predicted` get logits."""
-    width = shape.width
-    block = [(width, 3 * width), (width, width), (width, 4 * width), (4 * width, width)] * shape.layers
-    pairs = [(torch.rand(tokens, left), torch.rand(left, right)) for left, right in block]
-    if predicted:
-        pairs.append((torch.rand(predicted, width), torch.rand(width, VOCABULARY)))
+def block_sizes(width: int, tokens: int, asked: int) -> list[tuple[int, int, int]]:
+    """Rows, inputs and outputs of one block's products: keys and values of all tokens, all else of those asked for."""
+    return [
+        (tokens, width, 2 * width),
+        *[(asked, width, width)] * 2,
+        (asked, width, 4 * width),
+        (asked, 4 * width, width),
+    ]
+
+
+def pass_sizes(shape: Shape, tokens: int, asked: int, logits: int) -> list[tuple[int, int, int]]:
+    """Products of a forward pass over `tokens` tokens, of which `asked` are read off and `logits` get logits."""
+    whole = block_sizes(shape.width, tokens, tokens) * (shape.layers - 1)
+    head = [(logits, shape.width, VOCABULARY)] if logits else []
+    return whole + block_sizes(shape.width, tokens, asked) + head
+
+
+def products(shape: Shape, tokens: int, asked: int, logits: int) -> Work:
+    """The matrix products of a forward pass, see `pass_sizes`, and nothing else."""
+    pairs = [
+        (torch.rand(rows, left), torch.rand(left, right))
+        for rows, left, right in pass_sizes(shape, tokens, asked, logits)
+    ]
 
     def run() -> None:
         for left, right in pairs:
@@ -69,7 +85,7 @@ def sampling() -> Iterator[Ratio]:
 def _sampling(name: str, batch: int, target: float) -> Ratio:
     shape, start, uniforms = SIZES[name], prompts(batch), torch.rand(batch, COMPLETION)
     model = language_model(shape)
-    first, step = products(shape, batch * PROMPT, batch), products(shape, batch, batch)
+    first, step = products(shape, batch * PROMPT, batch, batch), products(shape, batch, batch, batch)
 
     def theirs() -> object:
         return model.generate(
@@ -126,7 +142,7 @@ def _scoring(name: str, each: int, rows: int = 2048) -> Ratio:
         lambda: score(model, samples),
         theirs,
         target=1.5,
-        roofline=products(SIZES[name], int(samples.mask.sum()) + rows // each * PROMPT, 0),
+        roofline=products(SIZES[name], int(samples.mask.sum()) + rows // each * PROMPT, rows, 0),
         rounds=3,
     )
 
@@ -172,7 +188,7 @@ def best_of_n() -> Iterator[Ratio]:
 def _best_of_draws(
     proxy: np.ndarray, gold: np.ndarray, n: int, bests: np.ndarray, rng: np.random.Generator
 ) -> None:
-    """Fill `bests` [repeats, prompts] with the gold score of the best by proxy of `n` samples drawn anew, prompt by prompt."""
+    """Fill `bests` [repeats, prompts] with the gold score of the best by proxy of `n` samples that are drawn anew."""
     for prompt in range(len(gold)):
         chosen = rng.integers(gold.shape[1], size=(len(bests), n), dtype=np.uint32)
         best = proxy[prompt][chosen].argmax(1)

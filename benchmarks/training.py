@@ -13,9 +13,9 @@ from benchmarks.cases import (
     EOS,
     PROMPT,
     SIZES,
-    VOCABULARY,
     completions,
     language_model,
+    pass_sizes,
     products,
     prompts,
 )
@@ -44,14 +44,11 @@ def hand_over(folder: Path, rows: dict[str, list], numbers: dict[str, int]) -> N
     (folder / "given.json").write_text(json.dumps({"rows": rows, "numbers": numbers}))
 
 
-def training_products(shape: Shape, tokens: int, predicted: int, dtype: torch.dtype) -> Work:
-    """The matrix products of a forward and a backward pass over `tokens` tokens, of which `predicted` get logits."""
-    width = shape.width
-    block = [(tokens, width, out) for out in (3 * width, width, 4 * width)] + [(tokens, 4 * width, width)]
-    sizes = block * shape.layers + ([(predicted, width, VOCABULARY)] if predicted else [])
+def training_products(shape: Shape, tokens: int, asked: int, logits: int, dtype: torch.dtype) -> Work:
+    """The matrix products of a forward and a backward pass, see `pass_sizes`, and nothing else."""
     pairs = [
         (torch.rand(rows, left, dtype=dtype), torch.rand(left, right, dtype=dtype))
-        for rows, left, right in sizes
+        for rows, left, right in pass_sizes(shape, tokens, asked, logits)
     ]
 
     def run() -> None:
@@ -127,15 +124,15 @@ def _ppo_products(policy: Shape, small: Shape, batch: int, length: float, limit:
     """Sample, score, values and, for a quarter of the batch, the reference; then steps on policy and values."""
     tokens = round(batch * length)  # of completions
     read = tokens + batch * (PROMPT - 1)  # the last token predicts nothing
-    step = products(policy, tokens // limit, tokens // limit)
+    step = products(policy, tokens // limit, tokens // limit, tokens // limit)
     passes = [
-        products(policy, batch * PROMPT, batch),
+        products(policy, batch * PROMPT, batch, batch),
         *[step] * (limit - 1),
-        products(small, read + batch, 0),
-        products(small, read, 0),
-        products(policy, read // 4, tokens // 4),
-        training_products(policy, read, tokens, torch.float32),
-        training_products(small, read, 0, torch.float32),
+        products(small, read + batch, batch, 0),
+        products(small, read, tokens, 0),
+        products(policy, read // 4, tokens // 4, tokens // 4),
+        training_products(policy, read, tokens, tokens, torch.float32),
+        training_products(small, read, tokens, 0, torch.float32),
     ]
     return lambda: [run() for run in passes]
 
@@ -169,9 +166,12 @@ def _proxies(name: str, shape: Shape, target: float, rounds: int) -> Ratio:
         return [row[inside].tolist() for row, inside in zip(*side.sequence(), strict=True)]
 
     steps = PAIRS // PAIRS_A_STEP
-    tokens = sum(int(side.mask.sum()) + PAIRS * PROMPT for side in sides) // steps
+    tokens = (
+        sum(int(side.mask.sum()) for side in sides) + PAIRS * PROMPT
+    ) // steps  # a pair shares its prompt
     precisions = [torch.float32] + [torch.bfloat16] * has_bfloat16(model.device)
-    step = min((training_products(shape, tokens, 0, dtype) for dtype in precisions), key=seconds)
+    asked = 2 * PAIRS_A_STEP
+    step = min((training_products(shape, tokens, asked, 0, dtype) for dtype in precisions), key=seconds)
     with TemporaryDirectory() as made:
         folder = Path(made)
         model.save_pretrained(folder / "reward")

@@ -7,11 +7,11 @@ in full.
 """
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 from transformers import GPT2Model, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
@@ -25,7 +25,7 @@ def states_of(
     wanted: Bool[Tensor, "rows columns"],
 ) -> Float[Tensor, "wanted width"]:
     """The last layer of a causal model at the `wanted` cells, some in every row, row after row. Gradients are kept."""
-    body = model.base_model
+    body: Any = model.base_model
     if not _last_block_can_be_cut(body):
         return hidden_states(model, ids, layout)[layout.tokens(wanted)]
     tokens, positions = packed_inputs(ids, layout)
@@ -36,7 +36,7 @@ def states_of(
         return body.ln_f(_last_block(body.h[-1], hidden[0], layout, wanted))
 
 
-def plain_gpt2(body: nn.Module) -> bool:
+def plain_gpt2(body: Any) -> bool:
     """Whether `body` is a GPT-2 decoder whose attention has no adapters and nothing rare."""
     return (
         isinstance(body, GPT2Model)
@@ -46,7 +46,7 @@ def plain_gpt2(body: nn.Module) -> bool:
     )
 
 
-def _last_block_can_be_cut(body: nn.Module) -> bool:
+def _last_block_can_be_cut(body: Any) -> bool:
     if not plain_gpt2(body):
         return False
     config = body.config
@@ -55,7 +55,7 @@ def _last_block_can_be_cut(body: nn.Module) -> bool:
 
 
 def _last_block(
-    block: nn.Module, hidden: Float[Tensor, "packed width"], layout: Layout, wanted: Tensor
+    block: Any, hidden: Float[Tensor, "packed width"], layout: Layout, wanted: Tensor
 ) -> Float[Tensor, "wanted width"]:
     """What the block makes of the wanted tokens; `hidden` may end in a few spare ones."""
     chosen, attention, width = layout.tokens(wanted), block.attn, hidden.shape[1]
@@ -81,9 +81,17 @@ def _attention(
     scale: float,
 ) -> Float[Tensor, "wanted width"]:
     """What each wanted token takes from the columns of its row up to its own."""
+    own = wanted.nonzero()[:, 1, None]
+    columns = torch.arange(wanted.shape[1], device=wanted.device)
+    query = query * scale
+    if len(query) == len(
+        wanted
+    ):  # one a row: sums over a table, where products of vectors are several times slower
+        scores = (query[:, None] * key).sum(-1)  # [rows, columns, heads]
+        shares = scores.masked_fill((columns > own)[..., None], -math.inf).softmax(1)
+        return (shares[..., None] * value).sum(1).flatten(1)
     rows = Layout.of(wanted.sum(1))  # of the wanted tokens alone
-    own = rows.spread(wanted.nonzero()[:, 1])  # column of each, [rows, most wanted]
-    unseen = torch.arange(wanted.shape[1], device=wanted.device) > own[..., None]
-    scores = rows.spread(query * scale).transpose(1, 2) @ key.permute(0, 2, 3, 1)
+    unseen = columns > rows.spread(own)  # [rows, most wanted, columns]
+    scores = rows.spread(query).transpose(1, 2) @ key.permute(0, 2, 3, 1)
     shares = scores.masked_fill(unseen[:, None], -math.inf).softmax(-1)  # [rows, heads, most wanted, columns]
     return rows.pack((shares @ value.transpose(1, 2)).transpose(1, 2)).flatten(1)

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from overopt.files import read_json, write_json
-from overopt.models import load_reward_model, load_tokenizer
+from overopt.models import load_reward_model, load_tokenizer, token_ids
 from overopt.reward import Rows, score_all
 from overopt.sampling import Samples
 
@@ -31,7 +31,7 @@ def translate(
     """Token rows of one tokenizer in the tokens of another, cut at `limit`; EOS stays where there is one."""
     texts = source.batch_decode(rows, skip_special_tokens=True)
     translated = []
-    for row, tokens in zip(rows, target(texts, add_special_tokens=False)["input_ids"], strict=True):
+    for row, tokens in zip(rows, token_ids(target, texts), strict=True):
         end = [target.eos_token_id] if row[-1] == source.eos_token_id else []
         translated.append([target.bos_token_id, *tokens, *end][:limit])
     return translated

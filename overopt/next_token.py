@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from overopt.precision import has_bfloat16
 from overopt.products import linear, usable
 
 ROWS = 128  # tokens whose logits stay in the processor's cache while they are turned into probabilities
@@ -19,7 +20,7 @@ def token_logits(
     head: nn.Module, hidden: Float[Tensor, "tokens width"]
 ) -> Float[Tensor, "tokens vocabulary"]:
     """Logits of the next token after each hidden state."""
-    if not torch.is_grad_enabled() and _plain(head, hidden):
+    if not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu") and _plain(head, hidden):
         return linear(hidden, head.weight)
     return head(hidden).float()
 
@@ -27,11 +28,17 @@ def token_logits(
 def log_probs_after(
     head: nn.Module, hidden: Float[Tensor, "tokens width"], ids: Int[Tensor, " tokens"]
 ) -> Float[Tensor, " tokens"]:
-    """Log-probability of each token after its hidden state, nats. Gradients are kept."""
-    if not _plain(head, hidden):
+    """Log-probability of each token after its hidden state, nats. Gradients are kept.
+
+    They are multiplied in bfloat16 where the processor has it; the log-probabilities themselves only in mixed precision.
+    """
+    mixed = torch.is_autocast_enabled("cpu")
+    if not _plain(head, hidden if not mixed else hidden.float()):
         return log_probs_of(head(hidden).float(), ids)
     if torch.is_grad_enabled():
-        return _LogProbs.apply(hidden, head.weight, ids)
+        reads = torch.bfloat16 if mixed else torch.float32
+        learns = torch.bfloat16 if has_bfloat16(hidden.device) else torch.float32
+        return _LogProbs.apply(hidden, head.weight, ids, reads, learns)
     parts = zip(hidden.split(ROWS), ids.split(ROWS), strict=True)
     return torch.cat([log_probs_of(linear(inputs, head.weight), token) for inputs, token in parts])
 
@@ -44,17 +51,25 @@ def log_probs_of(
 
 
 def next_token_kl(
-    policy: Float[Tensor, "tokens vocabulary"],
-    reference: Float[Tensor, "tokens vocabulary"],
+    policy: tuple[nn.Module, Float[Tensor, "tokens width"]],
+    reference: tuple[nn.Module, Float[Tensor, "tokens other"]],
     drawn: Int[Tensor, " tokens"],
 ) -> tuple[Float[Tensor, " tokens"], Float[Tensor, " tokens"]]:
-    """KL(policy || reference) of the next token, and the log-ratio of the token that was drawn, nats, from logits.
+    """KL(policy || reference) of the next token, and the log-ratio of the token that was drawn, nats.
 
-    The KL summed over a sample's tokens and averaged over samples of the policy is an unbiased estimate of the
-    KL between the two distributions over completions, with less variance than log-ratios (Rao-Blackwell).
+    Of policy and reference, head and hidden states. The KL summed over a sample's tokens and averaged over samples of the
+    policy is an unbiased estimate of the KL between the two distributions over completions, with less variance than
+    log-ratios (Rao-Blackwell).
     """
-    log_ratio = policy.log_softmax(-1) - reference.log_softmax(-1)
-    return (policy.softmax(-1) * log_ratio).sum(-1), log_ratio.gather(-1, drawn[:, None])[:, 0]
+    kls, log_ratios = [], []
+    for hidden, other, token in zip(
+        policy[1].split(ROWS), reference[1].split(ROWS), drawn.split(ROWS), strict=True
+    ):
+        log_probs = token_logits(policy[0], hidden).log_softmax(-1)
+        log_ratio = log_probs - token_logits(reference[0], other).log_softmax(-1)
+        kls.append((log_probs.exp() * log_ratio).sum(-1))
+        log_ratios.append(log_ratio.gather(-1, token[:, None])[:, 0])
+    return torch.cat(kls), torch.cat(log_ratios)
 
 
 def _plain(head: nn.Module, hidden: Tensor) -> TypeGuard[nn.Linear]:
@@ -64,34 +79,46 @@ def _plain(head: nn.Module, hidden: Tensor) -> TypeGuard[nn.Linear]:
         and head.bias is None
         and usable(head.weight)
         and hidden.dtype == torch.float32
-        and not torch.is_autocast_enabled("cpu")
     )
 
 
 class _LogProbs(torch.autograd.Function):
-    """Log-softmax of `hidden @ weight.T` at `ids`. Its gradient by a logit is 1 (at `ids`) less the probability."""
+    """Log-softmax of `hidden @ weight.T` at `ids`. Its gradient by a logit is 1 (at `ids`) less the probability.
+
+    reads, learns: precision of the products forward and backward, and of the probabilities kept in between.
+    """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, ids: Tensor) -> Tensor:
-        shares = hidden.new_empty(len(hidden), len(weight))  # probabilities, times `total` of their row
-        total, found = hidden.new_empty(len(hidden), 1), hidden.new_empty(len(hidden), 1)
-        for inputs, token, share, sums, out in zip(
-            *(table.split(ROWS) for table in (hidden, ids, shares, total, found)), strict=True
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, ids: Tensor, reads: torch.dtype, learns: torch.dtype
+    ) -> Tensor:
+        kept = hidden.new_empty(
+            len(hidden), len(weight), dtype=learns
+        )  # probabilities, times `total` of their row
+        total, found = (torch.empty(len(hidden), 1) for _ in range(2))
+        inputs, matrix = hidden.to(reads), weight.to(reads)
+        for part, token, share, sums, out in zip(
+            *(table.split(ROWS) for table in (inputs, ids, kept, total, found)), strict=True
         ):
-            share.copy_(linear(inputs, weight))
-            picked, top = share.gather(-1, token[:, None]), share.amax(-1, keepdim=True)
-            torch.sum(share.sub_(top).exp_(), -1, keepdim=True, out=sums)
+            logits = linear(part, matrix).float()
+            picked, top = logits.gather(-1, token[:, None]), logits.amax(-1, keepdim=True)
+            torch.sum(logits.sub_(top).exp_(), -1, keepdim=True, out=sums)
             torch.sub(picked - top, sums.log(), out=out)
-        ctx.save_for_backward(hidden, weight, ids, shares, total)
+            share.copy_(logits)
+        ctx.save_for_backward(hidden, weight, ids, kept, total, found)
         return found[:, 0]
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        hidden, weight, ids, shares, total = ctx.saved_tensors
-        by_logit = shares.mul_(
-            -slope[:, None] / total
-        )  # in place: a second pass backward is refused by torch
-        by_logit[torch.arange(len(ids)), ids] += slope
-        by_hidden = linear(by_logit, weight.T) if ctx.needs_input_grad[0] else None
-        by_weight = (hidden.T @ by_logit).T if ctx.needs_input_grad[1] else None
-        return by_hidden, by_weight, None
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
+        hidden, weight, ids, kept, total, found = ctx.saved_tensors
+        # in place: a second pass backward is refused by torch
+        by_logit = kept.mul_((-slope[:, None] / total).to(kept.dtype))
+        by_logit[torch.arange(len(ids)), ids] = (-slope * found[:, 0].expm1()).to(kept.dtype)
+        by_hidden = by_weight = None
+        if ctx.needs_input_grad[0]:
+            matrix = weight.to(kept.dtype)
+            by_hidden = linear(by_logit, matrix.T) if kept.dtype == torch.float32 else by_logit @ matrix
+            by_hidden = by_hidden.to(hidden.dtype)
+        if ctx.needs_input_grad[1]:
+            by_weight = (hidden.to(kept.dtype).T @ by_logit).T.to(weight.dtype)
+        return by_hidden, by_weight, None, None, None

@@ -4,6 +4,8 @@ NumPy sorts numbers of 16 bits by counting. A float's bits, its sign turned abou
 bits, then stably by those before, scores stand in order.
 """
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float64, Int64, UInt32, UInt64
 
@@ -27,6 +29,6 @@ def _keys(
     with np.errstate(over="ignore"):
         short = scores.astype(np.float32)
     floats = (short if np.array_equal(short, scores) else scores) + 0.0  # of -0.0 and 0.0, equal, one is left
-    bits = floats.view(np.uint32 if floats.itemsize == 4 else np.uint64)
+    bits: Any = floats.view(np.uint32 if floats.itemsize == 4 else np.uint64)
     sign = bits.dtype.type(1 << (8 * bits.itemsize - 1))
     return np.where(bits & sign, ~bits, bits | sign)

@@ -37,9 +37,9 @@ def score(model: PreTrainedModel, samples: Samples, *, batch: int = 512) -> Floa
 
 
 def score_lists(model: PreTrainedModel, rows: Rows) -> Float[Tensor, " rows"]:
-    """Raw scores of token rows, gradients kept."""
+    """Raw scores of token rows, gradients kept. What a row begins with as the one before it does is read once."""
     ids, lengths = (part.to(model.device) for part in _table(rows))
-    return score_rows(model, ids, Layout.of(lengths))
+    return score_rows(model, ids, Layout.sharing(ids, lengths))
 
 
 @torch.inference_mode()

@@ -24,7 +24,8 @@ from overopt import together
 from overopt.decoding import Decoder, decoder
 from overopt.drawing import draw_tokens
 from overopt.final_states import states_of
-from overopt.next_token import log_probs_after, next_token_kl, token_logits
+from overopt.models import token_ids
+from overopt.next_token import log_probs_after, next_token_kl
 from overopt.packing import Layout, rows_at_once
 
 
@@ -121,7 +122,7 @@ class Samples:
 
 def encode_prompts(texts: list[str], tokenizer: PreTrainedTokenizerFast) -> Prompts:
     """BOS and the tokens of each text, padded on the left to the longest."""
-    rows = [[tokenizer.bos_token_id, *row] for row in tokenizer(texts, add_special_tokens=False)["input_ids"]]
+    rows = [[tokenizer.bos_token_id, *row] for row in token_ids(tokenizer, texts)]
     ids = pad_rows(rows, tokenizer.pad_token_id, left=True)
     longest = ids.shape[1]
     mask = torch.tensor([[k >= longest - len(row) for k in range(longest)] for row in rows])
@@ -202,9 +203,7 @@ def states_before(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "to
     layout = Layout.of(lengths - 1)  # after the last token there is nothing to predict
     columns = torch.arange(layout.inside.shape[1], device=ids.device)
     last_of_prompt = samples.prompts.mask.sum(-1, keepdim=True) - 1
-    return states_of(
-        model, ids[:, : len(columns)], layout, layout.inside & (columns >= last_of_prompt)
-    )
+    return states_of(model, ids[:, : len(columns)], layout, layout.inside & (columns >= last_of_prompt))
 
 
 def token_log_probs(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "batch completion"]:
@@ -226,11 +225,10 @@ def sample_kl(
     found = []
     for rows in together.dealt(torch.arange(len(samples))).split(rows_at_once(policy.device, batch)):
         part = samples[rows].to(policy.device)
-        policy_logits, reference_logits = (
-            token_logits(model.get_output_embeddings(), states_before(model, part))
-            for model in (policy, reference)
+        of_policy, of_reference = (
+            (model.get_output_embeddings(), states_before(model, part)) for model in (policy, reference)
         )
-        exact, log_ratio = next_token_kl(policy_logits, reference_logits, part.ids[part.mask])
+        exact, log_ratio = next_token_kl(of_policy, of_reference, part.ids[part.mask])
         kinds = [exact, log_ratio, torch.expm1(-log_ratio) + log_ratio]
         row = part.mask.nonzero()[:, 0]
         sums = torch.zeros(len(part), 3, device=policy.device).index_add_(0, row, torch.stack(kinds, -1))

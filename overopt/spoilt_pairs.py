@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from overopt.data import openings
 from overopt.job import Job
+from overopt.models import token_ids
 from overopt.reward import Rows
 from overopt.seeding import derive
 from overopt.spoil import SPOILT_KINDS, spoil
@@ -91,4 +92,4 @@ def cut_rows(job: Job, tokenizer: PreTrainedTokenizerFast, sentences: list[str])
 def prompt_lengths(job: Job, tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[int]:
     """Tokens of each sentence's prompt, BOS included."""
     prompts = [" ".join(text.split()[: job.spec["prompt_words"]]) for text in sentences]
-    return [1 + len(row) for row in tokenizer(prompts, add_special_tokens=False)["input_ids"]]
+    return [1 + len(row) for row in token_ids(tokenizer, prompts)]

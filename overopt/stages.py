@@ -22,6 +22,7 @@ from overopt.models import (
     load_language_model,
     load_tokenizer,
     new_language_model,
+    token_ids,
     train_tokenizer,
 )
 from overopt.precision import frozen_dtype
@@ -186,7 +187,7 @@ def encode_sentences(texts: list[str], tokenizer: PreTrainedTokenizerFast, limit
     rows = []
     for start in range(0, len(texts), ENCODED_AT_ONCE):
         part = texts[start : start + ENCODED_AT_ONCE]
-        for row in tokenizer(part, add_special_tokens=False)["input_ids"]:
+        for row in token_ids(tokenizer, part):
             rows.append([tokenizer.bos_token_id, *row, tokenizer.eos_token_id][:limit])
     return rows
 
@@ -212,7 +213,7 @@ def prompt_table(job: Job, split: str, count: int) -> pl.DataFrame:
 
 def short_prompts(job: Job, tokenizer: PreTrainedTokenizerFast, table: pl.DataFrame) -> pl.DataFrame:
     """The rows whose prompt has at most the spec's `prompt_tokens` tokens, BOS included."""
-    tokens = tokenizer(table["prompt"].to_list(), add_special_tokens=False)["input_ids"]
+    tokens = token_ids(tokenizer, table["prompt"].to_list())
     return table.filter(pl.Series([len(row) < job.spec["prompt_tokens"] for row in tokens], dtype=pl.Boolean))
 
 

@@ -13,6 +13,7 @@ from overopt.models import (
     load_tokenizer,
     new_language_model,
     new_reward_model,
+    token_ids,
     train_tokenizer,
 )
 
@@ -42,6 +43,14 @@ def test_the_size_of_a_shape_is_what_is_counted(tokenizer, numbers):
     )
     reward_model = new_reward_model(model, seed=0)
     assert count_parameters(reward_model) == shape(*numbers).parameters + width
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(texts, min_size=1, max_size=4))
+def test_tokens_are_those_that_the_tokenizer_gives_when_called(tokenizer, some):
+    tokenizer(["short", "a good deal longer"], padding=True, truncation=True, max_length=3)
+    found = token_ids(tokenizer, some)
+    assert found == tokenizer(some, add_special_tokens=False)["input_ids"]
 
 
 def test_same_seed_same_weights_and_global_random_state_untouched(tokenizer):

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from overopt.next_token import ROWS, log_probs_after, log_probs_of, next_token_kl, token_logits
+from overopt import next_token
+from overopt.next_token import ROWS, log_probs_after, log_probs_of, next_token_kl
 
 TOKENS, WIDTH, VOCABULARY = 2 * ROWS + 5, 12, 40
 
@@ -25,23 +26,70 @@ def ids():
     return torch.randint(VOCABULARY, (TOKENS,), generator=torch.Generator().manual_seed(0))
 
 
+@pytest.fixture
+def exact(monkeypatch):
+    """Gradients in float32 on processors that have bfloat16, too."""
+    monkeypatch.setattr(next_token, "has_bfloat16", lambda device: False)
+
+
+def gradients(model, ids, slope, log_probs):
+    """Log-probabilities by `log_probs`, and the gradients of their sum times `slope`."""
+    hidden = draw(TOKENS, WIDTH).requires_grad_()
+    values = log_probs(model, hidden, ids)
+    return values, *torch.autograd.grad((values * slope).sum(), [hidden, model.weight])
+
+
+def by_torch(model, hidden, ids):
+    return log_probs_of(model(hidden), ids)
+
+
 @pytest.mark.parametrize("scale", [1.0, 60.0])  # the second has log-probabilities below -500
 @pytest.mark.parametrize("bias", [False, True])  # with a bias it goes through torch
-def test_log_probs_and_their_gradients_are_those_of_torch(ids, scale, bias):
+def test_log_probs_and_their_gradients_are_those_of_torch(ids, scale, bias, exact):
     model, slope = head(bias, scale), draw(TOKENS)
-    found = []
-    for by_torch in (False, True):
-        hidden = draw(TOKENS, WIDTH).requires_grad_()
-        values = log_probs_of(model(hidden), ids) if by_torch else log_probs_after(model, hidden, ids)
-        gradients = torch.autograd.grad((values * slope).sum(), [hidden, model.weight])
-        found.append((values, *gradients))
+    found = [gradients(model, ids, slope, log_probs) for log_probs in (log_probs_after, by_torch)]
     for ours, theirs in zip(*found, strict=True):
         assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-4 * scale)
     with torch.no_grad():
-        assert torch.allclose(log_probs_after(model, hidden, ids), found[1][0], rtol=1e-4, atol=1e-4)
+        values = log_probs_after(model, draw(TOKENS, WIDTH), ids)
+    assert torch.allclose(values, found[1][0], rtol=1e-4, atol=1e-4)
 
 
-def test_gradients_against_differences(ids):
+def test_with_bfloat16_gradients_are_near_and_log_probs_the_same(ids, monkeypatch):
+    monkeypatch.setattr(next_token, "has_bfloat16", lambda device: True)
+    model, slope = head(), draw(TOKENS)
+    fast, exact = (gradients(model, ids, slope, log_probs) for log_probs in (log_probs_after, by_torch))
+    assert torch.allclose(fast[0], exact[0], rtol=1e-4, atol=1e-4)
+    for ours, theirs in zip(fast[1:], exact[1:], strict=True):
+        assert 0 < (ours - theirs).norm() < 0.01 * theirs.norm()
+
+
+def test_a_token_that_is_nearly_sure_keeps_its_small_gradient(ids, monkeypatch):
+    """1 - p is far below what bfloat16 tells apart from 1."""
+    monkeypatch.setattr(next_token, "has_bfloat16", lambda device: True)
+    model, hidden = head(scale=3.0), draw(TOKENS, WIDTH)
+    likeliest = model(hidden).argmax(-1)
+    with torch.no_grad():
+        sure = log_probs_after(model, hidden, likeliest) > -1e-3
+    assert sure.sum() > 5
+    hidden = hidden[sure].requires_grad_()
+    found = []
+    for log_probs in (log_probs_after, by_torch):
+        values = log_probs(model, hidden, likeliest[sure])
+        found.append(torch.autograd.grad(values.sum(), hidden)[0])
+    assert (found[0] - found[1]).norm() < 0.01 * found[1].norm()
+
+
+def test_mixed_precision_reads_in_bfloat16(ids):
+    model, slope = head(), draw(TOKENS)
+    exact = gradients(model, ids, slope, by_torch)
+    with torch.autocast("cpu", torch.bfloat16):
+        fast = gradients(model, ids, slope, log_probs_after)
+    for ours, theirs in zip(fast, exact, strict=True):
+        assert 0 < (ours - theirs).norm() < 0.02 * theirs.norm()
+
+
+def test_gradients_against_differences(ids, exact):
     model, few = head(), ids[:6]
 
     def mean(hidden):
@@ -75,10 +123,9 @@ def test_a_second_pass_backward_is_refused(ids):
 
 
 def test_kl_and_log_ratio_against_their_definitions(ids):
-    model, other = head(), head(scale=0.5)
+    sides = [(model, draw(TOKENS, WIDTH)) for model in (head(), head(scale=0.5))]
     with torch.no_grad():
-        policy, reference = (token_logits(each, draw(TOKENS, WIDTH)) for each in (model, other))
-    kl, ratio = next_token_kl(policy, reference, ids)
-    p, q = (torch.distributions.Categorical(logits=logits.double()) for logits in (policy, reference))
+        kl, ratio = next_token_kl(*sides, ids)
+        p, q = (torch.distributions.Categorical(logits=model(hidden).double()) for model, hidden in sides)
     assert torch.allclose(kl.double(), torch.distributions.kl_divergence(p, q), atol=1e-5)
     assert torch.allclose(ratio.double(), p.log_prob(ids) - q.log_prob(ids), atol=1e-5)

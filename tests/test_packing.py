@@ -52,7 +52,9 @@ def test_what_rows_begin_with_is_kept_once():
     assert len(layout.where) == lengths.sum() - 3
     tokens = layout.pack(ids)
     assert torch.equal(layout.spread(tokens)[layout.inside], ids[layout.inside])
-    assert tokens[layout.tokens(layout.last)].tolist() == [ids[k, n - 1].item() for k, n in enumerate(lengths)]
+    assert tokens[layout.tokens(layout.last)].tolist() == [
+        ids[k, n - 1].item() for k, n in enumerate(lengths)
+    ]
     same = torch.ones(4, 3, dtype=torch.int64)  # one row four times over
     alike = Layout.sharing(same, torch.tensor([3, 3, 2, 3]))
     assert alike.tokens(alike.last).tolist() == [2, 2, 1, 3]

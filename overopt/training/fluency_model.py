@@ -48,8 +48,10 @@ def train_fluency_model(
     def loss(drawn: tuple[Rows, Rows]) -> Tensor:
         real_rows, spoilt_rows = drawn
         with mixed_precision(model):
-            scores = score_lists(model, real_rows + spoilt_rows)
-        return F.softplus(-scores[:batch]).mean() + F.softplus(scores[batch:]).mean()
+            # side by side, to share their prompt
+            side_by_side = [row for pair in zip(real_rows, spoilt_rows, strict=True) for row in pair]
+            real, bad = score_lists(model, side_by_side).view(batch, 2).T
+        return F.softplus(-real).mean() + F.softplus(bad).mean()
 
     minimise(
         model,

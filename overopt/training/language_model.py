@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import torch
-from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from overopt.checkpoint import Checkpoint
+from overopt.next_token import log_probs_after
 from overopt.packing import Layout, hidden_states
 from overopt.precision import mixed_precision
 from overopt.sampling import pad_rows
@@ -58,7 +58,7 @@ def next_token_loss(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
     columns = layout.inside.shape[1]
     hidden = hidden_states(model, ids[:, :columns], layout)
     targets = layout.pack(ids[:, 1 : columns + 1])
-    return F.cross_entropy(model.get_output_embeddings()(hidden), targets)
+    return -log_probs_after(model.get_output_embeddings(), hidden, targets).mean()
 
 
 @torch.inference_mode()
