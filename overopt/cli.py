@@ -12,6 +12,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from overopt.errors import UserError
+from overopt.rates import CORE_DRAWING_TFLOPS, CORE_TFLOPS
 from overopt.stopping import STOPPED, exit_code, stoppable
 
 StudyName = Annotated[
@@ -54,8 +55,12 @@ def plan(
     study: StudyName,
     json: Annotated[bool, arg(help="the graph as JSON")] = False,
     price: Annotated[bool, arg(help="what it costs at most, beside what was measured")] = False,
-    tflops: Annotated[float, arg(help="for --price: 10^12 operations a second, reading and learning")] = 0.05,
-    drawing_tflops: Annotated[float, arg(help="for --price: the same while completions are drawn")] = 0.02,
+    tflops: Annotated[
+        float, arg(help="for --price: 10^12 operations a second, reading and learning")
+    ] = CORE_TFLOPS,
+    drawing_tflops: Annotated[
+        float, arg(help="for --price: the same while completions are drawn")
+    ] = CORE_DRAWING_TFLOPS,
     batch: Batch = 256,
 ) -> None:
     """List the stages of a study, and which of them are already there; or what they cost."""

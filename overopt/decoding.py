@@ -172,11 +172,13 @@ class GPT2Decoder:
                 layer.attention(normed).view(rows, count, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
             )
             keys[:, :, start:end], values[:, :, start:end] = key, value
+            if layer is self._layers[-1]:  # only the last column is read off
+                query, bias = query[:, :, -1:], bias[..., -1:, :]
+                hidden = hidden.view(rows, count, width)[:, -1]
             scores = query @ keys[:, :, :end].transpose(-1, -2)
             shares = scores.mul_(query.shape[-1] ** -0.5).add_(bias).softmax(-1)
             mixed = (shares @ values[:, :, :end]).transpose(1, 2).reshape(-1, width)
             hidden = layer.projection.onto(hidden, mixed)
             normed = F.layer_norm(hidden, (width,), *layer.norms[1], self._epsilon)
             hidden = layer.down.onto(hidden, self._activation(layer.up(normed)))
-        last = F.layer_norm(hidden.view(rows, count, width)[:, -1], (width,), *self._last_norm, self._epsilon)
-        return self._head(last).float()
+        return self._head(F.layer_norm(hidden, (width,), *self._last_norm, self._epsilon)).float()

@@ -10,7 +10,6 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from overopt.precision import has_bfloat16
 from overopt.products import linear, usable
 
 ROWS = 128  # tokens whose logits stay in the processor's cache while they are turned into probabilities
@@ -19,8 +18,8 @@ ROWS = 128  # tokens whose logits stay in the processor's cache while they are t
 def token_logits(
     head: nn.Module, hidden: Float[Tensor, "tokens width"]
 ) -> Float[Tensor, "tokens vocabulary"]:
-    """Logits of the next token after each hidden state."""
-    if not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu") and _plain(head, hidden):
+    """Logits of the next token after each hidden state, without gradients."""
+    if _plain(head) and hidden.dtype == torch.float32:
         return linear(hidden, head.weight)
     return head(hidden).float()
 
@@ -28,19 +27,14 @@ def token_logits(
 def log_probs_after(
     head: nn.Module, hidden: Float[Tensor, "tokens width"], ids: Int[Tensor, " tokens"]
 ) -> Float[Tensor, " tokens"]:
-    """Log-probability of each token after its hidden state, nats. Gradients are kept.
-
-    They are multiplied in bfloat16 where the processor has it; the log-probabilities themselves only in mixed precision.
-    """
+    """Log-probability of each token after its hidden state, nats. Gradients are kept."""
     mixed = torch.is_autocast_enabled("cpu")
-    if not _plain(head, hidden if not mixed else hidden.float()):
+    if not (_plain(head) and (mixed or hidden.dtype == torch.float32)):
         return log_probs_of(head(hidden).float(), ids)
     if torch.is_grad_enabled():
-        reads = torch.bfloat16 if mixed else torch.float32
-        learns = torch.bfloat16 if has_bfloat16(hidden.device) else torch.float32
-        return _LogProbs.apply(hidden, head.weight, ids, reads, learns)
+        return _LogProbs.apply(hidden, head.weight, ids, torch.bfloat16 if mixed else torch.float32)
     parts = zip(hidden.split(ROWS), ids.split(ROWS), strict=True)
-    return torch.cat([log_probs_of(linear(inputs, head.weight), token) for inputs, token in parts])
+    return torch.cat([log_probs_of(token_logits(head, inputs), token) for inputs, token in parts])
 
 
 def log_probs_of(
@@ -72,31 +66,23 @@ def next_token_kl(
     return torch.cat(kls), torch.cat(log_ratios)
 
 
-def _plain(head: nn.Module, hidden: Tensor) -> TypeGuard[nn.Linear]:
+def _plain(head: nn.Module) -> TypeGuard[nn.Linear]:
     """Whether `head` is a matrix and nothing else, in float32 on a CPU."""
-    return (
-        type(head) is nn.Linear
-        and head.bias is None
-        and usable(head.weight)
-        and hidden.dtype == torch.float32
-    )
+    return type(head) is nn.Linear and head.bias is None and usable(head.weight)
 
 
 class _LogProbs(torch.autograd.Function):
     """Log-softmax of `hidden @ weight.T` at `ids`. Its gradient by a logit is 1 (at `ids`) less the probability.
 
-    reads, learns: precision of the products forward and backward, and of the probabilities kept in between.
+    precision: of the products, and of the probabilities kept for those backward.
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, ids: Tensor, reads: torch.dtype, learns: torch.dtype
-    ) -> Tensor:
-        kept = hidden.new_empty(
-            len(hidden), len(weight), dtype=learns
-        )  # probabilities, times `total` of their row
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, ids: Tensor, precision: torch.dtype) -> Tensor:
+        # probabilities, times `total` of their row
+        kept = hidden.new_empty(len(hidden), len(weight), dtype=precision)
         total, found = (torch.empty(len(hidden), 1) for _ in range(2))
-        inputs, matrix = hidden.to(reads), weight.to(reads)
+        inputs, matrix = hidden.to(precision), weight.to(precision)
         for part, token, share, sums, out in zip(
             *(table.split(ROWS) for table in (inputs, ids, kept, total, found)), strict=True
         ):
@@ -121,4 +107,4 @@ class _LogProbs(torch.autograd.Function):
             by_hidden = by_hidden.to(hidden.dtype)
         if ctx.needs_input_grad[1]:
             by_weight = (hidden.to(kept.dtype).T @ by_logit).T.to(weight.dtype)
-        return by_hidden, by_weight, None, None, None
+        return by_hidden, by_weight, None, None

@@ -22,12 +22,15 @@ from overopt import together
 from overopt.display import Display
 from overopt.errors import UserError
 from overopt.plan import Plan, plan
+from overopt.pricing import price
 from overopt.progress import read_progress
+from overopt.rates import CORE_DRAWING_TFLOPS, CORE_TFLOPS
 from overopt.record import read_record
 from overopt.store import Runtime, Stage, Store, held, store_root
 from overopt.study import Study
 
 POLL_SECONDS = 0.5
+STAGE_SECONDS = 1.0  # of a stage beside its models' work
 
 
 def available_cores() -> int:
@@ -107,12 +110,15 @@ def run_stage(study: Study, key: str, runtime: Runtime) -> Path:
     return store.path(found[0])
 
 
-def heights(graph: Plan) -> dict[str, int]:
-    """For each key, the longest chain of stages that depend on it."""
-    found: dict[str, int] = defaultdict(int)
+def heights(graph: Plan, batch: int = 256) -> dict[str, float]:
+    """For each key, seconds that the longest chain of stages which begins there takes, predicted for one core each."""
+    found: dict[str, float] = defaultdict(float)  # first of the stages that depend on it alone
     for stage in reversed(graph.stages):
+        work = price(stage, batch)
+        predicted = work.drawing / CORE_DRAWING_TFLOPS + work.rest / CORE_TFLOPS
+        found[stage.key] += STAGE_SECONDS + predicted / 1e12
         for parent in stage.parents.values():
-            found[parent.key] = max(found[parent.key], found[stage.key] + 1)
+            found[parent.key] = max(found[parent.key], found[stage.key])
     return found
 
 
@@ -122,8 +128,8 @@ def run_stages(graph: Plan, missing: list[Stage], store: Store, runtime: Runtime
     Raises:
         UserError: if a stage is refused by the system, or a worker dies.
     """
-    height = heights(graph)
-    # the longest chain first; equals keep the order of the plan
+    height = heights(graph, runtime.batch)
+    # the longest chain first, so that nobody waits for it in the end; equals keep the order of the plan
     waiting = {stage.key: stage for stage in sorted(missing, key=lambda stage: -height[stage.key])}
     pending = set(waiting)  # waiting or running
     running: dict[Future[float | None], Stage] = {}

@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
+from overopt import pricing
 from overopt.plan import plan
+from overopt.rates import CORE_DRAWING_TFLOPS, CORE_TFLOPS
 from overopt.runner import heights
 from overopt.store import canonical_json
 from overopt.study import available, load_study, parse_study
@@ -127,8 +129,13 @@ def test_a_larger_grid_keeps_the_results_of_the_smaller():
 def test_heights_against_a_slow_count():
     graph = plan(load_study("smoke"))
 
-    def chain(key):
-        children = {s.key for s in graph.stages if key in {parent.key for parent in s.parents.values()}}
-        return max((1 + chain(child) for child in children), default=0)
+    def chain(stage):
+        price = pricing.price(stage, 64)
+        seconds = 1 + price.rest / (CORE_TFLOPS * 1e12) + price.drawing / (CORE_DRAWING_TFLOPS * 1e12)
+        children = [s for s in graph.stages if stage.key in {parent.key for parent in s.parents.values()}]
+        return seconds + max(map(chain, children), default=0)
 
-    assert heights(graph) == {stage.key: chain(stage.key) for stage in graph.stages}
+    found = heights(graph, 64)
+    assert found == pytest.approx({stage.key: chain(stage) for stage in graph.stages})
+    by_title = {stage.title: found[stage.key] for stage in graph.stages}
+    assert by_title["pool"] > by_title["best-of-n 1k, 640 pairs, seed 0"] > by_title["tables"] == 1

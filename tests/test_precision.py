@@ -7,7 +7,7 @@ import pytest
 import torch
 from smoke_fixtures import copied_without
 
-from overopt import next_token, precision, runner
+from overopt import precision, runner
 from overopt.curves import read
 from overopt.plan import plan
 from overopt.precision import has_bfloat16, mixed_precision
@@ -76,25 +76,6 @@ def test_a_proxy_trained_in_bfloat16_moves_its_curve_within_the_errors(smoke_sto
     for name in ("gold", "proxy"):
         gap = (fast[name] - exact[name]).abs()
         assert (gap < exact[f"{name}_se"]).all(), name
-
-
-@pytest.mark.xdist_group("smoke")
-def test_ppo_with_gradients_in_bfloat16_moves_its_curve_within_the_errors(smoke_store, monkeypatch, tmp_path):
-    """The same PPO stage with and without bfloat16, from the same models, judged by the same gold."""
-    stage = next(stage for stage in plan(load_study("smoke")).stages if stage.name == "ppo")
-    runtime = replace(runner.make_runtime("cpu"), store=smoke_store)
-    curves = []
-    for fast in (False, True):
-        monkeypatch.setattr(next_token, "has_bfloat16", lambda device, fast=fast: fast)
-        store = Store(copied_without(smoke_store, tmp_path / str(fast), ["ppo"]))
-        store.compute(stage, replace(runtime, store=store.root))
-        curves.append(read(store.folder(stage) / "curve.parquet"))
-    exact, fast = curves
-    assert fast["step"].to_list() == exact["step"].to_list()
-    assert fast["kl"].to_list() != exact["kl"].to_list()  # bfloat16 was used
-    for name in ("kl", "gold", "proxy"):
-        gap = (fast[name] - exact[name]).abs()
-        assert (gap <= exact[f"{name}_se"]).all(), name
 
 
 def test_asks_the_processor():
