@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from overopt.products import linear, usable
 
-ROWS = 128  # tokens whose logits stay in the processor's cache while they are turned into probabilities
+ROWS = 64  # tokens whose logits stay in the processor's cache while they are turned into probabilities
 
 
 def token_logits(
@@ -79,26 +79,26 @@ class _LogProbs(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, ids: Tensor, precision: torch.dtype) -> Tensor:
-        # probabilities, times `total` of their row
-        kept = hidden.new_empty(len(hidden), len(weight), dtype=precision)
-        total, found = (torch.empty(len(hidden), 1) for _ in range(2))
+        kept = hidden.new_empty(len(hidden), len(weight), dtype=precision)  # probabilities
+        found = torch.empty(len(hidden), 1)
         inputs, matrix = hidden.to(precision), weight.to(precision)
-        for part, token, share, sums, out in zip(
-            *(table.split(ROWS) for table in (inputs, ids, kept, total, found)), strict=True
+        for part, token, share, out in zip(
+            *(table.split(ROWS) for table in (inputs, ids, kept, found)), strict=True
         ):
             logits = linear(part, matrix).float()
-            picked, top = logits.gather(-1, token[:, None]), logits.amax(-1, keepdim=True)
-            torch.sum(logits.sub_(top).exp_(), -1, keepdim=True, out=sums)
-            torch.sub(picked - top, sums.log(), out=out)
-            share.copy_(logits)
-        ctx.save_for_backward(hidden, weight, ids, kept, total, found)
+            probabilities = logits.softmax(-1)
+            # of the likeliest token the probability is no small number, so that its logarithm is exact
+            normaliser = logits.amax(-1, keepdim=True) - probabilities.amax(-1, keepdim=True).log()
+            torch.sub(logits.gather(-1, token[:, None]), normaliser, out=out)
+            share.copy_(probabilities)
+        ctx.save_for_backward(hidden, weight, ids, kept, found)
         return found[:, 0]
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
-        hidden, weight, ids, kept, total, found = ctx.saved_tensors
+        hidden, weight, ids, kept, found = ctx.saved_tensors
         # in place: a second pass backward is refused by torch
-        by_logit = kept.mul_((-slope[:, None] / total).to(kept.dtype))
+        by_logit = kept.mul_(-slope[:, None].to(kept.dtype))
         by_logit[torch.arange(len(ids)), ids] = (-slope * found[:, 0].expm1()).to(kept.dtype)
         by_hidden = by_weight = None
         if ctx.needs_input_grad[0]:
