@@ -76,7 +76,7 @@ def grid_cells(count: int) -> Callable[[], object]:
 
 
 CASES: dict[str, tuple[Callable[[int], Callable[[], object]], list[int]]] = {
-    "samples": (samples, [2_048, 8_192, 32_768, 131_072]),
+    "samples": (samples, [2_048, 8_192, 32_768, 131_072, 294_912]),
     "pairs": (pairs, [2_048, 8_192, 32_768]),
     "parameters": (parameters, [10_000, 100_000, 1_000_000, 4_000_000]),
     "best-of-n samples": (best_of_n_samples, [1_024, 8_192, 65_536]),

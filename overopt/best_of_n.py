@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import SupportsFloat
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
@@ -129,7 +129,7 @@ def _values_by_prompt(
     proxy, gold = by_rank
     # Sharing the weights within a tie is the same as sharing the gold: sum_i mean(w) g_i = sum_i w_i mean(g).
     # The second keeps one weight vector for all prompts. The proxy is constant within a tie anyway.
-    gold = _mean_within_ties(proxy, gold)
+    _share_within_ties(proxy, gold)
     golds, proxies = np.empty((len(ns), len(gold))), np.empty((len(ns), len(gold)))
     for start in range(0, len(ns), TOGETHER):
         part = slice(start, start + TOGETHER)
@@ -152,18 +152,24 @@ def _rank_weights(ns: Sequence[int], samples: int) -> Float64[np.ndarray, "ranks
     return weights
 
 
-def _mean_within_ties(
+def _share_within_ties(
     proxy: Float64[np.ndarray, "prompts samples"], gold: Float64[np.ndarray, "prompts samples"]
-) -> Float64[np.ndarray, "prompts samples"]:
-    """Replace each gold score by the mean over the samples of its prompt with the same (sorted) proxy."""
-    first = np.ones(proxy.shape, dtype=bool)
-    first[:, 1:] = proxy[:, 1:] != proxy[:, :-1]
-    if first.all():
-        return gold
-    starts: Int64[np.ndarray, " groups"] = np.flatnonzero(first)
-    sizes = np.diff(starts, append=first.size)
-    means = np.add.reduceat(gold.ravel(), starts) / sizes
-    return np.repeat(means, sizes).reshape(gold.shape)
+) -> None:
+    """Put in the place of each gold score the mean over the samples of its prompt with the same (sorted) proxy."""
+    same = np.zeros(proxy.shape, dtype=bool)  # as the sample before
+    same[:, 1:] = proxy[:, 1:] == proxy[:, :-1]
+    later = np.flatnonzero(same)
+    if not len(later):
+        return
+    begins = np.diff(later, prepend=-2) > 1
+    starts = later[begins] - 1
+    sizes = np.diff(np.flatnonzero(begins), append=len(later)) + 1
+    ends = np.cumsum(sizes)
+    tied = np.arange(ends[-1]) + np.repeat(
+        starts - ends + sizes, sizes
+    )  # where all that tie stand, tie after tie
+    scores = gold.reshape(-1)
+    scores[tied] = np.repeat(np.add.reduceat(scores[tied], ends - sizes) / sizes, sizes)
 
 
 def summaries(

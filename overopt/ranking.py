@@ -14,9 +14,9 @@ DIGIT = 16  # bits of a key that one pass sorts by
 
 def ascending(scores: Float64[np.ndarray, " samples"]) -> Int64[np.ndarray, " samples"]:
     """Indices that sort finite `scores` from low to high; equal ones keep the order they came in."""
-    order = np.arange(len(scores))
     keys = _keys(scores)
-    for shift in range(0, 8 * keys.itemsize, DIGIT):
+    order = np.argsort(keys.astype(np.uint16), kind="stable")
+    for shift in range(DIGIT, 8 * keys.itemsize, DIGIT):
         digits = (keys >> shift).astype(np.uint16)
         order = order[np.argsort(digits[order], kind="stable")]
     return order
@@ -29,6 +29,8 @@ def _keys(
     with np.errstate(over="ignore"):
         short = scores.astype(np.float32)
     floats = (short if np.array_equal(short, scores) else scores) + 0.0  # of -0.0 and 0.0, equal, one is left
-    bits: Any = floats.view(np.uint32 if floats.itemsize == 4 else np.uint64)
-    sign = bits.dtype.type(1 << (8 * bits.itemsize - 1))
-    return np.where(bits & sign, ~bits, bits | sign)
+    signed: Any = floats.view(np.int32 if floats.itemsize == 4 else np.int64)
+    width = 8 * signed.itemsize
+    # of negative ones all bits are turned over, of others the first
+    turned = signed ^ (signed >> (width - 1) | -(1 << (width - 1)))
+    return turned.view(f"u{signed.itemsize}")
