@@ -52,9 +52,10 @@ def measure(case: str) -> None:
     found = []
     for row in CASES[case]():
         found.append(asdict(row))
+        target = "" if row.target is None else f"{row.target:.1f}"
         roof = "" if row.roofline_share is None else f"{row.roofline_share:.2f}"
         print(
-            f"{row.ratio:6.2f} {row.ratio_min:6.2f} {row.ratio_max:6.2f} {row.target or 0:6.1f} {roof:>5} "
+            f"{row.ratio:6.2f} {row.ratio_min:6.2f} {row.ratio_max:6.2f} {target:>6} {roof:>5} "
             f"{os.getloadavg()[0]:5.2f}  {row.name}, against {row.against} ({row.seconds:.3g} s)",
             flush=True,
         )

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import GPT2Model, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from overopt.packing import Layout, hidden_states, packed_inputs, packed_reading
+from overopt.packing import SHORT, Layout, hidden_states, packed_inputs, packed_reading
 
 
 def states_of(
@@ -24,38 +24,43 @@ def states_of(
     layout: Layout,
     wanted: Bool[Tensor, "rows columns"],
 ) -> Float[Tensor, "wanted width"]:
-    """The last layer of a causal model at the `wanted` cells, some in every row, row after row. Gradients are kept."""
+    """The last layer of a causal model at the `wanted` cells, row after row. Gradients are kept."""
     body: Any = model.base_model
-    if not _last_block_can_be_cut(body):
+    one_a_row = bool((wanted.sum(1) == 1).all())
+    # the fused attention of a whole pass is the better one for many queries in long rows
+    if not _can_be_cut(body) or not (one_a_row or wanted.shape[1] <= SHORT):
         return hidden_states(model, ids, layout)[layout.tokens(wanted)]
     tokens, positions = packed_inputs(ids, layout)
     with packed_reading(model):
         hidden = body.wte(tokens) + body.wpe(positions)
         for block in body.h[:-1]:
             hidden = block(hidden, layout=layout)
-        return body.ln_f(_last_block(body.h[-1], hidden[0], layout, wanted))
+        return body.ln_f(_last_block(body.h[-1], hidden[0], layout, wanted, one_a_row))
 
 
 def plain_gpt2(body: Any) -> bool:
-    """Whether `body` is a GPT-2 decoder whose attention has no adapters and nothing rare."""
-    return (
-        isinstance(body, GPT2Model)
-        and type(body.h[0].attn.c_attn) is Conv1D
-        and not body.config.add_cross_attention
-        and not body.config.reorder_and_upcast_attn
+    """Whether `body` is a GPT-2 decoder without adapters and rare kinds of attention."""
+    if not isinstance(body, GPT2Model):
+        return False
+    products = (
+        part
+        for block in body.h
+        for part in (block.attn.c_attn, block.attn.c_proj, block.mlp.c_fc, block.mlp.c_proj)
     )
+    rare = body.config.add_cross_attention or body.config.reorder_and_upcast_attn
+    return not rare and all(type(part) is Conv1D for part in products)
 
 
-def _last_block_can_be_cut(body: Any) -> bool:
+def _can_be_cut(body: Any) -> bool:
+    """Whether the last block may compute some tokens alone: dropout in training draws for all of them."""
     if not plain_gpt2(body):
         return False
     config = body.config
-    dropped = config.resid_pdrop or config.embd_pdrop or config.attn_pdrop
-    return not (dropped and body.training)
+    return not (body.training and (config.resid_pdrop or config.embd_pdrop or config.attn_pdrop))
 
 
 def _last_block(
-    block: Any, hidden: Float[Tensor, "packed width"], layout: Layout, wanted: Tensor
+    block: Any, hidden: Float[Tensor, "packed width"], layout: Layout, wanted: Tensor, one_a_row: bool
 ) -> Float[Tensor, "wanted width"]:
     """What the block makes of the wanted tokens; `hidden` may end in a few spare ones."""
     chosen, attention, width = layout.tokens(wanted), block.attn, hidden.shape[1]
@@ -66,11 +71,26 @@ def _last_block(
     with torch.autocast(hidden.device.type, enabled=False):  # as in packed attention
         parts = (query, *both.chunk(2, dim=-1))
         query, key, value = (part.float().unflatten(-1, (attention.num_heads, -1)) for part in parts)
-        mixed = _attention(query, layout.spread(key), layout.spread(value), wanted, attention.scaling)
+        attend = _attention_of_one if one_a_row else _attention
+        mixed = attend(query * attention.scaling, layout.spread(key), layout.spread(value), wanted)
     if not torch.is_autocast_enabled(hidden.device.type):
         mixed = mixed.to(hidden.dtype)  # of a model that is kept in bfloat16
     hidden = hidden[chosen] + attention.c_proj(mixed)
     return hidden + block.mlp(block.ln_2(hidden))
+
+
+def _attention_of_one(
+    query: Float[Tensor, "rows heads size"],
+    key: Float[Tensor, "rows columns heads size"],
+    value: Float[Tensor, "rows columns heads size"],
+    wanted: Bool[Tensor, "rows columns"],
+) -> Float[Tensor, "rows width"]:
+    """What the one wanted token of each row takes from the columns up to its own."""
+    unseen = torch.arange(wanted.shape[1], device=wanted.device) > wanted.nonzero()[:, 1:]
+    # sums over a table: products of single vectors are several times slower
+    scores = (query[:, None] * key).sum(-1)  # [rows, columns, heads]
+    shares = scores.masked_fill(unseen[..., None], -math.inf).softmax(1)
+    return (shares[..., None] * value).sum(1).flatten(1)
 
 
 def _attention(
@@ -78,20 +98,11 @@ def _attention(
     key: Float[Tensor, "rows columns heads size"],
     value: Float[Tensor, "rows columns heads size"],
     wanted: Bool[Tensor, "rows columns"],
-    scale: float,
 ) -> Float[Tensor, "wanted width"]:
     """What each wanted token takes from the columns of its row up to its own."""
-    own = wanted.nonzero()[:, 1, None]
-    columns = torch.arange(wanted.shape[1], device=wanted.device)
-    query = query * scale
-    if len(query) == len(
-        wanted
-    ):  # one a row: sums over a table, where products of vectors are several times slower
-        scores = (query[:, None] * key).sum(-1)  # [rows, columns, heads]
-        shares = scores.masked_fill((columns > own)[..., None], -math.inf).softmax(1)
-        return (shares[..., None] * value).sum(1).flatten(1)
     rows = Layout.of(wanted.sum(1))  # of the wanted tokens alone
-    unseen = columns > rows.spread(own)  # [rows, most wanted, columns]
+    own = rows.spread(wanted.nonzero()[:, 1:])  # column of each, [rows, most wanted, 1]
+    unseen = torch.arange(wanted.shape[1], device=wanted.device) > own  # [rows, most wanted, columns]
     scores = rows.spread(query).transpose(1, 2) @ key.permute(0, 2, 3, 1)
     shares = scores.masked_fill(unseen[:, None], -math.inf).softmax(-1)  # [rows, heads, most wanted, columns]
     return rows.pack((shares @ value.transpose(1, 2)).transpose(1, 2)).flatten(1)

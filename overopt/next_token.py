@@ -87,9 +87,9 @@ class _LogProbs(torch.autograd.Function):
         ):
             logits = linear(part, matrix).float()
             probabilities = logits.softmax(-1)
-            # of the likeliest token the probability is no small number, so that its logarithm is exact
-            normaliser = logits.amax(-1, keepdim=True) - probabilities.amax(-1, keepdim=True).log()
-            torch.sub(logits.gather(-1, token[:, None]), normaliser, out=out)
+            # both parts are small where a token is nearly sure, whatever the size of the logits
+            above = logits.gather(-1, token[:, None]) - logits.amax(-1, keepdim=True)
+            torch.add(above, probabilities.amax(-1, keepdim=True).log(), out=out)
             share.copy_(probabilities)
         ctx.save_for_backward(hidden, weight, ids, kept, found)
         return found[:, 0]

@@ -6,7 +6,7 @@ from test_packing import CONFIGS, begun_alike
 from transformers import AutoModelForCausalLM
 
 from overopt import final_states
-from overopt.final_states import states_of
+from overopt.final_states import plain_gpt2, states_of
 from overopt.packing import Layout, hidden_states
 
 
@@ -72,6 +72,30 @@ def test_other_kinds_of_gpt2(make_model, changes):
     layout = Layout.of(lengths)
     for ours, whole in both_ways(make_model("GPT-2", **changes), ids, layout, layout.last):
         torch.testing.assert_close(ours, whole, atol=1e-4, rtol=1e-4)
+
+
+def test_rows_may_want_nothing_and_others_several(make_model):
+    model = make_model("GPT-2")
+    ids, lengths = begun_alike(9)
+    layout = Layout.of(lengths)
+    wanted = torch.zeros_like(layout.inside)
+    wanted[0, 3:7], wanted[2, 4] = True, True
+    assert wanted.sum() == len(ids)  # as many as rows, but not one each
+    for ours, whole in both_ways(model, ids, layout, wanted):
+        torch.testing.assert_close(ours, whole, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("part", ["c_attn", "c_fc"])
+def test_adapters_anywhere_are_seen(make_model, part):
+    model = make_model("GPT-2")
+    assert plain_gpt2(model.transformer)
+    block = model.transformer.h[1]
+    holder = block.attn if part == "c_attn" else block.mlp
+    setattr(holder, part, torch.nn.Sequential(getattr(holder, part)))
+    assert not plain_gpt2(model.transformer)
+    ids, lengths = begun_alike(9)
+    layout = Layout.of(lengths)
+    assert states_of(model, ids, layout, layout.last).shape == (len(lengths), 16)
 
 
 def test_only_what_is_asked_for_goes_through_the_last_block(make_model):

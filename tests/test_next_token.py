@@ -48,6 +48,25 @@ def test_log_probs_and_their_gradients_are_those_of_torch(ids, scale, bias):
     assert torch.allclose(values, found[1][0], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("offset", [0.0, -100.0, -1000.0])
+def test_what_all_logits_share_changes_nothing(offset):
+    """Against float64: a nearly sure token keeps its small gradient and log-probability."""
+    model = nn.Linear(2, 3, bias=False)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[offset, 8.0], [offset, 0.0], [offset, -3.0]]))
+    found = []
+    for kind in (torch.float32, torch.float64):
+        model, hidden = model.to(kind), torch.ones(1, 2, dtype=kind, requires_grad=True)
+        values = log_probs_after(model, hidden, torch.tensor([0])) if kind == torch.float32 else None
+        values = model(hidden).log_softmax(-1)[:, 0] if values is None else values
+        found.append((values, torch.autograd.grad(values.sum(), hidden)[0]))
+    (value, slope), (exact, exact_slope) = found
+    assert value.item() == pytest.approx(exact.item(), abs=2e-7)
+    # the first gradient is 0, a sum of terms as large as the offset times the second
+    assert slope[0, 0].item() == pytest.approx(0.0, abs=1e-6 + 3e-8 * abs(offset))
+    assert slope[0, 1].item() == pytest.approx(exact_slope[0, 1].item(), rel=1e-4)
+
+
 def test_mixed_precision_reads_in_bfloat16(ids):
     model, slope = head(), draw(TOKENS)
     exact = gradients(model, ids, slope, by_torch)
