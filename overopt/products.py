@@ -20,10 +20,11 @@ WIDE = 256  # hidden size from which a whole forward pass gains; below, what one
 
 
 def usable(weight: Tensor) -> bool:
-    """Whether oneDNN multiplies `weight`: float32 on a CPU, as it stands."""
+    """Whether oneDNN multiplies `weight` as fast as it can: float32 on a CPU, and no part of a wider matrix."""
     plain = type(weight) in (Tensor, torch.nn.Parameter)
     return (
         plain
+        and (weight.is_contiguous() or weight.mT.is_contiguous())
         and weight.device.type == "cpu"
         and weight.dtype == torch.float32
         and torch.backends.mkldnn.is_available()

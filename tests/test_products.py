@@ -44,6 +44,14 @@ def test_what_onednn_does_not_multiply_goes_through_torch():
     assert torch.equal(Product(weight).onto(bias.expand(5, 6), inputs), bias + inputs @ weight)
 
 
+def test_part_of_a_wider_matrix_is_left_to_torch():
+    """oneDNN multiplies it too, a hundred times slower."""
+    weight = drawn(8, 12)
+    assert usable(weight)
+    assert usable(weight.T)
+    assert not usable(weight[:, 4:])
+
+
 @torch.inference_mode()
 def test_a_row_does_not_depend_on_how_many_there_are():
     inputs, product = drawn(300, 96), Product(drawn(96, 130), drawn(130))
