@@ -101,12 +101,11 @@ def plan(
 @app.command(name="status")
 def status(study: StudyName) -> None:
     """Show the stages of a study: done, running, waiting; time spent and about how much is left."""
-    from overopt.display import clock
-    from overopt.pages import duration
     from overopt.plan import plan as make_plan
     from overopt.status import study_status
     from overopt.store import Store, store_root
     from overopt.study import load_study
+    from overopt.times import clock, duration
 
     rows = study_status(make_plan(load_study(study)), Store(store_root()))
     print(_status_line("state", "spent", "left", "stage"))

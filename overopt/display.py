@@ -10,8 +10,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from overopt.pages import duration
 from overopt.progress import Progress
+from overopt.times import clock, duration
 
 # Columns of the terminal from which there is room for a rate, and for a bar; no line is longer than the last.
 ROOM_FOR_RATE, ROOM_FOR_BAR, WIDEST = 60, 80, 100
@@ -93,11 +93,3 @@ class Display:
         begun = sum(seen.done / seen.total for seen in self.running.values() if seen and seen.total)
         passed = time.monotonic() - self.started
         return passed * (self.total - self.done - begun) / (self.done - self.before + begun)
-
-
-def clock(seconds: int | float | None) -> str:
-    """75 -> '1:15'; None -> '-:--'."""
-    if seconds is None:
-        return "-:--"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -17,6 +17,7 @@ from IPython.display import HTML, Markdown
 from overopt import altair_page
 from overopt.figures.style import short_number
 from overopt.study import available, load_study
+from overopt.times import duration
 
 __all__ = [
     "COEFFICIENT_HEADER",
@@ -224,13 +225,6 @@ def verdict_cards(entries: Sequence[dict[str, Any]]) -> Markdown:
 
 
 VERDICT_MARKS = {"holds": "●", "partly": "◐", "does not hold": "○", "cannot tell": "?"}
-
-
-def duration(seconds: int | float) -> str:
-    """1000 -> '16.7 minutes'."""
-    if seconds < 120:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.1f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
 
 
 def commit(record: dict[str, Any]) -> str:

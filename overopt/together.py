@@ -12,8 +12,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
-from transformers import PreTrainedModel
+from torch import Tensor, nn
 
 from overopt.checkpoint import Checkpoint
 
@@ -84,7 +83,7 @@ def gathered(part: Tensor, count: int) -> Tensor:
     return rows.to(part.device, part.dtype)
 
 
-def average_gradients(model: PreTrainedModel) -> None:
+def average_gradients(model: nn.Module) -> None:
     """Give every process the mean of all gradients; one that has none for a weight counts as 0."""
     if size() == 1:
         return

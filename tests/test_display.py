@@ -10,7 +10,7 @@ import time
 import pytest
 
 from overopt import display
-from overopt.display import Display, clock
+from overopt.display import Display
 from overopt.progress import Progress
 
 ESCAPE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
@@ -126,14 +126,3 @@ def test_time_left_of_a_study_follows_from_the_stages_so_far(monkeypatch):
     assert shown.left() == pytest.approx(
         60 / 1.5 * 3.5
     )  # at 1060: one and a half are done, three and a half are not
-
-
-def test_clock():
-    assert [clock(s) for s in (None, 0, 59.6, 75, 3599, 3725)] == [
-        "-:--",
-        "0:00",
-        "1:00",
-        "1:15",
-        "59:59",
-        "1:02:05",
-    ]

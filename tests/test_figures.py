@@ -312,4 +312,3 @@ def test_numbers_and_intervals():
     assert pages.number(float("inf")) == "∞"
     assert pages.number(None) == "—"
     assert pages.interval(1.0, 0.5, float("inf")) == "1.00\u00a0[0.50,\u00a0∞]"
-    assert [pages.duration(s) for s in (5, 600, 7200)] == ["5 seconds", "10.0 minutes", "2.0 hours"]
