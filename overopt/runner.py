@@ -214,9 +214,9 @@ def _start_worker(parent: int) -> None:
 
 def quiet_transformers() -> None:
     """No progress bars for files that load in a moment, no advice that is meant for others."""
-    logging.getLogger("transformers").setLevel(logging.ERROR)
     from transformers.utils import logging as transformers_logging
 
+    transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
 
 

@@ -77,3 +77,14 @@ def test_what_starts_in_the_block_never_sees_an_interrupt():
         child.stdout.readline()
     child.send_signal(signal.SIGINT)
     assert child.communicate()[0] == "whole\n"
+
+
+def test_a_fresh_worker_hears_no_advice_of_transformers():
+    """In a process that has imported nothing yet: the library sets its own level when it is first used."""
+    code = (
+        "from overopt.runner import quiet_transformers; quiet_transformers(); "
+        "from transformers import GPT2Config; GPT2Config(num_labels=1, id2label={0: 'a', 1: 'b'}); "
+        "from transformers.utils import logging; logging.get_logger('transformers.models').warning('advice')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""
