@@ -172,7 +172,7 @@ def best_of_n() -> Iterator[Ratio]:
         draws += each * float(bests.var(ddof=1)) / error
     for name, errors_apart in (("within 5% of ours", 0.05), ("1.41 times ours", 2**0.5 - 1)):
         theirs = draws / ((1 + errors_apart) ** 2 - 1) * proxies
-        least, middle, most = (round(float(theirs / taken), 1) for taken in ours[::-1])
+        least, middle, most = (round(float(theirs / own), 1) for own in ours[::-1])
         yield Ratio(
             "best-of-n curves, 20 proxies x 64 prompts x 65,536 samples",
             f"Monte-Carlo from the same samples, standard error {name}",

@@ -166,9 +166,8 @@ def _proxies(name: str, shape: Shape, target: float, rounds: int) -> Ratio:
         return [row[inside].tolist() for row, inside in zip(*side.sequence(), strict=True)]
 
     steps = PAIRS // PAIRS_A_STEP
-    tokens = (
-        sum(int(side.mask.sum()) for side in sides) + PAIRS * PROMPT
-    ) // steps  # a pair shares its prompt
+    # a pair shares its prompt
+    tokens = (sum(int(side.mask.sum()) for side in sides) + PAIRS * PROMPT) // steps
     precisions = [torch.float32] + [torch.bfloat16] * has_bfloat16(model.device)
     asked = 2 * PAIRS_A_STEP
     step = min((training_products(shape, tokens, asked, 0, dtype) for dtype in precisions), key=seconds)

@@ -165,9 +165,8 @@ def _share_within_ties(
     starts = later[begins] - 1
     sizes = np.diff(np.flatnonzero(begins), append=len(later)) + 1
     ends = np.cumsum(sizes)
-    tied = np.arange(ends[-1]) + np.repeat(
-        starts - ends + sizes, sizes
-    )  # where all that tie stand, tie after tie
+    # where all that tie stand, tie after tie
+    tied = np.arange(ends[-1]) + np.repeat(starts - ends + sizes, sizes)
     scores = gold.reshape(-1)
     scores[tied] = np.repeat(np.add.reduceat(scores[tied], ends - sizes) / sizes, sizes)
 

@@ -56,6 +56,10 @@ class Price:
     rest: Count = 0.0
     memory: Count = 0.0
 
+    def seconds(self, *, tflops: float, drawing_tflops: float) -> float:
+        """How long one process takes that does so many operations (of 10^12) a second, fewer while it draws."""
+        return (self.drawing / drawing_tflops + self.rest / tflops) / 1e12
+
     def __add__(self, other: "Price") -> "Price":
         """One after the other in the same process."""
         counts = {
@@ -273,7 +277,7 @@ def price_rows(
     """
 
     def row(name: str, count: int, price: Price, took: Mapping[str, Count]) -> tuple[str, ...]:
-        hours = (price.drawing / drawing_tflops + price.rest / tflops) / 1e12 / 3600
+        hours = price.seconds(tflops=tflops, drawing_tflops=drawing_tflops) / 3600
         counts = (name, f"{count:,}", f"{price.samples:,.0f}", f"{price.tokens:,.0f}")
         cells = (
             *counts,

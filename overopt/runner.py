@@ -114,9 +114,8 @@ def heights(graph: Plan, batch: int = 256) -> dict[str, float]:
     """For each key, seconds that the longest chain of stages which begins there takes, predicted for one core each."""
     found: dict[str, float] = defaultdict(float)  # first of the stages that depend on it alone
     for stage in reversed(graph.stages):
-        work = price(stage, batch)
-        predicted = work.drawing / CORE_DRAWING_TFLOPS + work.rest / CORE_TFLOPS
-        found[stage.key] += STAGE_SECONDS + predicted / 1e12
+        work = price(stage, batch).seconds(tflops=CORE_TFLOPS, drawing_tflops=CORE_DRAWING_TFLOPS)
+        found[stage.key] += STAGE_SECONDS + work
         for parent in stage.parents.values():
             found[parent.key] = max(found[parent.key], found[stage.key])
     return found
