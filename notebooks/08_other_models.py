@@ -54,7 +54,7 @@
 # With `trl`, proxies are trained by TRL's RewardTrainer, else by ours; with `policy_lora`, PPO learns adapters, and policy and
 # reference share their weights; with `frozen: bfloat16`, models that only read take half the memory. `sampler: vllm` draws the pairs and the samples for best-of-n where vLLM is installed.
 #
-# Pairs, proxies, best-of-n and PPO are described as in `studies/laptop.yaml`. `overopt run my-study.yaml` says what is wrong
+# Pairs, proxies, best-of-n and PPO are described as in `overopt/studies/laptop.yaml`. `.venv/bin/overopt run my-study.yaml` says what is wrong
 # with a file, and of a size that is not as stated, which one it found. What does not fit is an error: no prompt or text is ever
 # cut.
 #
@@ -221,7 +221,7 @@ pages.sample_table(
 # %% [markdown]
 # ## What it would take
 #
-# `overopt plan STUDY --price` counts, before anything is downloaded, what the stages of a study draw, read and learn from, and
+# `.venv/bin/overopt plan STUDY --price` counts, before anything is downloaded, what the stages of a study draw, read and learn from, and
 # what the largest of each kind holds in memory; beside it, what was measured on the machine where it is asked. Counts are upper
 # bounds: texts as long as they may be, PPO runs as many iterations. Memory is an estimate. How fast a machine is, you say.
 #

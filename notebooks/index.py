@@ -85,7 +85,7 @@ pages.verdict_cards(r.verdicts)
 # ```bash
 # make report STUDY=published   # these pages, from the tables that come with the project
 # make report                   # a smaller study, from nothing, in at most 20 minutes
-# overopt bon scores.csv --out curves.csv && overopt fit curves.csv --form bon    # your own scores
+# .venv/bin/overopt bon scores.csv --out curves.csv && .venv/bin/overopt fit curves.csv --form bon    # your own scores
 # ```
 
 # %% tags=["remove-input"]

@@ -1,4 +1,4 @@
-"""The command line: `overopt run | plan | status | verify | report | bon | fit | judge`."""
+"""The command line: `overopt run | plan | status | verify | report | bon | fit | judge`; `overopt --version`."""
 
 import json as jsonlib
 import os
@@ -11,6 +11,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
+from overopt import __version__
 from overopt.errors import UserError
 from overopt.rates import CORE_DRAWING_TFLOPS, CORE_TFLOPS
 from overopt.stopping import STOPPED, exit_code, stoppable
@@ -175,9 +176,18 @@ def report(
     publish: Annotated[bool, arg(help="also renew book/ and results/ (for maintainers)")] = False,
 ) -> None:
     """Build the book of a study, from its committed tables or else by running what is missing of it."""
-    from overopt import results, runner
-    from overopt.report import build
-    from overopt.study import load_study
+    from overopt.paths import checkout
+
+    checkout("report")
+    try:
+        from overopt import results, runner
+        from overopt.report import build
+        from overopt.study import load_study
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"report: found no module {error.name!r}, expected what the book is made with: make setup, or "
+            'pip install ".[book]"'
+        ) from error
 
     if recompute:
         os.environ[results.RECOMPUTE] = (
@@ -242,6 +252,9 @@ def judge(
 
 def main() -> None:
     """Entry point: bad input is one sentence and exit code 2; a diverged training exits with 1."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"overopt {__version__}")
+        return
     # before torch is imported: threads that spin steal the core from the other workers
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:

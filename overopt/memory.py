@@ -4,6 +4,7 @@ import ctypes
 import gc
 import re
 import resource
+import sys
 from pathlib import Path
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -35,4 +36,5 @@ def peak_megabytes(device: str) -> int:
         return int(torch.cuda.max_memory_allocated(device) // 2**20)
     if _STATUS.exists() and (found := re.search(r"VmHWM:\s*(\d+) kB", _STATUS.read_text())):
         return int(found[1]) // 1024
-    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) // 1024
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * unit // 2**20

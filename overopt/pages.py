@@ -254,7 +254,7 @@ def about(results: Any, notebook: str) -> Markdown:
         "",
         "```bash",
         f"make report STUDY={source}",
-        f"papermill notebooks/{notebook}.ipynb out.ipynb \\",
+        f".venv/bin/papermill notebooks/{notebook}.ipynb out.ipynb \\",
         f"    -p study {source}",
         "```",
         ":::",

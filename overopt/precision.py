@@ -17,7 +17,9 @@ def has_bfloat16(device: torch.device) -> bool:
     """Whether matrix products in bfloat16 are fast on `device`."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    # builds of torch without oneDNN, as for Apple silicon, have nobody to ask
+    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return device.type == "cpu" and supported is not None and bool(supported())
 
 
 def frozen_dtype(spec: Mapping[str, Any]) -> torch.dtype:

@@ -5,6 +5,7 @@ shapes of small models oneDNN is a tenth faster, and half as fast again where a 
 (hidden states times vocabulary). A row of its product is the same however many rows there are.
 """
 
+import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -19,6 +20,18 @@ from transformers import PreTrainedModel
 WIDE = 256  # hidden size from which a whole forward pass gains; below, what oneDNN prepares for a new shape costs more
 
 
+@functools.cache
+def has_onednn() -> bool:
+    """Whether this build of torch multiplies by oneDNN: those for Apple silicon do not bring its operations along."""
+    operations = torch.ops.mkldnn
+    return (
+        torch.backends.mkldnn.is_available()
+        and hasattr(operations, "_reorder_linear_weight")
+        and hasattr(operations, "_linear_pointwise")
+        and "binary" in operations._linear_pointwise.overloads()
+    )
+
+
 def usable(weight: Tensor) -> bool:
     """Whether oneDNN multiplies `weight` as fast as it can: float32 on a CPU, and no part of a wider matrix."""
     plain = type(weight) in (Tensor, torch.nn.Parameter)
@@ -27,7 +40,7 @@ def usable(weight: Tensor) -> bool:
         and (weight.is_contiguous() or weight.mT.is_contiguous())
         and weight.device.type == "cpu"
         and weight.dtype == torch.float32
-        and torch.backends.mkldnn.is_available()
+        and has_onednn()
     )
 
 

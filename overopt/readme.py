@@ -11,7 +11,10 @@ from overopt.gold_findings import say_ends
 from overopt.pages import VERDICT_MARKS, capital
 from overopt.results import Results
 
-START, END = "<!-- verdicts: written by `overopt report published --publish` -->", "<!-- end of verdicts -->"
+START, END = (
+    "<!-- verdicts: written by `.venv/bin/overopt report published --publish` -->",
+    "<!-- end of verdicts -->",
+)
 WIDTH = 760
 
 

@@ -4,11 +4,12 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
 from overopt.download import sha256_of
-from overopt.study import ROOT
+from overopt.paths import IN_CHECKOUT, ROOT
 
 RECORD = "record.json"
 
@@ -81,14 +82,31 @@ def verify_folder(folder: Path) -> str | None:
 
 
 def git_state() -> dict[str, Any]:
-    """Commit of the project and whether tracked files differ from it; `commit` is null outside git."""
+    """Commit of the project and whether tracked files differ from it; null where nobody can know.
+
+    A package that pip installed from a repository knows its commit; one from an archive does not.
+    """
+    if not IN_CHECKOUT:
+        return {"commit": _installed_commit(), "changed": None}
 
     def git(*words: str) -> str | None:
         done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
         return done.stdout.strip() if done.returncode == 0 else None
 
     try:
+        top = git("rev-parse", "--show-toplevel")
+        if top is None or Path(top).resolve() != ROOT:  # an unpacked archive, maybe inside another repository
+            return {"commit": None, "changed": None}
         commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
     except FileNotFoundError:
         return {"commit": None, "changed": None}
     return {"commit": commit, "changed": bool(changes) if changes is not None else None}
+
+
+def _installed_commit() -> str | None:
+    """What pip wrote down of `pip install "overopt @ git+..."` (PEP 610)."""
+    try:
+        source = json.loads(distribution("overopt").read_text("direct_url.json") or "{}")
+    except PackageNotFoundError:
+        return None
+    return source.get("vcs_info", {}).get("commit_id")

@@ -12,13 +12,15 @@ notebooks. Everything else happens under `_build/<study>/`:
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -32,12 +34,13 @@ from papermill.exceptions import PapermillExecutionError
 
 from overopt.book_html_checks import check_book, check_notebook
 from overopt.errors import UserError
+from overopt.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 PRETRAINED_PAGE = "08_other_models"
+KERNEL = "python3"  # as notebooks name it
 _KEPT_CELL_METADATA = ("tags", "mystnb")
 _METADATA = {
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": KERNEL},
     "language_info": {"name": "python"},
 }
 
@@ -52,7 +55,8 @@ def build(
     """Make the book of `study` and return the path of its index.html.
 
     What is missing of the study is computed first. Notebooks whose inputs (results, source, library) have not
-    changed are not executed again. On any failure the book shown before stays as it was.
+    changed are not executed again, and a book is not bound again of the same pages. On any failure the book shown before
+    stays as it was.
 
     Args:
         study: name of a study, or the path of its YAML file.
@@ -88,11 +92,15 @@ def build(
             for path, done in waiting.items():
                 done.result()
                 path.with_suffix(".sha256").write_text(marks[path] + "\n")
-        say("building the book")
-        html = _bind(folder, list(executed))
-        check_book(html, list(executed))
-        shown = folder / "html"
-        _replace_folder(html, shown)
+        shown, bound_from = folder / "html", folder / "html.sha256"
+        mark = _binding_fingerprint(list(executed))
+        if not (shown.is_dir() and bound_from.exists() and bound_from.read_text().strip() == mark):
+            say("building the book")
+            html = _bind(folder, list(executed))
+            check_book(html, list(executed))
+            bound_from.unlink(missing_ok=True)
+            _replace_folder(html, shown)
+            bound_from.write_text(mark + "\n")
     if publish:
         _replace_folder(found.folder, ROOT / "results" / found.study.name)
         if len(executed) > 1:  # the committed book shows a study of one page among its others
@@ -134,15 +142,18 @@ def execute(source: Path, parameters: dict[str, Any], destination: Path) -> None
         nbformat.write(notebook, before)
         _check_parameters(before, parameters)
         try:
-            papermill.execute_notebook(
-                before,
-                after,
-                parameters=parameters,
-                kernel_name="python3",
-                progress_bar=False,
-                cwd=ROOT,
-                extra_arguments=["--log-level=ERROR"],
-            )
+            with _this_python(Path(scratch)) as kernel:
+                papermill.execute_notebook(
+                    before,
+                    after,
+                    parameters=parameters,
+                    kernel_name=kernel,
+                    progress_bar=False,
+                    cwd=ROOT,
+                    # at the end nothing is worth an interrupt, which the kernel would call an error
+                    shutdown_kernel="immediate",
+                    extra_arguments=["--log-level=ERROR"],
+                )
         except PapermillExecutionError as error:
             cell = _failed_cell(after)
             raise UserError(
@@ -154,6 +165,26 @@ def execute(source: Path, parameters: dict[str, Any], destination: Path) -> None
             clean, forbidden=(str(ROOT), scratch, str(Path.home()) + os.sep, tempfile.gettempdir() + os.sep)
         )
         os.replace(clean, destination)
+
+
+@contextmanager
+def _this_python(scratch: Path) -> Iterator[str]:
+    """The name of a kernel that is this very Python, whatever else is called python3 on this machine."""
+    folder = scratch / "kernels" / KERNEL
+    folder.mkdir(parents=True)
+    words = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (folder / "kernel.json").write_text(
+        json.dumps({"argv": words, "display_name": "Python 3", "language": "python"})
+    )
+    before = os.environ.get("JUPYTER_PATH")
+    os.environ["JUPYTER_PATH"] = os.pathsep.join([str(scratch), *([before] if before else [])])  # first wins
+    try:
+        yield KERNEL
+    finally:
+        if before is None:
+            del os.environ["JUPYTER_PATH"]
+        else:
+            os.environ["JUPYTER_PATH"] = before
 
 
 def _check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
@@ -202,6 +233,18 @@ def _cleaned(notebook: Any, name: str) -> Any:
 def _is_fresh(path: Path, mark: str) -> bool:
     sidecar = path.with_suffix(".sha256")
     return path.exists() and sidecar.exists() and sidecar.read_text().strip() == mark
+
+
+def _binding_fingerprint(executed: list[Path]) -> str:
+    """SHA-256 of what the bound book depends on: executed notebooks, the pages beside them, and this library."""
+    digest = hashlib.sha256()
+    pages = [
+        path for path in sorted((ROOT / "book").rglob("*")) if path.is_file() and path.suffix != ".ipynb"
+    ]
+    settings = [ROOT / "_config.yml", ROOT / "_toc.yml", ROOT / "requirements.txt"]
+    for path in (*executed, *pages, *settings, *sorted((ROOT / "overopt").rglob("*.py"))):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def _bind(folder: Path, executed: list[Path]) -> Path:

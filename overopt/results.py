@@ -9,8 +9,9 @@ import polars as pl
 
 from overopt import curves
 from overopt.files import read_json
+from overopt.paths import IN_CHECKOUT, ROOT
 from overopt.record import read_record, verify_folder
-from overopt.study import ROOT, Study, load_study
+from overopt.study import Study, load_study
 
 RECOMPUTE = "OVEROPT_RECOMPUTE"  # environment variable: leave committed results alone
 
@@ -60,7 +61,7 @@ def committed(study: Study) -> Path | None:
     from overopt.plan import plan
 
     folder = ROOT / "results" / study.name
-    if os.environ.get(RECOMPUTE) or verify_folder(folder) is not None:
+    if not IN_CHECKOUT or os.environ.get(RECOMPUTE) or verify_folder(folder) is not None:
         return None
     return folder if read_record(folder)["key"] == plan(study).tables.key else None
 

@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
+from platformdirs import user_data_path
 
 from overopt.errors import UserError, refusals
 from overopt.memory import peak_megabytes, reset_peak
+from overopt.paths import IN_CHECKOUT, ROOT
 from overopt.progress import remove_progress, reporter
 from overopt.record import (
     RECORD,
@@ -33,7 +35,6 @@ from overopt.record import (
     verify_folder,
     write_record,
 )
-from overopt.study import ROOT
 
 if TYPE_CHECKING:  # torch comes with these; who only asks what is there need not wait for it
     from overopt.checkpoint import Checkpoint
@@ -85,8 +86,9 @@ class Runtime:
 
 
 def store_root() -> Path:
-    """`$OVEROPT_STORE`, or the folder `store` of the project."""
-    return Path(os.environ.get("OVEROPT_STORE") or ROOT / "store")
+    """`$OVEROPT_STORE`, or the folder `store` of the checkout, or one among the user's data without a checkout."""
+    default = ROOT if IN_CHECKOUT else user_data_path("overopt")
+    return Path(os.environ.get("OVEROPT_STORE") or default / "store")
 
 
 class Store:

@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
 from overopt.errors import UserError
+from overopt.paths import STUDIES
 from overopt.pretrained_specs import (
     KINDS,
     Cut,
@@ -42,9 +43,6 @@ from overopt.specs import (
     Sweep,
     Text,
 )
-
-ROOT = Path(__file__).resolve().parents[1]
-STUDIES = ROOT / "studies"
 
 
 class Study(Spec):

@@ -6,10 +6,21 @@ import resource
 import pytest
 import torch
 from book_fixtures import smoke_book  # noqa: F401
+from clone_fixtures import clone  # noqa: F401
 from smoke_fixtures import smoke_store  # noqa: F401
 from tiny_models import saved  # noqa: F401
 
 torch.set_num_threads(1)
+
+WHOLE = {"smoke_store", "smoke_book"}  # fixtures that compute a study, or build its book
+
+
+def pytest_collection_modifyitems(items):
+    """Marks what needs a whole study: `make test-fast` leaves it out."""
+    for item in items:
+        if WHOLE & set(item.fixturenames):
+            item.add_marker("study")
+
 
 TEXTS = [
     "The film was good and the end was better.",

@@ -12,7 +12,7 @@ BROWSER = next(
     (path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None
 )
 WHY = "no Chromium is installed: apt-get install chromium"
-pytestmark = [pytest.mark.xdist_group("smoke"), pytest.mark.skipif(BROWSER is None, reason=WHY)]
+pytestmark = [pytest.mark.xdist_group("book"), pytest.mark.skipif(BROWSER is None, reason=WHY)]
 
 PAGES = [*(path.stem for path in report.notebook_sources()), "own", "machines", "glossary", "bibliography"]
 WITH_CHARTS = ["00_chain", "01_gold_vs_optimisation", "03_model_data_policy_scale"]

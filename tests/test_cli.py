@@ -2,6 +2,7 @@
 
 import random
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -125,6 +126,21 @@ def test_help_is_no_error(overopt, words):
     code, out, err = overopt(*words)
     assert code == 0
     assert "usage" in (out + err).lower()
+
+
+def test_the_version_is_that_of_the_package(overopt):
+    assert overopt("--version") == (0, f"overopt {version('overopt')}\n", "")
+
+
+def test_a_report_without_a_clone_is_refused(refused, monkeypatch):
+    monkeypatch.setattr("overopt.paths.IN_CHECKOUT", False)
+    assert refused("report", "smoke").startswith("report: found an installed package at ")
+
+
+def test_a_report_without_the_tools_of_the_book_is_refused(refused, monkeypatch):
+    monkeypatch.delitem(sys.modules, "overopt.report", raising=False)
+    monkeypatch.setitem(sys.modules, "papermill", None)
+    assert refused("report", "smoke").startswith("report: found no module 'papermill', expected ")
 
 
 def test_curves_and_fits_of_ones_own_scores(overopt, tmp_path):

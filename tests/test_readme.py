@@ -4,7 +4,8 @@ import pytest
 
 from overopt import readme, results
 from overopt.errors import UserError
-from overopt.study import ROOT, load_study
+from overopt.paths import ROOT
+from overopt.study import load_study
 
 
 @pytest.fixture(scope="module")

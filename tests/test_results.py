@@ -6,8 +6,9 @@ import pytest
 
 from overopt import results, verdicts
 from overopt.evidence import Evidence
+from overopt.paths import ROOT
 from overopt.store import verify_folder
-from overopt.study import ROOT, load_study
+from overopt.study import load_study
 
 COMMITTED = sorted(path.parent for path in (ROOT / "results").glob("*/record.json"))
 
