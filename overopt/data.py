@@ -12,6 +12,7 @@ import tarfile
 import unicodedata
 import zipfile
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -42,6 +43,7 @@ RATING_SPLITS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
 # A sentence ends at . ! or ?, perhaps closed by one quote or bracket, when what follows starts like a sentence.
 _SENTENCE_END = re.compile(r"""(?:(?<=[.!?])|(?<=[.!?]["')\]]))\s+(?=["'(]?[A-Z0-9])""")
+_NEITHER_LETTER_NOR_DIGIT = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,8 @@ class World:
 
 def normalise(text: str) -> str:
     """Lower case, letters and digits only: what decides whether two texts are the same."""
-    folded = unicodedata.normalize("NFKD", text).lower()
-    return "".join(character for character in folded if character.isalnum())
+    folded = text if text.isascii() else unicodedata.normalize("NFKD", text)
+    return _NEITHER_LETTER_NOR_DIGIT.sub("", folded.lower())
 
 
 def load_world(seed: int) -> World:
@@ -66,9 +68,18 @@ def load_world(seed: int) -> World:
     Raises:
         UserError: if a download fails or does not verify.
     """
-    ratings = _split_ratings(_read_ratings(), seed)
+    ratings = load_ratings(seed)
     held_out = {normalise(text) for text in ratings.filter(pl.col("split") != "train")["text"]}
     return World(_split_sentences(_read_reviews(), held_out, seed), ratings)
+
+
+def load_ratings(seed: int) -> pl.DataFrame:
+    """The ratings of `load_world` alone, in a tenth of its time.
+
+    Raises:
+        UserError: if a download fails or does not verify.
+    """
+    return _split_ratings(_read_ratings(), seed)
 
 
 def openings(texts: list[str], words: int) -> list[tuple[str, str]]:
@@ -170,11 +181,15 @@ def _split_ratings(rated: list[tuple[str, str, list[int]]], seed: int) -> pl.Dat
     bounds = (np.cumsum(list(RATING_SPLITS.values())) * len(texts)).round().astype(int)
     names = np.repeat(list(RATING_SPLITS), np.diff(bounds, prepend=0))
     assigned = [(texts[index], str(split)) for split, index in zip(names, order, strict=True)]
-    rows = []
-    for key, split in assigned + [(word, "train") for word in words]:
-        text, source, votes = unique[key]
-        row = {"text": text, "source": source, "split": split, "raters": len(votes)}
-        for some, of in {"": votes, "_half_0": votes[0::2], "_half_1": votes[1::2]}.items():
-            row |= {f"rating{some}": float(np.mean(of)), f"rating_sd{some}": float(np.std(of))}
-        rows.append(row)
-    return pl.DataFrame(rows)
+    assigned += [(word, "train") for word in words]
+    votes = [np.array(unique[key][2], dtype=float) for key, _ in assigned]
+    columns: dict[str, Any] = {
+        "text": [unique[key][0] for key, _ in assigned],
+        "source": [unique[key][1] for key, _ in assigned],
+        "split": [split for _, split in assigned],
+        "raters": [len(of) for of in votes],
+    }
+    for some, part in {"": slice(None), "_half_0": slice(0, None, 2), "_half_1": slice(1, None, 2)}.items():
+        columns[f"rating{some}"] = [float(of[part].mean()) for of in votes]
+        columns[f"rating_sd{some}"] = [float(of[part].std()) for of in votes]
+    return pl.DataFrame(columns)

@@ -28,7 +28,7 @@ def rated(job: Job) -> None:
     sentences, and nothing teaches this gold to tell text from what is none.
     """
     spec, tokenizer = job.spec, load_tokenizer(job.parents["tokenizer"])
-    ratings = data.load_world(spec["seed"]).ratings
+    ratings = data.load_ratings(spec["seed"])
     base = load_language_model(job.parents["language_model"] / "model")
     model = new_reward_model(base, spec["seed"]).to(job.runtime.device)
     freeze_below(model, spec["train_layers"])

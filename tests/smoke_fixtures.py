@@ -33,3 +33,16 @@ def copied_without(store: Path, target: Path, names: list[str]) -> Path:
     for name in names:
         shutil.rmtree(target / name)
     return target
+
+
+def copied_without_one_of_each(store: Path, target: Path, names: list[str]) -> Path:
+    """A copy of the store that lacks the first result, in the order of the plan, of each kind of stage in `names`."""
+    from overopt.plan import plan
+    from overopt.store import Store
+    from overopt.study import load_study
+
+    shutil.copytree(store, target)
+    first = {stage.name: stage for stage in reversed(plan(load_study("smoke")).stages)}
+    for name in names:
+        shutil.rmtree(Store(target).folder(first[name]))
+    return target

@@ -8,6 +8,7 @@ import pytest
 from overopt import data
 from overopt.data import PROMPT_SPLITS, REVIEW_SPLITS, normalise, prompts, split_into_sentences
 
+pytestmark = pytest.mark.xdist_group("data")  # one process reads it
 SEED, WORDS = 0, 4
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
-from smoke_fixtures import copied_without
+from smoke_fixtures import copied_without, copied_without_one_of_each
 
 from overopt import findings, results, runner
 from overopt.gather import DECIMALS
@@ -113,30 +113,27 @@ LATE = [
 ]  # fmt: skip
 
 
+# one stage of each kind, and every stage from nothing
 @pytest.mark.parametrize(
-    "names",
+    ("names", "without"),
     [
-        ["best_of_n", "tables"],
-        pytest.param(
-            [*EARLY, *LATE],
-            marks=pytest.mark.slow,
-        ),
+        (LATE, copied_without_one_of_each),
+        pytest.param([*EARLY, *LATE], copied_without, marks=pytest.mark.slow),
     ],
 )
-def test_the_same_spec_gives_the_same_bits(smoke_store, tmp_path, names):
-    again = copied_without(smoke_store, tmp_path / "again", names)
+def test_the_same_spec_gives_the_same_bits(smoke_store, tmp_path, names, without):
+    again = without(smoke_store, tmp_path / "again", names)
     runner.run(SMOKE, replace(runner.make_runtime("cpu", workers=2), store=again))
     for stage in plan(SMOKE).stages[:-1]:
         first, second = (read_record(Store(root).folder(stage)) for root in (smoke_store, again))
         assert first["files"] == second["files"], stage.title
 
 
-def test_batch_and_workers_do_not_change_the_curves(smoke_store, tmp_path, tables):
-    other = copied_without(
-        smoke_store,
-        tmp_path / "other",
-        [name for name in LATE if name != "gold"],
-    )
+@pytest.mark.parametrize(
+    "without", [copied_without_one_of_each, pytest.param(copied_without, marks=pytest.mark.slow)]
+)
+def test_batch_and_workers_do_not_change_the_curves(smoke_store, tmp_path, tables, without):
+    other = without(smoke_store, tmp_path / "other", [name for name in LATE if name != "gold"])
     runtime = replace(runner.make_runtime("cpu", workers=1, batch=37), store=other)
     changed = results.read(runner.run(SMOKE, runtime), SMOKE).curves
     assert changed["record"].to_list() == tables.curves["record"].to_list()
@@ -145,10 +142,14 @@ def test_batch_and_workers_do_not_change_the_curves(smoke_store, tmp_path, table
 
 
 @pytest.mark.parametrize(
-    ("names", "kills"), [(LATE, 3), pytest.param([*EARLY, *LATE], 20, marks=pytest.mark.slow)]
+    ("names", "kills", "without"),
+    [
+        (LATE, 3, copied_without_one_of_each),
+        pytest.param([*EARLY, *LATE], 20, copied_without, marks=pytest.mark.slow),
+    ],
 )
-def test_runs_killed_at_random_moments_end_in_the_same_bits(smoke_store, tmp_path, names, kills):
-    again = copied_without(smoke_store, tmp_path / "again", names)
+def test_runs_killed_at_random_moments_end_in_the_same_bits(smoke_store, tmp_path, names, kills, without):
+    again = without(smoke_store, tmp_path / "again", names)
     command = [sys.executable, "-m", "overopt", "run", "smoke", "--device", "cpu", "--workers", "2"]
     draw = random.Random(0)
     for _ in range(kills):
@@ -159,7 +160,7 @@ def test_runs_killed_at_random_moments_end_in_the_same_bits(smoke_store, tmp_pat
             start_new_session=True,
         )
         with contextlib.suppress(subprocess.TimeoutExpired):
-            run.wait(draw.uniform(4, 16))
+            run.wait(draw.uniform(3, 10))
         with contextlib.suppress(ProcessLookupError):  # it may have been done
             os.killpg(run.pid, signal.SIGKILL)
         run.wait()

@@ -1,5 +1,6 @@
 """The graph of a study: order, keys, and what they depend on."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -129,13 +130,20 @@ def test_a_larger_grid_keeps_the_results_of_the_smaller():
 def test_heights_against_a_slow_count():
     graph = plan(load_study("smoke"))
 
-    def chain(stage):
+    of_key = {stage.key: stage for stage in graph.stages}
+    children = {stage.key: [] for stage in graph.stages}
+    for stage in graph.stages:
+        for parent in {parent.key: parent for parent in stage.parents.values()}:
+            children[parent].append(stage)
+
+    @functools.cache
+    def chain(key):
+        stage = of_key[key]
         price = pricing.price(stage, 64)
         seconds = 1 + price.rest / (CORE_TFLOPS * 1e12) + price.drawing / (CORE_DRAWING_TFLOPS * 1e12)
-        children = [s for s in graph.stages if stage.key in {parent.key for parent in s.parents.values()}]
-        return seconds + max(map(chain, children), default=0)
+        return seconds + max((chain(child.key) for child in children[key]), default=0)
 
     found = heights(graph, 64)
-    assert found == pytest.approx({stage.key: chain(stage) for stage in graph.stages})
+    assert found == pytest.approx({key: chain(key) for key in of_key})
     by_title = {stage.title: found[stage.key] for stage in graph.stages}
     assert by_title["pool"] > by_title["best-of-n 1k, 640 pairs, seed 0"] > by_title["tables"] == 1

@@ -86,6 +86,12 @@ def fields(saved, tmp_path):
     return make
 
 
+def one_proxy(model="cut"):
+    """A grid of one proxy, for studies that are about something else."""
+    grid = {"models": [model], "pairs": [48], "seeds": 1}
+    return {"grids": [grid], "batch": 8, "embedding_gain": 1, "learning_rates": {model: 1e-2}}
+
+
 def computed(spec, runtime):
     """The results of a study, every stage computed in this process."""
     graph, store = plan(spec), Store(runtime.store)
@@ -123,7 +129,7 @@ def ppo_of(policy="base"):
 
 
 def test_ppo_of_other_peoples_models(fields, runtime):
-    spec = parse_study(fields(ppo=ppo_of()))
+    spec = parse_study(fields(ppo=ppo_of(), proxies=one_proxy()))
     curve = computed(spec, runtime).curves.filter(method="ppo").sort("step")
     assert curve["kl"][0] == pytest.approx(0, abs=1e-5)
     assert curve["kl"][-1] > 0.05
@@ -134,7 +140,7 @@ def test_rloo_on_the_same_axes(fields, runtime, lora):
     run = {"batch": 16, "completions": 4, "learning_rate": 1e-2, "prompts": 5, "max_steps": 4, "max_kl": 50}
     run |= {"look_every": 2, "evaluation_samples": 2}
     grid = {"models": ["cut"], "pairs": [48], "seeds": 1}
-    spec = parse_study(fields(rloo={"grid": grid, "run": run}, policy_lora=lora))
+    spec = parse_study(fields(rloo={"grid": grid, "run": run}, policy_lora=lora, proxies=one_proxy()))
     found = computed(spec, runtime)
     curve = found.curves.filter(method="rloo").sort("step")
     assert curve["step"].to_list() == [0, 2, 4]
@@ -155,7 +161,7 @@ def test_token_lists_become_samples_with_their_end(saved):
 def test_models_that_only_read_may_be_in_bfloat16(fields, runtime):
     found = {}
     for frozen in ("float32", "bfloat16"):
-        spec = parse_study(fields(frozen=frozen, ppo=ppo_of()))
+        spec = parse_study(fields(frozen=frozen, ppo=ppo_of(), proxies=one_proxy()))
         found[frozen] = computed(spec, runtime).curves
     bon = [found[kind].filter(method="bon", rm_params=0).sort("n")["gold"].to_list() for kind in found]
     assert bon[0] != bon[1]
@@ -179,6 +185,7 @@ def test_with_trl_and_adapters_everywhere(fields, runtime, tmp_path):
         "policy_lora": lora,
         "policy": "tuned",
         "ppo": ppo_of("tuned"),
+        "proxies": one_proxy(),
     }
     spec = parse_study(made | options | {"models": made["models"] | {"tuned": tuned}})
     curve = computed(spec, runtime).curves.filter(method="ppo").sort("step")
@@ -196,7 +203,9 @@ def test_with_trl_and_adapters_everywhere(fields, runtime, tmp_path):
 
 def test_gold_from_human_ratings_on_a_pretrained_body(fields, runtime):
     gold = {"model": "base", "train_layers": 1, "steps": 3, "batch": 8, "learning_rate": 1e-3}
-    spec = parse_study(fields(text={"prompt_tokens": 60, "completion_tokens": 6}, gold=gold))
+    spec = parse_study(
+        fields(text={"prompt_tokens": 60, "completion_tokens": 6}, gold=gold, proxies=one_proxy())
+    )
     found = computed(spec, runtime)
     assert {"pearson", "pearson_baseline", "params"} <= set(found.chain["gold"])
     stages = {stage.title: stage for stage in plan(spec).stages}

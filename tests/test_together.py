@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from test_pretrained_study import computed, fields, ppo_of  # noqa: F401
+from test_pretrained_study import computed, fields, one_proxy, ppo_of  # noqa: F401
 
 from overopt import together
 from overopt.plan import plan
@@ -79,7 +79,7 @@ def test_alone_nothing_is_dealt():
 
 
 def test_two_processes_measure_what_one_measures(fields, runtime, tmp_path):  # noqa: F811
-    made = fields("llama", "neox", ppo=ppo_of())
+    made = fields("llama", "neox", ppo=ppo_of(), proxies=one_proxy())
     spec = parse_study(made)
     one = computed(spec, runtime)
     path = tmp_path / "tiny.yaml"
