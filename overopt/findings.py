@@ -18,7 +18,7 @@ from overopt.curves import prompt_curve
 from overopt.figures.style import SIZES, Group, short_number
 from overopt.laws import predict
 from overopt.pages import capital, number
-from overopt.seeding import derive
+from overopt.seeds import derive
 
 FORMS = {"bon": "bon", "ppo": "rl"}
 NAMES = {"bon": "best-of-n", "ppo": "PPO"}

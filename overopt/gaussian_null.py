@@ -11,7 +11,7 @@ from jaxtyping import Float64
 
 from overopt.best_of_n import best_of_n_curve
 from overopt.errors import UserError
-from overopt.seeding import derive
+from overopt.seeds import derive
 
 
 @dataclass(frozen=True)

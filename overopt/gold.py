@@ -28,7 +28,8 @@ from overopt.models import (
 from overopt.optimise import optimise
 from overopt.reward import gold_scale, score
 from overopt.sampling import encode_prompts, sample_many
-from overopt.seeding import derive, generator
+from overopt.seeding import generator
+from overopt.seeds import derive
 from overopt.specs import PPO
 from overopt.spoilt_pairs import decoy_pairs, spoilt_pairs
 from overopt.stages import encode_sentences, prompt_table, save_model

@@ -20,7 +20,8 @@ from overopt.preferences import draw, split
 from overopt.pretrained_specs import LoRA
 from overopt.reward import Scale, proxy_gain, score
 from overopt.sampling import Samples
-from overopt.seeding import derive, generator
+from overopt.seeding import generator
+from overopt.seeds import derive
 from overopt.stages import load_pairs, save_model
 from overopt.training.reward_model import pair_margins, train_reward_model
 

@@ -10,7 +10,7 @@ from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
 from overopt.curves import prompt_curve
-from overopt.seeding import derive
+from overopt.seeds import derive
 
 DRAWS = 400
 

@@ -28,7 +28,8 @@ from overopt.optimise import Evaluation, evaluate
 from overopt.precision import frozen_dtype
 from overopt.pretrained_specs import RLOO, LoRA
 from overopt.sampling import Prompts, Samples
-from overopt.seeding import derive, generator, isolated
+from overopt.seeding import generator, isolated
+from overopt.seeds import derive
 from overopt.stages import encoded, prompt_table, save_model
 from overopt.training.optim import check_finite
 from overopt.training.with_trl import adapters, quiet_options

@@ -1,19 +1,11 @@
-"""Randomness from one seed, split by name: no stage reads or moves global random state."""
+"""Torch's randomness from one seed, split by name: no stage reads or moves global random state."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
-
-def derive(seed: int, *names: str | int) -> int:
-    """A 63-bit seed that depends on `seed` and on every name, and on nothing else.
-
-    `derive(0, "proxy", 3)` and `derive(0, "proxy", 4)` are unrelated streams.
-    """
-    text = "/".join(map(str, (seed, *names)))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+from overopt.seeds import derive
 
 
 def generator(seed: int, *names: str | int) -> torch.Generator:

@@ -10,7 +10,7 @@ from overopt.data import openings
 from overopt.job import Job
 from overopt.models import token_ids
 from overopt.reward import Rows
-from overopt.seeding import derive
+from overopt.seeds import derive
 from overopt.spoil import SPOILT_KINDS, spoil
 from overopt.stages import encode_sentences, prompt_table, short_prompts
 

@@ -30,7 +30,8 @@ from overopt.preferences import Pairs, pair_up
 from overopt.pretrained import encode
 from overopt.reward import Scale, gold_scale
 from overopt.sampling import Prompts, Samples, concatenate, encode_prompts, sample_many
-from overopt.seeding import derive, generator
+from overopt.seeding import generator
+from overopt.seeds import derive
 from overopt.training.language_model import train_language_model, validation_loss
 from overopt.with_vllm import load_engine, sample_with_vllm
 

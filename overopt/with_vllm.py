@@ -12,7 +12,7 @@ import torch
 
 from overopt.errors import UserError
 from overopt.sampling import Prompts, Samples
-from overopt.seeding import derive
+from overopt.seeds import derive
 
 
 @runtime_checkable

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from overopt.seeding import derive, generator, isolated
+from overopt.seeding import generator, isolated
+from overopt.seeds import derive
 
 
 def test_a_derived_seed_depends_on_the_seed_and_every_name():
