@@ -74,10 +74,10 @@ import polars as pl
 
 from overopt import figures, findings, pages, results
 from overopt.evidence import Evidence
-from overopt.figures.style import short_number
 from overopt.plan import plan
 from overopt.pricing import HEADER, price_rows
 from overopt.study import load_study
+from overopt.words import short_number
 
 pages.start()
 r = results.load(study)

@@ -6,11 +6,9 @@ import numpy as np
 import polars as pl
 
 from overopt.evidence import Evidence
-from overopt.figures.style import short_number
 from overopt.outcomes import Outcome, Verdict, jointly, not_measured, within
-from overopt.pages import capital
-from overopt.pages import interval as in_words
 from overopt.resampling import interval, resampled, slopes
+from overopt.words import capital, short_number, with_interval
 
 CHANCE = 0.05  # accuracy above one half by which a proxy is better than chance
 REPEATED = 0.5  # share of the gain of unique data that repeating must not reach
@@ -31,7 +29,7 @@ def more_data_helps(evidence: Evidence) -> Outcome:
         value = float(slopes(x, np.array([end.mean[-1] for end in ends])))
         low, high = interval(slopes(x, np.stack([end.draws[:, -1] for end in ends], 1)))
         parts.append(within(value, (low, high), "", holds=low > 0, fails=high < 0))
-        words.append(f"proxies of {part_name(size)}: {in_words(value, low, high)}")
+        words.append(f"proxies of {part_name(size)}: {with_interval(value, low, high)}")
     if not parts:
         return not_measured("numbers of pairs")
     said = "Gold at the largest n, SDs per factor of ten in pairs; " + "; ".join(words) + "."
@@ -56,7 +54,7 @@ def few_pairs_are_chance(evidence: Evidence) -> Outcome:
     near = best.filter(pl.col("rm_accuracy") < 0.5 + CHANCE)
     words = (
         f"Accuracy above one half of the best proxy, of any size, at {least['pairs']:,} pairs: "
-        f"{in_words(value, value - half, value + half)}; "
+        f"{with_interval(value, value - half, value + half)}; "
         + (
             f"all sizes are near chance up to {max(near['pairs']):,} pairs"
             if near.height
@@ -153,8 +151,8 @@ def larger_policy(evidence: Evidence) -> Outcome:
             )
         )
         words.append(
-            f"proxy of {part_name(proxy)}: gain {in_words(value, low, high)} SDs per factor of ten, "
-            f"peak KL of the largest over the smallest {in_words(math.exp(here), math.exp(least), math.exp(most))}"
+            f"proxy of {part_name(proxy)}: gain {with_interval(value, low, high)} SDs per factor of ten, "
+            f"peak KL of the largest over the smallest {with_interval(math.exp(here), math.exp(least), math.exp(most))}"
         )
     if not gains:
         return not_measured("PPO of three policies")

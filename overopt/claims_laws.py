@@ -11,8 +11,8 @@ from overopt.evidence import Evidence, Slice
 from overopt.findings import FORMS, NAMES, prompt_points
 from overopt.laws import at_least_usual, fit, predict
 from overopt.outcomes import Outcome, Verdict, by_share, jointly, not_measured, within
-from overopt.pages import interval as in_words
 from overopt.resampling import interval, over_groups, resampled, slopes
+from overopt.words import with_interval
 
 FALL = 0.05  # SDs: a smaller fall counts as none
 GOOD, FAIR = 0.05, 0.10  # misfit as a share of the range of gold
@@ -67,9 +67,7 @@ def fits_well(evidence: Evidence, method: str) -> Outcome:
         return not_measured(f"{method} against several sizes")
     values = list(found.values())
     middle, ends = float(np.median(values)), (min(values), max(values))
-    words = (
-        f"median misfit as a share of gold's range, and its extremes over sizes: {in_words(middle, *ends)}."
-    )
+    words = f"median misfit as a share of gold's range, and its extremes over sizes: {with_interval(middle, *ends)}."
     verdict: Verdict = "holds" if middle <= GOOD else "partly" if middle <= FAIR else "does not hold"
     return Outcome(verdict, middle, ends, words)
 
@@ -104,7 +102,7 @@ def coefficients_follow_size(evidence: Evidence) -> Outcome:
         holds, fails = bool(side.min() > 0), bool(side.max() < 0)
         parts.append(within(value, (low, high), "", holds=holds, fails=fails))
         letter = {"alpha": "α", "beta": "β"}[name]
-        words.append(f"{letter} of {NAMES[method]} {in_words(value, low, high)}")
+        words.append(f"{letter} of {NAMES[method]} {with_interval(value, low, high)}")
     first = parts[0]
     return Outcome(
         jointly(parts),

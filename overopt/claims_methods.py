@@ -10,9 +10,8 @@ from overopt.claims_data import part_name
 from overopt.evidence import Evidence
 from overopt.gaussian_null import best_of_n_of_noisy
 from overopt.outcomes import Outcome, Verdict, jointly, not_measured, within
-from overopt.pages import interval as in_words
-from overopt.pages import number
 from overopt.resampling import Resampled, interval, over_groups, resampled
+from overopt.words import number, with_interval
 
 SAME = 0.15  # SDs: a difference in gold that counts as none
 QUADRATIC = (1.5, 2.5)  # exponents of KL against steps that count as quadratic
@@ -110,8 +109,8 @@ def penalty_is_early_stopping(evidence: Evidence) -> Outcome:
         least, most = interval(between)
         wider.append(within(float(between.mean()), (least, most), "", holds=least > 0, fails=most < 0))
         words.append(
-            f"proxy of {part_name(proxy)}: gold {in_words(float(gold.mean()), low, high)}, "
-            f"proxy less gold {in_words(float(between.mean()), least, most)}"
+            f"proxy of {part_name(proxy)}: gold {with_interval(float(gold.mean()), low, high)}, "
+            f"proxy less gold {with_interval(float(between.mean()), least, most)}"
         )
     if not same:
         return not_measured("KL penalties")
@@ -180,5 +179,5 @@ def rounds_follow_the_formula(evidence: Evidence) -> Outcome:
     )
     ends = (float(errors[worst] - half[worst]), float(errors[worst] + half[worst]))
     said = f"One round: gold {number(best)}; {words} (SDs). "
-    said += f"The formula errs by up to {in_words(float(errors[worst]), *ends)}."
+    said += f"The formula errs by up to {with_interval(float(errors[worst]), *ends)}."
     return Outcome(verdict, float(errors[worst]), ends, said)

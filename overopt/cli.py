@@ -106,7 +106,7 @@ def status(study: StudyName) -> None:
     from overopt.status import study_status
     from overopt.store import Store, store_root
     from overopt.study import load_study
-    from overopt.times import clock, duration
+    from overopt.words import clock, duration
 
     rows = study_status(make_plan(load_study(study)), Store(store_root()))
     print(_status_line("state", "spent", "left", "stage"))

@@ -15,10 +15,10 @@ import polars as pl
 
 from overopt.bootstrap import Bootstrap, bootstrap
 from overopt.curves import prompt_curve
-from overopt.figures.style import SIZES, Group, short_number
+from overopt.figures.style import SIZES, Group
 from overopt.laws import predict
-from overopt.pages import capital, number
 from overopt.seeds import derive
+from overopt.words import capital, number, short_number
 
 FORMS = {"bon": "bon", "ppo": "rl"}
 NAMES = {"bon": "best-of-n", "ppo": "PPO"}

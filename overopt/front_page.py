@@ -2,12 +2,11 @@
 
 from overopt import findings, gold_findings
 from overopt.evidence import Evidence
-from overopt.figures.style import short_number
 from overopt.pages import VERDICT_MARKS, commit
 from overopt.results import Results
 from overopt.specs import Sweep
 from overopt.study import ReviewsStudy
-from overopt.times import duration
+from overopt.words import duration, short_number
 
 
 def in_short(r: Results, e: Evidence) -> str:

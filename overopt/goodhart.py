@@ -5,9 +5,8 @@ import polars as pl
 
 from overopt import findings
 from overopt.evidence import Evidence
-from overopt.figures.style import short_number
 from overopt.gaussian_null import best_of_n_of_noisy
-from overopt.pages import number
+from overopt.words import number, short_number
 
 VARIANCES = (0.25, 1.0, 4.0)
 WAYS = ("measured", "noise alone")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from overopt.pages import interval as in_words
+from overopt.words import with_interval
 
 Verdict = Literal["holds", "partly", "does not hold", "cannot tell"]
 
@@ -30,7 +30,7 @@ def within(
 ) -> Outcome:
     """The verdict where an interval decides: it holds, does not, or cannot be told."""
     verdict: Verdict = "holds" if holds else "does not hold" if fails else "cannot tell"
-    return Outcome(verdict, value, found, f"{measured}: {in_words(value, *found, digits)}.")
+    return Outcome(verdict, value, found, f"{measured}: {with_interval(value, *found, digits)}.")
 
 
 def by_share(surely: int, perhaps: int, count: int, measured: str) -> Outcome:

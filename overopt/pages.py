@@ -6,7 +6,6 @@ light or dark colours and scrolls on a phone. Text that a model wrote is escaped
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -15,9 +14,8 @@ import polars as pl
 from IPython.display import HTML, Markdown
 
 from overopt import altair_page
-from overopt.figures.style import short_number
 from overopt.study import available, load_study
-from overopt.times import duration
+from overopt.words import capital, duration, number, short_number, with_interval, with_se
 
 __all__ = [
     "COEFFICIENT_HEADER",
@@ -30,7 +28,6 @@ __all__ = [
     "escaped",
     "found",
     "if_measured",
-    "interval",
     "not_measured",
     "number",
     "peak_rows",
@@ -41,6 +38,7 @@ __all__ = [
     "start",
     "table",
     "verdict_cards",
+    "with_interval",
     "with_se",
 ]
 
@@ -53,27 +51,6 @@ def start() -> None:
 def say(text: str) -> Markdown:
     """MyST text as a cell's output."""
     return Markdown(text)
-
-
-def number(value: int | float | None, digits: int = 2) -> str:
-    """A number with `digits` decimals; an em dash for none, a word for infinity."""
-    if value is None or math.isnan(value):
-        return "—"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    text = f"{value:.{digits}f}"
-    return (text if float(text) else text.removeprefix("-")).replace("-", "−")
-
-
-def interval(value: int | float | None, low: int | float, high: int | float, digits: int = 2) -> str:
-    """A value and its interval: 0.55 [0.51, 0.60]."""
-    # No-break spaces: a table breaks between columns, not inside an interval.
-    return f"{number(value, digits)}\u00a0[{number(low, digits)},\u00a0{number(high, digits)}]"
-
-
-def with_se(value: int | float | None, se: int | float | None, digits: int = 2) -> str:
-    """A value and its standard error: 0.55 ± 0.02, which no table breaks in two."""
-    return f"{number(value, digits)}\u00a0±\u00a0{number(se, digits)}"
 
 
 def escaped(text: str) -> str:
@@ -142,7 +119,7 @@ def peak_rows(coefficients: pl.DataFrame) -> list[list[str]]:
 
 def _intervals(row: dict[str, Any], **digits: int) -> list[str]:
     return [
-        interval(row[name], row[f"{name}_low"], row[f"{name}_high"], places)
+        with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"], places)
         for name, places in digits.items()
     ]
 
@@ -171,11 +148,6 @@ def proxy_title(table: Any) -> str:
     """
     sizes = getattr(table, "curves", table)["rm_params"].unique().to_list()
     return f"proxy of {short_number(sizes[0])} parameters" if len(sizes) == 1 else ""
-
-
-def capital(sentence: str) -> str:
-    """The sentence with a capital first."""
-    return sentence[:1].upper() + sentence[1:]
 
 
 def card(results: Any, paper: str, *claims: int) -> Markdown:

@@ -8,8 +8,9 @@ from overopt.errors import UserError
 from overopt.evidence import Evidence
 from overopt.files import replacing
 from overopt.gold_findings import say_ends
-from overopt.pages import VERDICT_MARKS, capital
+from overopt.pages import VERDICT_MARKS
 from overopt.results import Results
+from overopt.words import capital
 
 START, END = (
     "<!-- verdicts: written by `.venv/bin/overopt report published --publish` -->",

@@ -17,7 +17,8 @@ from markdown_it import MarkdownIt
 
 from overopt import altair_page, figures, findings, gold_findings, pages
 from overopt.figures.optimisation import MOST_POINTS, thinned
-from overopt.figures.style import PENALTIES, ordered_colours, short_number
+from overopt.figures.style import PENALTIES, ordered_colours
+from overopt.words import short_number
 
 
 @pytest.fixture(scope="module", params=[(4, 2), (1, 1)], ids=["4 sizes, 2 seeds", "1 size, 1 seed"])
@@ -305,10 +306,3 @@ def test_model_text_is_shown_as_it_is(text):
     for entity, sign in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):
         cell = cell.replace(entity, sign)
     assert cell == f"x{shown}x"
-
-
-def test_numbers_and_intervals():
-    assert pages.number(-0.126) == "−0.13"
-    assert pages.number(float("inf")) == "∞"
-    assert pages.number(None) == "—"
-    assert pages.interval(1.0, 0.5, float("inf")) == "1.00\u00a0[0.50,\u00a0∞]"

@@ -14,20 +14,14 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from overopt.words import short_number
+
 ANCHORS = ("#e8903a", "#e0607e", "#a45fd0", "#4464dc")
 TICKS = (0, 0.1, 0.5, 1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500)
 INK = "currentColor"
 HEIGHT = 340
 
 Layered = alt.LayerChart | alt.FacetChart  # what altair calls a layered chart once it has a size
-
-
-def short_number(value: int | float) -> str:
-    """Three significant digits with k, M or B: 840, 9.6k, 98.3k, 1.05M."""
-    for factor, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if value >= factor:
-            return f"{value / factor:.3g}{unit}"
-    return f"{value:.3g}"
 
 
 def ordered_colours(count: int) -> list[str]:
