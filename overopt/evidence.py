@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from overopt import findings
-from overopt.figures.style import PAIRS, PENALTIES, POLICIES, ROUNDS, SIZES, Group
 from overopt.findings import Fits
+from overopt.groups import PAIRS, PENALTIES, POLICIES, ROUNDS, SIZES, Group
 from overopt.results import Results
 
 SHOWN = ("gold", "gold_se", "gold_second", "proxy")  # of the end of a run of rounds

@@ -15,7 +15,7 @@ import polars as pl
 
 from overopt.bootstrap import Bootstrap, bootstrap
 from overopt.curves import prompt_curve
-from overopt.figures.style import SIZES, Group
+from overopt.groups import SIZES, Group
 from overopt.laws import predict
 from overopt.seeds import derive
 from overopt.words import capital, number, short_number

@@ -17,7 +17,8 @@ from markdown_it import MarkdownIt
 
 from overopt import altair_page, figures, findings, gold_findings, pages
 from overopt.figures.optimisation import MOST_POINTS, thinned
-from overopt.figures.style import PENALTIES, ordered_colours
+from overopt.figures.style import ordered_colours
+from overopt.groups import PENALTIES
 from overopt.words import short_number
 
 

@@ -10,7 +10,7 @@ from overopt.figures.chain import (
 from overopt.figures.diagnostics import kl_against_step, kl_estimators, ppo_health
 from overopt.figures.lines import linear_axis, lines, log_axis, nats_axis, pipeline, rate_axis
 from overopt.figures.optimisation import gold_against_proxy, gold_and_proxy
-from overopt.figures.style import PAIRS, PENALTIES, POLICIES, ROUNDS, SIZES, Group
+from overopt.groups import PAIRS, PENALTIES, POLICIES, ROUNDS, SIZES, Group
 
 __all__ = [
     "PAIRS",

@@ -5,7 +5,17 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from overopt.figures.style import HEIGHT, INK, SIZES, Group, Layered, faded, kl_axis, pick_group
+from overopt.figures.style import (
+    HEIGHT,
+    INK,
+    Layered,
+    faded,
+    group_colour,
+    group_tooltip,
+    kl_axis,
+    pick_group,
+)
+from overopt.groups import SIZES, Group
 
 DIAGNOSTICS = {
     "clip_fraction": "fraction of updates clipped",
@@ -31,10 +41,10 @@ def kl_against_step(ppo: pl.DataFrame, *, by: Group = SIZES, description: str) -
         .encode(
             x=alt.X("step:Q", title="PPO step", axis=alt.Axis(grid=False, tickMinStep=1)),
             y=alt.Y("kl:Q", title="KL (nats)"),
-            color=by.colour(by.values(ppo)),
+            color=group_colour(by, by.values(ppo)),
             detail="seed:N",
             opacity=faded(pick),
-            tooltip=[by.tooltip(), "seed:N", "step:Q", alt.Tooltip("kl:Q", format=".3g")],
+            tooltip=[group_tooltip(by), "seed:N", "step:Q", alt.Tooltip("kl:Q", format=".3g")],
         )
         .add_params(pick)
         .properties(width="container", height=HEIGHT, description=description)
@@ -58,10 +68,10 @@ def ppo_health(ppo: pl.DataFrame, *, by: Group = SIZES, description: str) -> alt
                 x=kl_axis(largest, title="KL (nats)"),
                 y=alt.Y(f"{name}:Q", title=None, scale=alt.Scale(zero=name == "clip_fraction")),
                 order="step:Q",
-                color=by.colour(by.values(ppo)),
+                color=group_colour(by, by.values(ppo)),
                 detail="seed:N",
                 opacity=faded(pick),
-                tooltip=[by.tooltip(), "seed:N", "step:Q", alt.Tooltip(f"{name}:Q", format=".3g")],
+                tooltip=[group_tooltip(by), "seed:N", "step:Q", alt.Tooltip(f"{name}:Q", format=".3g")],
             )
             .properties(width=260, height=200, title=title)
         )
@@ -102,7 +112,7 @@ def kl_estimators(ppo: pl.DataFrame, *, description: str) -> Layered:
             ),
             opacity=faded(pick, full=0.8),
             tooltip=[
-                SIZES.tooltip(),
+                group_tooltip(SIZES),
                 "estimator:N",
                 alt.Tooltip("kl:Q", format=".3g"),
                 alt.Tooltip("estimate:Q", format=".3g"),

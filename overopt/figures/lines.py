@@ -7,7 +7,18 @@ import math
 import altair as alt
 import polars as pl
 
-from overopt.figures.style import INK, Group, Layered, faded, kl_axis, log_size_axis, pick_group, titled
+from overopt.figures.style import (
+    INK,
+    Layered,
+    faded,
+    group_colour,
+    group_tooltip,
+    kl_axis,
+    log_size_axis,
+    pick_group,
+    titled,
+)
+from overopt.groups import Group
 
 DASHES = ([1, 0], [6, 4], [2, 3])
 
@@ -51,7 +62,7 @@ def lines(
     pick = pick_group()
     scale_y = alt.Scale(type="sqrt", nice=False) if y_nats else alt.Scale(zero=False)
     axis = alt.Y(f"{y}:Q", title=y_title, scale=scale_y)
-    base = alt.Chart(shown).encode(x=x, color=by.colour(by.values(data)), opacity=faded(pick))
+    base = alt.Chart(shown).encode(x=x, color=group_colour(by, by.values(data)), opacity=faded(pick))
     layers: list[alt.Chart] = []
     if rule is not None:
         layers.append(
@@ -68,7 +79,7 @@ def lines(
         layers.append(marks)
     if has_errors:
         layers.append(base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q", title=y_title), y2="high:Q"))
-    tooltip = [by.tooltip(), *[alt.Tooltip(f"{name}:Q", format=".4~g") for name in (field, y)]]
+    tooltip = [group_tooltip(by), *[alt.Tooltip(f"{name}:Q", format=".4~g") for name in (field, y)]]
     tooltip += [alt.Tooltip(f"{kind}:N")] if kind else []
     # large dots would hide the dashes
     layers.append(base.mark_point(filled=True, size=16 if kind else 45).encode(y=axis, tooltip=tooltip))

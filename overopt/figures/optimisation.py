@@ -8,14 +8,15 @@ import polars as pl
 from overopt.figures.style import (
     HEIGHT,
     INK,
-    SIZES,
-    Group,
     Layered,
     faded,
+    group_colour,
+    group_tooltip,
     kl_axis,
     pick_group,
     titled,
 )
+from overopt.groups import SIZES, Group
 
 SERIES = ("gold", "proxy", "law fitted to gold")
 MOST_POINTS = 60
@@ -94,7 +95,7 @@ def gold_and_proxy(
     x = kl_axis(float(mean["kl"].max()) * 1.02)  # type: ignore[arg-type]
     y_title = "score (SDs of the initial policy's gold)"
     y = alt.Y("score:Q", title=y_title)
-    colour = by.colour(by.values(mean))
+    colour = group_colour(by, by.values(mean))
     series = list(SERIES if law.height else SERIES[:2])
     styles = alt.Scale(domain=series, range=[[1, 0], [6, 4], [2, 2]][: len(series)])
     widths = alt.Scale(domain=series, range=[2.6, 1.6, 1.2][: len(series)])
@@ -119,7 +120,7 @@ def gold_and_proxy(
         opacity=faded(pick),
     )
     shown = [
-        by.tooltip(),
+        group_tooltip(by),
         "series:N",
         alt.Tooltip("kl:Q", format=".3g"),
         alt.Tooltip("score:Q", format=".3f"),
@@ -164,10 +165,10 @@ def gold_against_proxy(mean: pl.DataFrame, *, description: str) -> Layered:
         x=alt.X("proxy:Q", title="proxy score (SDs)", axis=alt.Axis(grid=False)),
         y=alt.Y("gold:Q", title="gold score (SDs)"),
         order="kl:Q",
-        color=SIZES.colour(SIZES.values(mean)),
+        color=group_colour(SIZES, SIZES.values(mean)),
         opacity=faded(pick),
         tooltip=[
-            SIZES.tooltip(),
+            group_tooltip(SIZES),
             "way:N",
             *[alt.Tooltip(f"{name}:Q", format=".3f") for name in ("kl", "proxy", "gold")],
         ],

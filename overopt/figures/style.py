@@ -7,14 +7,11 @@ because lightness falls along it. Ink is `currentColor`: the page decides, in li
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
-import polars as pl
 
-from overopt.words import short_number
+from overopt.groups import Group
 
 ANCHORS = ("#e8903a", "#e0607e", "#a45fd0", "#4464dc")
 TICKS = (0, 0.1, 0.5, 1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500)
@@ -39,43 +36,20 @@ def ordered_colours(count: int) -> list[str]:
     return colours
 
 
-@dataclass(frozen=True)
-class Group:
-    """What the curves of a figure differ in: a column of the table, its title, and words for a value."""
-
-    column: str
-    title: str
-    label: Callable[[Any], str] = short_number
-
-    def values(self, table: pl.DataFrame) -> list[Any]:
-        """The values in `table`, in order."""
-        return sorted(table[self.column].unique().to_list())
-
-    def labels(self) -> pl.Expr:
-        """The column `group`: a word for each row's value."""
-        words = lambda column: pl.Series([self.label(value) for value in column], dtype=pl.String)  # noqa: E731
-        return pl.col(self.column).map_batches(words, return_dtype=pl.String).alias("group")
-
-    def colour(self, values: list[Any]) -> alt.Color:
-        """The colour encoding of `group`, in the order of `values`."""
-        labels = [self.label(value) for value in values]
-        scale = alt.Scale(domain=labels, range=ordered_colours(len(labels)))
-        # in rows of four, many groups leave room for the legend of line styles; long words fit a phone in rows of two
-        many = len(labels) > 5 or sum(map(len, labels)) > 20
-        columns = 2 if max(map(len, labels)) > 10 else 4 if many else None
-        legend = alt.Legend(columns=columns) if columns else alt.Undefined
-        return alt.Color("group:N", sort=labels, scale=scale, title=self.title, legend=legend)
-
-    def tooltip(self) -> alt.Tooltip:
-        """The group of a mark."""
-        return alt.Tooltip("group:N", title=self.title)
+def group_colour(by: Group, values: list[Any]) -> alt.Color:
+    """The colour encoding of the column `group`, in the order of `values`."""
+    labels = [by.label(value) for value in values]
+    scale = alt.Scale(domain=labels, range=ordered_colours(len(labels)))
+    # in rows of four, many groups leave room for the legend of line styles; long words fit a phone in rows of two
+    many = len(labels) > 5 or sum(map(len, labels)) > 20
+    columns = 2 if max(map(len, labels)) > 10 else 4 if many else None
+    legend = alt.Legend(columns=columns) if columns else alt.Undefined
+    return alt.Color("group:N", sort=labels, scale=scale, title=by.title, legend=legend)
 
 
-SIZES = Group("rm_params", "Proxy parameters")
-PAIRS = Group("pairs", "Training pairs")
-POLICIES = Group("policy_params", "Policy parameters")
-PENALTIES = Group("kl_penalty", "KL penalty (SDs a nat)", "{:g}".format)
-ROUNDS = Group("rounds", "Rounds", "{:d}".format)
+def group_tooltip(by: Group) -> alt.Tooltip:
+    """The group of a mark."""
+    return alt.Tooltip("group:N", title=by.title)
 
 
 def pick_group(name: str = "pick") -> alt.Parameter:
