@@ -48,7 +48,7 @@ study = "published"
 # %% tags=["hide-input"]
 import polars as pl
 
-from overopt import figures, findings, front_page, gold_findings, pages, results
+from overopt import figures, front_page, pages, results, sentences
 from overopt.evidence import Evidence
 
 pages.start()
@@ -128,7 +128,7 @@ figures.language_model_losses(models, description="Held-out loss of the language
 # %% tags=["remove-input"]
 pages.found(
     "Gold is a 6B model trained on human comparisons; what it prefers is true by definition.",
-    [gold_findings.say_gold(gold), gold_findings.say_words(gold)],
+    [sentences.say_gold(gold), sentences.say_words(gold)],
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-accuracy", "caption": "How often gold prefers the better text of a held-out pair, by kind of pair, with one standard error; beside it the baseline, and for spoilt text gold's fluency models alone. The dashed line is chance."}}
@@ -142,7 +142,7 @@ figures.gold_scores(
 )
 
 # %% tags=["remove-input"]
-pages.say(gold_findings.say_second_gold(r))
+pages.say(sentences.say_second_gold(r))
 
 # %% [markdown]
 # ## The proxies
@@ -170,7 +170,7 @@ pages.if_measured(
 # %% tags=["remove-input"]
 pages.found(
     "Validation loss falls with the size of the reward model.",
-    [findings.say_proxies(proxies)],
+    [sentences.say_proxies(proxies)],
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-proxies", "caption": "Validation loss and accuracy of the proxies against their size; a point for each seed, a line through the means (paper: Fig. 11)."}}

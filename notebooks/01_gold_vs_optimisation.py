@@ -44,7 +44,7 @@
 study = "published"
 
 # %% tags=["hide-input"]
-from overopt import figure_tables, figures, findings, gold_findings, pages, results
+from overopt import figure_tables, figures, pages, results, sentences, texts
 from overopt.evidence import Evidence
 
 pages.start()
@@ -66,7 +66,7 @@ pages.card(
 )
 
 # %% tags=["remove-input"]
-pages.say(findings.say_trend(bon_peaks, "gold", "the highest gold") + " " + findings.say_seeds(curves))
+pages.say(sentences.say_trend(bon_peaks, "gold", "the highest gold") + " " + sentences.say_seeds(curves))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon", "caption": "Best-of-n: score against KL, for each proxy size, mean over seeds (paper: Fig. 1a). Gold solid with a band of one standard error, proxy dashed, fitted law dotted. The scale of a proxy's score is the one that predicts gold's choices best, so gold may lie above it. Click a size in the legend to keep it; shift-click adds another; a click on the plot brings all back."}}
 figures.gold_and_proxy(
@@ -88,7 +88,7 @@ pages.card(
 )
 
 # %% tags=["remove-input"]
-pages.say(findings.say_trend(ppo_peaks, "gold", "the highest gold"))
+pages.say(sentences.say_trend(ppo_peaks, "gold", "the highest gold"))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size (paper: Fig. 1b). Gold solid with a band of one standard error, proxy dashed, fitted law dotted. A star marks the highest measured gold of each size."}}
 figures.gold_and_proxy(
@@ -109,7 +109,7 @@ pages.card(
 )
 
 # %% tags=["remove-input"]
-pages.say(findings.say_reach(e.sizes.mean))
+pages.say(sentences.say_reach(e.sizes.mean))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-proxy", "caption": "Gold score against proxy score along each curve, best-of-n solid, PPO dashed (paper: Fig. 8). On the dotted line gold and the proxy's score are equal."}}
 figures.gold_against_proxy(
@@ -124,7 +124,7 @@ figures.gold_against_proxy(
 # samples.
 
 # %% tags=["hide-input"]
-best = findings.best_of_n_texts(r.texts, curves)
+best = texts.best_of_n_texts(r.texts, curves)
 pages.table(
     ["n", "completion", "proxy", "gold"],
     [
@@ -137,7 +137,7 @@ pages.table(
         for row in best.iter_rows(named=True)
     ],
     caption=f"Best-of-n for the prompt “{pages.escaped(best['prompt_text'][0])}”, "
-    f"proxy of {findings.proxy_of(curves, best)} parameters (paper: Table 2).",
+    f"proxy of {texts.proxy_of(curves, best)} parameters (paper: Table 2).",
     name="tab-texts-bon",
     align="rlrr",
 )
@@ -146,8 +146,8 @@ pages.table(
 # Under PPO the weights change, and the text with them. Samples of one run, on its way past the highest gold:
 
 # %% tags=["hide-input"]
-stages = findings.ppo_texts(r.texts, curves)
-pages.sample_table(stages, findings.proxy_of(curves, stages), "tab-texts-ppo")
+stages = texts.ppo_texts(r.texts, curves)
+pages.sample_table(stages, texts.proxy_of(curves, stages), "tab-texts-ppo")
 
 # %% [markdown]
 # ## What a second gold says
@@ -157,7 +157,7 @@ pages.sample_table(stages, findings.proxy_of(curves, stages), "tab-texts-ppo")
 
 # %% tags=["remove-input"]
 by_second = e.sizes_by_second.peaks("ppo") if e.sizes_by_second else None
-pages.say(gold_findings.say_second_gold(r) + gold_findings.say_by_second(ppo_peaks, by_second))
+pages.say(sentences.say_second_gold(r) + sentences.say_by_second(ppo_peaks, by_second))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-second-gold", "caption": "PPO: gold, and the second gold, against KL, by proxy size (our own; the paper has one gold model)."}}
 second = figure_tables.second_gold(e)

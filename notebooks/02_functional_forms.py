@@ -31,7 +31,7 @@ study = "published"
 # %% tags=["hide-input"]
 import polars as pl
 
-from overopt import figure_tables, figures, findings, pages, results
+from overopt import averages, figure_tables, figures, pages, results
 from overopt.evidence import Evidence
 
 pages.start()
@@ -93,7 +93,7 @@ pages.table(
 
 # %% tags=["hide-input"]
 peaks = [
-    [findings.NAMES[method], *row]
+    [averages.NAMES[method], *row]
     for method in ("bon", "ppo")
     for row in pages.peak_rows(e.sizes.coefficients(method))
 ]
@@ -170,7 +170,7 @@ figures.lines(
 pages.table(
     ["method", "form", "held-out error (SDs), mean over sizes"],
     [
-        [findings.NAMES[row["method"]], f"${pages.TEX[row['form']]}$", pages.number(row["error"])]
+        [averages.NAMES[row["method"]], f"${pages.TEX[row['form']]}$", pages.number(row["error"])]
         for row in errors.group_by("method", "form", maintain_order=True)
         .agg(pl.col("error").mean())
         .sort("method", "error")

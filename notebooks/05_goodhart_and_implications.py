@@ -39,7 +39,7 @@ from overopt.evidence import Evidence
 pages.start()
 r = results.load(study)
 e = Evidence(r)
-from overopt import goodhart
+from overopt import goodhart, sentences
 
 # %% [markdown]
 # ## Noise alone
@@ -73,7 +73,7 @@ figures.lines(
 
 # %% tags=["remove-input"]
 loss = goodhart.losses(e)
-pages.say(goodhart.say_losses(loss))
+pages.say(sentences.say_losses(loss))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-beside-null", "caption": "Gold of best-of-n as measured, and \u03c1 times best-of-n by gold itself: what noise alone would leave (our own)."}}
 shown = goodhart.beside_null(e)
@@ -169,7 +169,7 @@ pages.table(
 ) if ends.height else pages.not_measured("rounds of RLHF")
 
 # %% tags=["remove-input"]
-pages.say(goodhart.say_rounds(e))
+pages.say(sentences.say_rounds(e))
 
 # %% [markdown]
 # ## Limits

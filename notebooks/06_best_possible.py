@@ -37,13 +37,13 @@ from overopt.evidence import Evidence
 pages.start()
 r = results.load(study)
 e = Evidence(r)
-from overopt import frontier
+from overopt import frontier, sentences
 
 # %% [markdown]
 # ## By the proxy's own measure
 
 # %% tags=["remove-input"]
-pages.say(frontier.say_distance(e))
+pages.say(sentences.say_distance(e))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-frontier-proxy", "caption": "Proxy score against KL: the frontier (tilted policy), best-of-n and PPO, by proxy size, over the KL that the frontier can be estimated for (our own). No policy lies above the frontier."}}
 shown = frontier.curves(e, "proxy")

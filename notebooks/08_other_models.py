@@ -72,7 +72,7 @@ study = "published"
 # %% tags=["remove-input"]
 import polars as pl
 
-from overopt import figures, findings, pages, results
+from overopt import figures, pages, results, sentences, texts
 from overopt.evidence import Evidence
 from overopt.plan import plan
 from overopt.pricing import HEADER, price_rows
@@ -115,9 +115,9 @@ def say_outcome():
         )
     parts += [
         f"It labelled {chain['pairs']['train']:,} pairs for training and {chain['pairs']['held_out']:,} held out.",
-        findings.say_falls(bon),
-        findings.say_trend(bon, "gold", "the highest gold"),
-        findings.say_seeds(e.sizes.curves),
+        sentences.say_falls(bon),
+        sentences.say_trend(bon, "gold", "the highest gold"),
+        sentences.say_seeds(e.sizes.curves),
     ]
     return " ".join(parts)
 
@@ -131,7 +131,7 @@ def say_ppo():
         f"PPO learns {learns}, in batches of {run.batch} completions (the paper: 256), {run.minibatch} a step, at a learning "
         f"rate of {run.learning_rate:g}. It may take {run.max_steps} batches or {run.max_kl:g} nats; {ends.height} runs took "
         f"{ends['step'].min()} to {ends['step'].max()}, to {pages.number(ends['kl'].min(), 1)} to "
-        f"{pages.number(ends['kl'].max(), 1)} nats. {findings.say_falls(e.sizes.peaks('ppo'))}"
+        f"{pages.number(ends['kl'].max(), 1)} nats. {sentences.say_falls(e.sizes.peaks('ppo'))}"
     )
 
 
@@ -213,9 +213,9 @@ pages.if_measured(
 )
 
 # %% tags=["hide-input"]
-stages = findings.ppo_texts(p.texts, p.curves) if with_ppo else None
+stages = texts.ppo_texts(p.texts, p.curves) if with_ppo else None
 pages.sample_table(
-    stages, findings.proxy_of(p.curves, stages), "tab-pretrained-texts"
+    stages, texts.proxy_of(p.curves, stages), "tab-pretrained-texts"
 ) if with_ppo else pages.not_measured("PPO of a pretrained policy", own.name)
 
 # %% [markdown]

@@ -7,8 +7,9 @@ import polars as pl
 from scipy.stats import gmean
 
 from overopt.alternatives import OWN, TURNS, held_out_error
+from overopt.averages import NAMES
 from overopt.evidence import Evidence, Slice
-from overopt.findings import FORMS, NAMES, prompt_points
+from overopt.fitted_laws import FORMS, prompt_points
 from overopt.laws import at_least_usual, fit, predict
 from overopt.outcomes import Outcome, Verdict, by_share, jointly, not_measured, within
 from overopt.resampling import interval, over_groups, resampled, slopes

@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from overopt import findings
-from overopt.findings import Fits
+from overopt import averages, fitted_laws
+from overopt.fitted_laws import Fits
 from overopt.groups import PAIRS, PENALTIES, POLICIES, ROUNDS, SIZES, Group
 from overopt.results import Results
 
@@ -25,13 +25,13 @@ class Slice:
 
     @cached_property
     def mean(self) -> pl.DataFrame:
-        """Means over seeds: see `findings.averaged`."""
-        return findings.averaged(self.curves, self.by)
+        """Means over seeds: see `averages.averaged`."""
+        return averages.averaged(self.curves, self.by)
 
     @cached_property
     def fits(self) -> Fits:
-        """Fitted laws: see `findings.fitted`."""
-        return findings.fitted(self.curves, self.by_prompt, self.by)
+        """Fitted laws: see `fitted_laws.fitted`."""
+        return fitted_laws.fitted(self.curves, self.by_prompt, self.by)
 
     def of(self, method: str) -> pl.DataFrame:
         """Mean curves of one method."""
@@ -42,16 +42,16 @@ class Slice:
         return self.curves.filter(method=method)[self.by.column].n_unique() >= groups
 
     def peaks(self, method: str) -> pl.DataFrame:
-        """Highest measured points: see `findings.measured_peaks`."""
-        return findings.measured_peaks(self.mean, method, self.by)
+        """Highest measured points: see `averages.measured_peaks`."""
+        return averages.measured_peaks(self.mean, method, self.by)
 
     def law_lines(self, method: str) -> pl.DataFrame:
-        """Fitted laws as lines: see `findings.law_lines`."""
-        return findings.law_lines(self.fits, method, self.by)
+        """Fitted laws as lines: see `fitted_laws.law_lines`."""
+        return fitted_laws.law_lines(self.fits, method, self.by)
 
     def coefficients(self, method: str) -> pl.DataFrame:
-        """Fitted coefficients: see `findings.coefficient_table`."""
-        return findings.coefficient_table(self.fits, method, self.by)
+        """Fitted coefficients: see `fitted_laws.coefficient_table`."""
+        return fitted_laws.coefficient_table(self.fits, method, self.by)
 
 
 class Evidence:
@@ -59,8 +59,8 @@ class Evidence:
 
     def __init__(self, results: Results) -> None:
         self.results, self.curves = results, results.curves
-        self.plain = findings.plain_curves(results.curves)
-        self.pairs = findings.main_pairs(results.curves)
+        self.plain = averages.plain_curves(results.curves)
+        self.pairs = averages.main_pairs(results.curves)
 
     def slice(self, by: Group, curves: pl.DataFrame) -> Slice:
         """`curves`, which differ in `by` and seeds."""
@@ -101,7 +101,7 @@ class Evidence:
         rows = []
         bon = self.plain.filter(method="bon")
         for (size, pairs), part in bon.group_by("rm_params", "pairs", maintain_order=True):
-            mean = findings.averaged(part).sort("kl")
+            mean = averages.averaged(part).sort("kl")
             top, end = mean.row(int(mean["gold"].arg_max() or 0), named=True), mean.row(-1, named=True)
             proxies = part.unique("record")
             accuracy = proxies["rm_accuracy"]
@@ -217,5 +217,5 @@ def _floats(table: pl.DataFrame, name: str) -> np.ndarray:
 
 def _over_seeds(ends: dict[str, np.ndarray]) -> dict[str, float]:
     """Means over seeds, and the error of that of gold."""
-    error = findings.error_over_seeds(ends["gold"], ends["gold_se"])
+    error = averages.error_over_seeds(ends["gold"], ends["gold_se"])
     return {name: float(values.mean()) for name, values in ends.items()} | {"gold_se": float(error)}

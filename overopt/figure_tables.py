@@ -5,7 +5,7 @@ import math
 import numpy as np
 import polars as pl
 
-from overopt import findings
+from overopt import averages, fitted_laws
 from overopt.alternatives import OWN, fitted_form
 from overopt.claims_laws import largest_kl, line_of
 from overopt.evidence import Evidence
@@ -37,11 +37,11 @@ def proxy_lines(e: Evidence) -> pl.DataFrame:
 
 
 def far_means(e: Evidence) -> pl.DataFrame:
-    """Far best-of-n of the proxies with the main number of pairs, as `findings.averaged` (paper: Fig. 26a)."""
+    """Far best-of-n of the proxies with the main number of pairs, as `averages.averaged` (paper: Fig. 26a)."""
     if e.results.far is None:
         return pl.DataFrame()
     far = e.results.far.filter(pairs=e.pairs)
-    return findings.averaged(far) if far.height else far
+    return averages.averaged(far) if far.height else far
 
 
 def far_law_lines(e: Evidence) -> pl.DataFrame:
@@ -88,7 +88,7 @@ def coefficients_by_pairs(e: Evidence) -> pl.DataFrame:
     for (pairs,), part in bon.group_by("pairs", maintain_order=True):
         if part["rm_params"].n_unique() < sizes:
             continue
-        fits = findings.fitted(part, e.results.by_prompt, draws=20)
+        fits = fitted_laws.fitted(part, e.results.by_prompt, draws=20)
         row: dict[str, object] = {"pairs": pairs, "what": "mean over proxy sizes"}
         for name in ("alpha", "beta"):
             values = np.array([getattr(found.fit, name) for found in fits.values()])

@@ -1,6 +1,6 @@
 """What the front page says in ten lines, and the table of hyperparameters."""
 
-from overopt import findings, gold_findings
+from overopt import sentences
 from overopt.evidence import Evidence
 from overopt.pages import VERDICT_MARKS, commit
 from overopt.results import Results
@@ -25,17 +25,17 @@ def in_short(r: Results, e: Evidence) -> str:
         f"{r.study.text.completion_tokens} tokens by a language model of "
         f"{short_number(r.study.models[r.study.policy].parameters)} parameters, the *policy*.",
         f"**Gold.** A reward model of {short_number(r.chain['gold']['params'])} parameters plays the human. "
-        + gold_findings.say_gold(r.chain["gold"]),
+        + sentences.say_gold(r.chain["gold"]),
         f"**Proxies.** {len(sizes)} sizes, {short_number(sizes[0])} to {short_number(sizes[-1])} parameters, learn from "
-        f"pairs that gold labelled. {findings.say_proxies(proxies)}",
-        f"**Best-of-n**, to n = {max(e.plain['n'].drop_nulls()):,}. {findings.say_falls(bon)} "
-        + findings.say_trend(bon, "gold", "the highest gold"),
-        f"**PPO.** {findings.say_falls(ppo)} {findings.say_trend(ppo, 'gold', 'the highest gold')}"
-        + gold_findings.say_by_second(ppo, e.sizes_by_second.peaks("ppo") if e.sizes_by_second else None),
-        f"**Laws.** Best-of-n: {findings.say_statuses(e.sizes.coefficients('bon'))} PPO: "
-        + findings.say_statuses(e.sizes.coefficients("ppo")),
-        f"**Both.** {findings.say_reach(e.sizes.mean)}",
-        f"**Seeds.** {findings.say_seeds(e.sizes.curves)}",
+        f"pairs that gold labelled. {sentences.say_proxies(proxies)}",
+        f"**Best-of-n**, to n = {max(e.plain['n'].drop_nulls()):,}. {sentences.say_falls(bon)} "
+        + sentences.say_trend(bon, "gold", "the highest gold"),
+        f"**PPO.** {sentences.say_falls(ppo)} {sentences.say_trend(ppo, 'gold', 'the highest gold')}"
+        + sentences.say_by_second(ppo, e.sizes_by_second.peaks("ppo") if e.sizes_by_second else None),
+        f"**Laws.** Best-of-n: {sentences.say_statuses(e.sizes.coefficients('bon'))} PPO: "
+        + sentences.say_statuses(e.sizes.coefficients("ppo")),
+        f"**Both.** {sentences.say_reach(e.sizes.mean)}",
+        f"**Seeds.** {sentences.say_seeds(e.sizes.curves)}",
         f"**Run.** Study `{r.study.name}`, commit `{commit(r.record)}`, {duration(r.record['seconds'])} of compute on "
         f"`{r.record['device']}`.",
     ]

@@ -62,22 +62,6 @@ def table(e: Evidence) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-def say_distance(e: Evidence) -> str:
-    """How much of the frontier's proxy score each method reaches at equal KL."""
-    found = table(e)
-    if found.is_empty():
-        return "The frontier could not be estimated: too few samples a prompt."
-    parts = []
-    for method in ("bon", "ppo"):
-        shares = (found[f"proxy_{method}"] / found["proxy_tilt"]).drop_nans()
-        low, mid, high = (100 * float(shares.quantile(q)) for q in (0.0, 0.5, 1.0))  # type: ignore[arg-type]
-        parts.append(f"{WAYS[method]} reaches {mid:.0f}% of it (from {low:.0f}% to {high:.0f}%)")
-    return (
-        f"Over all proxy sizes, at {min(found['kl']):g} to {max(found['kl']):g} nats, where the frontier is known: in the "
-        f"proxy's own score, {parts[0]}, {parts[1]}."
-    )
-
-
 def kl_needed(e: Evidence, score: str) -> pl.DataFrame:
     """KL at which best-of-n and PPO first reach a level of `score`: `rm_params, kl, <score>, what`."""
     parts = []

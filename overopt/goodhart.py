@@ -3,10 +3,9 @@
 import numpy as np
 import polars as pl
 
-from overopt import findings
+from overopt import averages
 from overopt.evidence import Evidence
 from overopt.gaussian_null import best_of_n_of_noisy
-from overopt.words import number, short_number
 
 VARIANCES = (0.25, 1.0, 4.0)
 WAYS = ("measured", "noise alone")
@@ -66,24 +65,6 @@ def losses(e: Evidence) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def say_losses(table: pl.DataFrame) -> str:
-    """How the loss divides, for the smallest and the largest proxy, and how many lose more than noise would."""
-
-    def of(row: dict[str, float]) -> str:
-        return (
-            f"of correlation {row['correlation']:.2f}, would reach {row['null']:.2f} with noise alone and reaches "
-            f"{row['gold']:.2f}"
-        )
-
-    worse = sum(table["extremal"] > 0)
-    return (
-        f"Perfect selection reaches {table['perfect'][0]:.2f} SDs at the largest n. The smallest proxy, "
-        f"{of(table.row(0, named=True))}; the largest, {of(table.row(-1, named=True))}. "
-        f"{worse} of {table.height} sizes lose more than noise alone explains; the others know gold better at the top of "
-        "their range than their correlation says."
-    )
-
-
 def round_paths(e: Evidence) -> pl.DataFrame:
     """Gold along rounds: `rounds, path, gold, gold_se`, means over seeds; `path` adds sqrt(KL) of the rounds before."""
     if e.rounds.is_empty():
@@ -95,7 +76,7 @@ def round_paths(e: Evidence) -> pl.DataFrame:
     ]
     first = runs.filter(round=1)
     once = e.plain.filter(method="ppo", rm_params=first["rm_params"][0], pairs=first["pairs"][0])
-    mean = findings.averaged(once).with_columns(path=pl.col("kl").sqrt())
+    mean = averages.averaged(once).with_columns(path=pl.col("kl").sqrt())
     most = float(pl.concat(rows)["path"].max())  # type: ignore[arg-type]
     whole = mean.filter(pl.col("path") <= most).select(
         pl.lit(1, dtype=pl.Int64).alias("rounds"), "path", "gold", "gold_se"
@@ -123,30 +104,5 @@ def _mean_path(rounds: int, runs: list[pl.DataFrame]) -> pl.DataFrame:
         for name in ("gold", "gold_se")
     )
     of = pl.lit(rounds, dtype=pl.Int64).alias("rounds")
-    mean = {"path": grid, "gold": gold.mean(axis=0), "gold_se": findings.error_over_seeds(gold, errors)}
+    mean = {"path": grid, "gold": gold.mean(axis=0), "gold_se": averages.error_over_seeds(gold, errors)}
     return pl.DataFrame(mean).select(of, pl.all())
-
-
-def say_rounds(e: Evidence) -> str:
-    """What the second gold says of the ends of the rounds."""
-    ends = e.rounds
-    if ends.is_empty() or ends["gold_second"].is_nan().any():
-        return ""
-    words = [
-        f"{short_number(row['rounds'])} round{'s' if row['rounds'] > 1 else ''}, gold {number(row['gold'])}, second gold "
-        f"{number(row['gold_second'])}"
-        for row in ends.iter_rows(named=True)
-    ]
-    gaps = (ends["gold"] - ends["gold_second"]).to_list()
-    grows = gaps[-1] > gaps[0] + 0.2
-    return (
-        "At the end: "
-        + "; ".join(words)
-        + " (SDs). "
-        + (
-            "With more rounds the two differ more: proxies that gold labels anew teach the policy gold's own mistakes, "
-            "and what rounds gain by gold is not to be trusted."
-            if grows
-            else "The two judges do not differ more as rounds are added."
-        )
-    )

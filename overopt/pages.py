@@ -81,7 +81,7 @@ PEAK_HEADER = ["proxy size", "peak KL (nats)", "peak gold (SDs)"]
 
 
 def sample_table(texts: pl.DataFrame, proxy: str, name: str) -> Markdown:
-    """Samples of one PPO run (`findings.ppo_texts`) against the proxy of `proxy` parameters; a stage is named once."""
+    """Samples of one PPO run (`texts.ppo_texts`) against the proxy of `proxy` parameters; a stage is named once."""
     rows = [
         [
             row["stage"] if row["first"] else "",
@@ -102,7 +102,7 @@ def sample_table(texts: pl.DataFrame, proxy: str, name: str) -> Markdown:
 
 
 def coefficient_rows(coefficients: pl.DataFrame) -> list[list[str]]:
-    """Cells of `findings.coefficient_table` under `COEFFICIENT_HEADER`, with intervals."""
+    """Cells of `fitted_laws.coefficient_table` under `COEFFICIENT_HEADER`, with intervals."""
     return [
         [short_number(row["rm_params"]), row["status"].replace("_", " "), *_intervals(row, alpha=2, beta=3)]
         for row in coefficients.iter_rows(named=True)
@@ -110,7 +110,7 @@ def coefficient_rows(coefficients: pl.DataFrame) -> list[list[str]]:
 
 
 def peak_rows(coefficients: pl.DataFrame) -> list[list[str]]:
-    """Cells of `findings.coefficient_table` under `PEAK_HEADER`, of the laws whose peak may be trusted."""
+    """Cells of `fitted_laws.coefficient_table` under `PEAK_HEADER`, of the laws whose peak may be trusted."""
     return [
         [short_number(row["rm_params"]), *_intervals(row, peak_kl=1, peak_gold=2)]
         for row in coefficients.filter(status="ok").iter_rows(named=True)

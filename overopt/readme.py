@@ -7,9 +7,9 @@ from overopt.altair_page import static_svg
 from overopt.errors import UserError
 from overopt.evidence import Evidence
 from overopt.files import replacing
-from overopt.gold_findings import say_ends
 from overopt.pages import VERDICT_MARKS
 from overopt.results import Results
+from overopt.sentences import say_ends
 from overopt.words import capital
 
 START, END = (

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from smoke_fixtures import copied_without, copied_without_one_of_each
 
-from overopt import findings, results, runner
+from overopt import averages, results, runner
 from overopt.gather import DECIMALS
 from overopt.plan import plan
 from overopt.pricing import price_rows
@@ -68,7 +68,7 @@ def test_what_the_study_took_stands_in_its_tables(smoke_store, tables):
 
 
 def test_curves_cover_the_study(tables):
-    curves = findings.main_curves(tables.curves)
+    curves = averages.main_curves(tables.curves)
     counts = curves.group_by("method", "rm_params").len().sort("method", "rm_params")
     assert counts.filter(method="bon")["len"].to_list() == [7, 7]  # n = 1 ... 64 for two proxies
     assert (counts.filter(method="ppo")["len"] >= 3).all()

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from overopt import altair_page, figures, findings, gold_findings, pages
+from overopt import altair_page, averages, figures, fitted_laws, pages, sentences, texts
 from overopt.figures.optimisation import MOST_POINTS, thinned
 from overopt.figures.style import ordered_colours
 from overopt.groups import PENALTIES
@@ -27,22 +27,22 @@ def charts(request):
     """Every figure of the book, by name."""
     sizes, seeds = request.param
     r = fake_results.load(sizes=sizes, seeds=seeds)
-    curves = findings.main_curves(r.curves)
-    mean = findings.averaged(curves)
-    fits = findings.fitted(curves, r.by_prompt, draws=50)
+    curves = averages.main_curves(r.curves)
+    mean = averages.averaged(curves)
+    fits = fitted_laws.fitted(curves, r.by_prompt, draws=50)
     ppo = curves.filter(method="ppo")
     proxies = curves.group_by("rm_params", "seed").agg(pl.col("rm_loss", "rm_accuracy").first())
     about = {"description": "What the chart shows."}
     return {
-        "bon": figures.gold_and_proxy(mean.filter(method="bon"), findings.law_lines(fits, "bon"), **about),
+        "bon": figures.gold_and_proxy(mean.filter(method="bon"), fitted_laws.law_lines(fits, "bon"), **about),
         "ppo": figures.gold_and_proxy(
             mean.filter(method="ppo"),
-            findings.law_lines(fits, "ppo"),
-            findings.measured_peaks(mean, "ppo"),
+            fitted_laws.law_lines(fits, "ppo"),
+            averages.measured_peaks(mean, "ppo"),
             **about,
         ),
         "coefficients": figures.coefficients(
-            findings.coefficient_table(fits, "bon"), title="best-of-n", **about
+            fitted_laws.coefficient_table(fits, "bon"), title="best-of-n", **about
         ),
         "gold against proxy": figures.gold_against_proxy(mean, **about),
         "kl": figures.kl_against_step(ppo, **about),
@@ -191,7 +191,7 @@ def curve(gold, *, kl=None, se=0.01, **more):
 
 def test_averaging_adds_the_spread_over_seeds_to_the_error():
     both = pl.concat([curve([0.0, 1.0], record="a"), curve([0.0, 3.0], record="b")])
-    mean = findings.averaged(both)
+    mean = averages.averaged(both)
     assert mean["gold"].to_list() == [0.0, 2.0]
     np.testing.assert_allclose(mean["gold_se"], [0.01, np.sqrt(0.01**2 + 2 / 2)])
 
@@ -199,14 +199,14 @@ def test_averaging_adds_the_spread_over_seeds_to_the_error():
 def test_averaging_ppo_ends_where_the_shortest_run_ends():
     a = curve([0.0, 1.0, 2.0], kl=[0.0, 1.0, 4.0], method="ppo", record="a")
     b = curve([0.0, 3.0], kl=[0.0, 9.0], method="ppo", record="b")
-    mean = findings.averaged(pl.concat([a, b]))
+    mean = averages.averaged(pl.concat([a, b]))
     np.testing.assert_allclose(mean["kl"], [0, 1, 4])
     np.testing.assert_allclose(mean["gold"], [0, 1, 2])  # b is linear in sqrt(KL): 1 at 1 nat, 2 at 4
 
 
 def test_the_band_is_drawn():
     """An area with an order is not: Vega-Lite takes that for the order of a stack."""
-    mean = findings.averaged(curve([0.0, 1.0, 0.5], kl=[0.0, 1.0, 2.0]))
+    mean = averages.averaged(curve([0.0, 1.0, 0.5], kl=[0.0, 1.0, 2.0]))
     chart = figures.gold_and_proxy(mean, pl.DataFrame(schema={"rm_params": pl.Int32, "kl": pl.Float64, "gold": pl.Float64}),
                            description="a curve")  # fmt: skip
     svg = vl_convert.vegalite_to_svg(chart.properties(width=300).to_json())
@@ -223,22 +223,22 @@ def test_a_penalised_run_is_followed_by_its_steps():
             for name, value in steps.items()
         }
     )
-    alone = findings.averaged(a, PENALTIES)
+    alone = averages.averaged(a, PENALTIES)
     assert alone["gold"].to_list() == [0.0, 2.0, 1.0, 0.0]
     assert alone["place"].to_list() == [0.0, 4.0, 8.0, 12.0]
     b = a.with_columns(gold=pl.col("gold") + 2, record=pl.lit("b"))[:3]
-    both = findings.averaged(pl.concat([a, b]), PENALTIES)
+    both = averages.averaged(pl.concat([a, b]), PENALTIES)
     np.testing.assert_allclose(both["place"], np.linspace(0, 8, 4))
     np.testing.assert_allclose(both["kl"], np.interp(both["place"], [0, 4, 8], [0, 4, 3]))
     np.testing.assert_allclose(both["gold"], np.interp(both["place"], [0, 4, 8], [1, 3, 2]))
 
 
 def test_a_fall_is_more_than_two_standard_errors():
-    falls = findings.measured_peaks(findings.averaged(curve([0.0, 1.0, 0.9])), "bon")
+    falls = averages.measured_peaks(averages.averaged(curve([0.0, 1.0, 0.9])), "bon")
     assert falls.row(0, named=True) == {
         "rm_params": 1, "kl": 1.0, "gold": 1.0, "gold_se": 0.01, "end_kl": 2.0, "end_gold": 0.9, "falls": True,
     }  # fmt: skip
-    level = findings.measured_peaks(findings.averaged(curve([0.0, 1.0, 0.9], se=0.05)), "bon")
+    level = averages.measured_peaks(averages.averaged(curve([0.0, 1.0, 0.9], se=0.05)), "bon")
     assert level["falls"].to_list() == [False]
 
 
@@ -253,23 +253,23 @@ def test_a_second_gold_that_disagrees_is_said():
     }
     gold = pl.DataFrame(columns | {"end_gold": [-1.0, 0.5]})
     second = pl.DataFrame(columns | {"end_gold": [-1.2, -1.2]})
-    said = gold_findings.say_by_second(gold, second)
+    said = sentences.say_by_second(gold, second)
     assert "a fall for 2 of 2 sizes" in said
     assert "differ by more than 0.5 SDs for 1 of 2 sizes" in said
-    assert "differ" not in gold_findings.say_by_second(gold, gold)
-    assert gold_findings.say_by_second(gold, None) == ""
+    assert "differ" not in sentences.say_by_second(gold, gold)
+    assert sentences.say_by_second(gold, None) == ""
 
 
 def test_sentences_follow_the_data():
     rising = pl.DataFrame({"rm_params": [10, 1000], "gold": [0.1, 0.2]})
-    assert findings.say_trend(rising, "gold", "gold") == (
+    assert sentences.say_trend(rising, "gold", "gold") == (
         "Gold rises with every step in proxy size, from 0.10 (10 parameters) to 0.20 (1k)."
     )
     falling = pl.DataFrame({"rm_params": [10, 1000], "gold": [0.2, 0.1]})
-    assert "falls with every step" in findings.say_trend(falling, "gold", "gold")
+    assert "falls with every step" in sentences.say_trend(falling, "gold", "gold")
     mixed = pl.DataFrame({"rm_params": [1, 2, 3], "gold": [0.1, 0.3, 0.2]})
-    assert "rises in 1 of 2 steps" in findings.say_trend(mixed, "gold", "gold")
-    assert "Only one proxy size" in findings.say_trend(mixed.head(1), "gold", "gold")
+    assert "rises in 1 of 2 steps" in sentences.say_trend(mixed, "gold", "gold")
+    assert "Only one proxy size" in sentences.say_trend(mixed.head(1), "gold", "gold")
 
 
 def test_main_curves_leave_out_what_is_no_comparison_of_sizes():
@@ -277,12 +277,12 @@ def test_main_curves_leave_out_what_is_no_comparison_of_sizes():
     other = r.curves.with_columns(kl_penalty=pl.lit(0.1))
     noisy = r.curves.with_columns(label_noise=pl.lit(0.25))
     fewer = r.curves.filter(method="bon").with_columns(pairs=pl.lit(100, dtype=pl.Int64))
-    assert findings.main_curves(pl.concat([r.curves, other, noisy, fewer])).equals(r.curves)
+    assert averages.main_curves(pl.concat([r.curves, other, noisy, fewer])).equals(r.curves)
 
 
 def test_ppo_texts_go_past_the_highest_gold():
     r = fake_results.load()
-    stages = findings.ppo_texts(r.texts, r.curves)
+    stages = texts.ppo_texts(r.texts, r.curves)
     assert stages["stage"].unique(maintain_order=True).to_list() == [
         "initial policy", "before the highest", "highest gold", "far past it",
     ]  # fmt: skip
@@ -292,7 +292,7 @@ def test_ppo_texts_go_past_the_highest_gold():
 
 def test_fits_recover_the_laws_of_the_synthetic_curves():
     r = fake_results.load()
-    fits = findings.fitted(r.curves, r.by_prompt, draws=100)
+    fits = fitted_laws.fitted(r.curves, r.by_prompt, draws=100)
     for k, size in enumerate(fake_results.SIZES):
         assert fits["bon", size].fit.alpha == pytest.approx(fake_results.ALPHA_BON[k], abs=0.05)
         assert fits["ppo", size].fit.beta == pytest.approx(fake_results.BETA_RL[k], abs=0.05)

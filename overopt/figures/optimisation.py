@@ -28,7 +28,7 @@ STAR = (
 
 
 def thinned(points: pl.DataFrame, by: Group = SIZES, most: int = MOST_POINTS) -> pl.DataFrame:
-    """At most `most` rows of each curve, about even in `place` (see `findings.averaged`), with both ends kept."""
+    """At most `most` rows of each curve, about even in `place` (see `averages.averaged`), with both ends kept."""
     kept = []
     for _, curve in points.group_by(by.column, maintain_order=True):
         curve = curve.sort("place")
@@ -82,7 +82,7 @@ def gold_and_proxy(
     """Gold solid, proxy dashed and the law dotted, against KL, one colour a group (paper: Fig. 1 and its kin).
 
     Args:
-        mean: the group's column, `place, kl, gold, gold_se, proxy, proxy_se`: see `findings.averaged` (nats, SDs).
+        mean: the group's column, `place, kl, gold, gold_se, proxy, proxy_se`: see `averages.averaged` (nats, SDs).
         law: the group's column, `kl, gold`: the fitted law on a grid.
         peaks: the group's column, `kl, gold`: the highest measured point of each curve, starred.
         by: what the curves differ in.

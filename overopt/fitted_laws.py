@@ -1,0 +1,67 @@
+"""The law of each curve, fitted to all its seeds: coefficients with intervals, and lines to draw."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from overopt.bootstrap import Bootstrap, bootstrap
+from overopt.curves import prompt_curve
+from overopt.groups import SIZES, Group
+from overopt.laws import predict
+from overopt.seeds import derive
+
+FORMS = {"bon": "bon", "ppo": "rl"}
+
+Fits = dict[tuple[str, Any], Bootstrap]  # by method, and the value that the curves of a figure differ in
+
+
+def fitted(curves: pl.DataFrame, by_prompt: pl.DataFrame, by: Group = SIZES, *, draws: int = 1000) -> Fits:
+    """The law of each method and group, fitted to all seeds; intervals are over prompts and seeds."""
+    fits: Fits = {}
+    for (method, value), part in curves.group_by("method", by.column, maintain_order=True):
+        runs = [prompt_points(by_prompt, record) for record in part["record"].unique(maintain_order=True)]
+        rng = np.random.default_rng(derive(0, "bootstrap", str(method), by.label(value)))
+        fits[str(method), value] = bootstrap(runs, FORMS[str(method)], rng=rng, draws=draws)
+    return fits
+
+
+def prompt_points(by_prompt: pl.DataFrame, record: str) -> tuple[np.ndarray, np.ndarray]:
+    """KL and gold of one curve by prompt, as `bootstrap` takes them."""
+    points = prompt_curve(by_prompt, record)
+    # The KL of best-of-n is known, and the same for every prompt.
+    same = (points["kl"] == points["kl"][:, :1]).all()
+    return (points["kl"][:, 0] if same else points["kl"]), points["gold"]
+
+
+def law_lines(fits: Fits, method: str, by: Group = SIZES) -> pl.DataFrame:
+    """The fitted laws of one method on a grid over the measured KL: the column of `by`, `kl, gold`."""
+    lines = []
+    for (name, value), found in fits.items():
+        if name != method or math.isnan(found.fit.alpha):
+            continue
+        line = pl.DataFrame({"kl": found.grid_kl, "gold": predict(found.fit, found.grid_kl)})
+        lines.append(line.select(pl.lit(value, dtype=_type(value)).alias(by.column), pl.all()))
+    if lines:
+        return pl.concat(lines)
+    return pl.DataFrame(schema={by.column: pl.Int64, "kl": pl.Float64, "gold": pl.Float64})
+
+
+def _type(value: Any) -> Any:
+    return pl.Int64 if isinstance(value, int) else pl.Float64
+
+
+def coefficient_table(fits: Fits, method: str, by: Group = SIZES) -> pl.DataFrame:
+    """One row a group: alpha, beta, peak_kl, peak_gold with `_low` and `_high`, status, turns_down."""
+    rows = []
+    for (name, value), found in sorted(fits.items()):
+        if name == method:
+            row: dict[str, object] = {by.column: value}
+            for field in ("alpha", "beta", "peak_kl", "peak_gold"):
+                row[field] = getattr(found.fit, field)
+                row[f"{field}_low"], row[f"{field}_high"] = getattr(found, field)
+            rows.append({**row, "status": found.fit.status, "turns_down": found.turns_down})
+    return pl.DataFrame(rows)

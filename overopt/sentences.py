@@ -1,0 +1,239 @@
+"""What the pages say of the measured curves, of gold, of noise and of the frontier: the wording follows the data."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from overopt.averages import NAMES
+from overopt.evidence import Evidence
+from overopt.frontier import WAYS, table
+from overopt.results import Results
+from overopt.words import capital, number, short_number
+
+DISAGREE = 0.5  # SDs between gold and second gold beyond which one of them must be wrong
+
+
+def say_seeds(curves: pl.DataFrame) -> str:
+    """How many seeds stand behind the curves of each method, and so what their bands and intervals are over."""
+    parts = []
+    for method, name in NAMES.items():
+        rows = curves.filter(method=method)
+        if rows.height:
+            counts = rows.group_by("rm_params").agg(pl.col("record").n_unique())["record"]
+            low, high = int(counts.min()), int(counts.max())  # type: ignore[arg-type]
+            many = f"{low}" if low == high else f"{low} to {high}"
+            over = (
+                "prompts and seeds"
+                if low > 1
+                else "prompts alone"
+                if high == 1
+                else "prompts, and seeds where there are several"
+            )
+            parts.append(
+                f"{name}: {many} seed{'s' if high > 1 else ''} a proxy size, so bands are over {over}"
+            )
+    return capital("; ".join(parts)) + "."
+
+
+def say_falls(peaks: pl.DataFrame) -> str:
+    """How many gold curves rise and then fall inside the measured range."""
+    falling, count, reach = sum(peaks["falls"]), peaks.height, max(peaks["end_kl"])
+    return (
+        f"Gold falls again, by more than two standard errors, for {falling} of {count} proxy sizes before "
+        f"{reach:.1f} nats, where the measurement ends."
+    )
+
+
+def say_trend(values: pl.DataFrame, column: str, what: str) -> str:
+    """Whether `column` rises from each proxy size to the next."""
+    values = values.sort("rm_params")
+    numbers, sizes = values[column].to_list(), [short_number(size) for size in values["rm_params"]]
+    if len(numbers) < 2:
+        return f"Only one proxy size was measured: nothing can be said about {what} and size."
+    what = what[0].upper() + what[1:]
+    steps = [after > before for before, after in pairwise(numbers)]
+    ends = f"from {number(numbers[0])} ({sizes[0]} parameters) to {number(numbers[-1])} ({sizes[-1]})"
+    top, low = (f(range(len(numbers)), key=numbers.__getitem__) for f in (max, min))
+    for word, k in (("highest", top), ("lowest", low)):
+        if k not in (0, len(numbers) - 1):
+            ends += f", {word} {number(numbers[k])} ({sizes[k]})"
+    if all(steps):
+        return f"{what} rises with every step in proxy size, {ends}."
+    if not any(steps):
+        return f"{what} falls with every step in proxy size, {ends}."
+    return f"{what} goes {ends}; it rises in {sum(steps)} of {len(steps)} steps in proxy size."
+
+
+def say_statuses(table: pl.DataFrame) -> str:
+    """How many fits may be trusted for their peak."""
+    good = int((table["status"] == "ok").sum())
+    return f"{good} of {table.height} fits put the peak inside the measured range and may be trusted for it."
+
+
+def say_reach(mean: pl.DataFrame) -> str:
+    """The highest gold of each method over all proxy sizes, and the KL it took."""
+    parts = []
+    for method, name in NAMES.items():
+        rows = mean.filter(pl.col("method") == method)
+        if rows.height:
+            top = rows.row(int(rows["gold"].arg_max() or 0), named=True)
+            parts.append(
+                f"{name} reaches {top['gold']:.2f} SDs of gold at {top['kl']:.1f} nats, "
+                f"with the proxy of {short_number(top['rm_params'])} parameters"
+            )
+    return "At its best, " + "; ".join(parts) + "."
+
+
+def say_proxies(proxies: pl.DataFrame) -> str:
+    """Validation loss against size, averaged over seeds."""
+    mean = proxies.group_by("rm_params").agg(pl.col("rm_loss", "rm_accuracy").mean()).sort("rm_params")
+    first, last = mean.row(0, named=True), mean.row(-1, named=True)
+    return (
+        f"{say_trend(mean, 'rm_loss', 'validation loss')} "
+        f"Accuracy goes from {100 * first['rm_accuracy']:.0f}% to {100 * last['rm_accuracy']:.0f}%."
+    )
+
+
+def say_gold(gold: dict[str, Any]) -> str:
+    """How gold does on held-out data beside its baseline."""
+
+    def shares(name: str, kinds: list[dict[str, Any]]) -> str:
+        low, high = (f"{100 * f(kind[name] for kind in kinds):.0f}%" for f in (min, max))
+        return low if low == high else f"{low} to {high}"
+
+    human, *spoilt = gold["pairs"]
+    sentences = [
+        f"Gold puts {shares('accuracy', [human])} of held-out human-rated pairs in the right order "
+        f"(a linear TF-IDF baseline: {shares('baseline', [human])})."
+    ]
+    if spoilt:
+        sentences.append(
+            f"On pairs of real and spoilt text, of {len(spoilt)} kinds, it is right in "
+            f"{shares('accuracy', spoilt)}, its fluency models alone in {shares('fluency', spoilt)} "
+            f"(baseline: {shares('baseline', spoilt)})."
+        )
+    sentences.append(
+        f"Its scores correlate {gold['pearson']:.2f} with mean human ratings "
+        f"(baseline: {gold['pearson_baseline']:.2f})."
+    )
+    return " ".join(sentences)
+
+
+def say_second_gold(results: Results) -> str:
+    """How far a second gold agrees with gold, on the initial policy and along PPO."""
+    second = results.chain.get("second_gold")
+    if not second:
+        return "This study has no second gold to judge gold by."
+    ppo = results.curves.filter(pl.col("gold_second").is_not_null(), method="ppo")
+    late = ppo.filter(pl.col("kl") > 20)
+    sentence = (
+        "A second gold, of other raters' votes, seeds and spoilt texts, scores samples of the initial policy with a "
+        f"correlation of {second['correlation']:.2f} to gold ({second['correlation_within_prompts']:.2f} within prompts)."
+    )
+    if late.height > 2:
+        gap = float(np.abs((late["gold"] - late["gold_second"]).to_numpy()).mean())
+        low = [100 * float((late[name] < 0).to_numpy().mean()) for name in ("gold_second", "gold")]
+        sentence += (
+            f" Beyond 20 nats of PPO the two differ by {gap:.2f} SDs on average; second gold lies below 0 at "
+            f"{low[0]:.0f}% of the points there, gold at {low[1]:.0f}%."
+        )
+    return sentence + say_ends(results)
+
+
+def say_ends(results: Results) -> str:
+    """In how many PPO runs a second gold ends where gold does; nothing where there is none."""
+    judged = results.curves.filter(pl.col("gold_second").is_not_null(), method="ppo")
+    if judged.is_empty():
+        return ""
+    ends = judged.sort("step").group_by("record").last()
+    near = int(((ends["gold"] - ends["gold_second"]).abs() <= DISAGREE).sum())
+    others = "; in the others one of the two is wrong" if near < ends.height else ""
+    return f" Where PPO runs end, the two lie within {DISAGREE:g} SDs of each other in {near} of {ends.height} runs{others}."
+
+
+def say_by_second(peaks: pl.DataFrame, second: pl.DataFrame | None) -> str:
+    """Whether a second gold sees the same rise and fall, where there is one."""
+    if second is None:
+        return ""
+    both = peaks.join(second, on="rm_params", suffix="_second")
+    apart = both.filter((pl.col("end_gold") - pl.col("end_gold_second")).abs() > DISAGREE)
+    low, high = (f(both["gold_second"]) for f in (min, max))
+    sentence = (
+        f" A second gold puts the highest point between {low:.2f} and {high:.2f} SDs and sees a fall for "
+        f"{sum(both['falls_second'])} of {both.height} sizes."
+    )
+    if apart.height:
+        sentence += (
+            f" Where the runs end, the two golds differ by more than {DISAGREE:g} SDs for {apart.height} of "
+            f"{both.height} sizes: there gold itself is fooled, and its curve is not to be trusted."
+        )
+    return sentence
+
+
+def say_words(gold: dict[str, Any]) -> str:
+    """How much of gold's score word counts explain: the rest is what a proxy can get wrong."""
+    share = 100 * max(0.0, gold["bag_of_words_r2"])
+    return f"Word counts explain {share:.0f}% of its variance on the initial policy's samples."
+
+
+def say_losses(table: pl.DataFrame) -> str:
+    """How the loss divides, for the smallest and the largest proxy, and how many lose more than noise would."""
+
+    def of(row: dict[str, float]) -> str:
+        return (
+            f"of correlation {row['correlation']:.2f}, would reach {row['null']:.2f} with noise alone and reaches "
+            f"{row['gold']:.2f}"
+        )
+
+    worse = sum(table["extremal"] > 0)
+    return (
+        f"Perfect selection reaches {table['perfect'][0]:.2f} SDs at the largest n. The smallest proxy, "
+        f"{of(table.row(0, named=True))}; the largest, {of(table.row(-1, named=True))}. "
+        f"{worse} of {table.height} sizes lose more than noise alone explains; the others know gold better at the top of "
+        "their range than their correlation says."
+    )
+
+
+def say_rounds(e: Evidence) -> str:
+    """What the second gold says of the ends of the rounds."""
+    ends = e.rounds
+    if ends.is_empty() or ends["gold_second"].is_nan().any():
+        return ""
+    words = [
+        f"{short_number(row['rounds'])} round{'s' if row['rounds'] > 1 else ''}, gold {number(row['gold'])}, second gold "
+        f"{number(row['gold_second'])}"
+        for row in ends.iter_rows(named=True)
+    ]
+    gaps = (ends["gold"] - ends["gold_second"]).to_list()
+    grows = gaps[-1] > gaps[0] + 0.2
+    return (
+        "At the end: "
+        + "; ".join(words)
+        + " (SDs). "
+        + (
+            "With more rounds the two differ more: proxies that gold labels anew teach the policy gold's own mistakes, "
+            "and what rounds gain by gold is not to be trusted."
+            if grows
+            else "The two judges do not differ more as rounds are added."
+        )
+    )
+
+
+def say_distance(e: Evidence) -> str:
+    """How much of the frontier's proxy score each method reaches at equal KL."""
+    found = table(e)
+    if found.is_empty():
+        return "The frontier could not be estimated: too few samples a prompt."
+    parts = []
+    for method in ("bon", "ppo"):
+        shares = (found[f"proxy_{method}"] / found["proxy_tilt"]).drop_nans()
+        low, mid, high = (100 * float(shares.quantile(q)) for q in (0.0, 0.5, 1.0))  # type: ignore[arg-type]
+        parts.append(f"{WAYS[method]} reaches {mid:.0f}% of it (from {low:.0f}% to {high:.0f}%)")
+    return (
+        f"Over all proxy sizes, at {min(found['kl']):g} to {max(found['kl']):g} nats, where the frontier is known: in the "
+        f"proxy's own score, {parts[0]}, {parts[1]}."
+    )

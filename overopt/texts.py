@@ -1,0 +1,61 @@
+"""Which of the sampled texts a page shows: those of the runs whose gold falls furthest."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from overopt.words import short_number
+
+
+def proxy_of(curves: pl.DataFrame, texts: pl.DataFrame) -> str:
+    """The size of the proxy behind `texts` (one record), in words."""
+    return short_number(curves.filter(pl.col("record") == texts["record"][0])["rm_params"][0])
+
+
+def furthest_fall(curves: pl.DataFrame, method: str) -> str:
+    """The record of `method` whose gold ends furthest below its highest point."""
+    falls = (
+        curves.filter(method=method)
+        .sort(pl.coalesce("n", "step"))
+        .group_by("record", maintain_order=True)
+        .agg(fall=pl.col("gold").max() - pl.col("gold").last())
+        .sort("fall", "record")
+    )
+    return str(falls["record"][-1])
+
+
+def best_of_n_texts(texts: pl.DataFrame, curves: pl.DataFrame) -> pl.DataFrame:
+    """The best-of-n texts of the first prompt of the record with the furthest fall, in order of n.
+
+    A completion that stays the best for several n stands once, from `n` to `most`.
+    """
+    bon = texts.filter(record=furthest_fall(curves, "bon"))
+    shown = bon.filter(prompt_text=bon["prompt_text"][0]).sort("n")
+    same = (pl.col("completion") != pl.col("completion").shift()).fill_null(True).cum_sum().alias("same")
+    once = shown.group_by(same, maintain_order=True).agg(
+        pl.exclude("n").first(), pl.col("n").min(), most=pl.col("n").max()
+    )
+    return once.drop("same")
+
+
+def ppo_texts(texts: pl.DataFrame, curves: pl.DataFrame, *, each: int = 2) -> pl.DataFrame:
+    """`each` samples of the PPO run with the furthest fall: at its start, before, at and after its highest gold.
+
+    The column `stage` says which, `first` marks its first row. The last stage is "far past it" only where KL is
+    half as large again as at the highest gold.
+    """
+    record = furthest_fall(curves, "ppo")
+    ppo, curve = texts.filter(record=record), curves.filter(record=record)
+    steps = ppo["step"].unique().sort().to_list()
+    top = curve.row(int(curve["gold"].arg_max() or 0), named=True)
+    peak = min(steps, key=lambda step: abs(step - top["step"]))
+    way = [step for step in steps if steps[0] < step < peak]
+    far = float(curve.sort("step")["kl"][-1]) > 1.5 * top["kl"]
+    stages = {steps[0]: "initial policy", steps[-1]: "far past it" if far else "end of the run"}
+    if way:
+        stages[way[len(way) // 2]] = "before the highest"
+    stages[peak] = "highest gold"  # where it coincides with another stage, this is what matters
+    parts = [
+        ppo.filter(step=step).head(each).with_columns(stage=pl.lit(stages[step])) for step in sorted(stages)
+    ]
+    return pl.concat(parts).with_columns(first=pl.col("stage").is_first_distinct())
