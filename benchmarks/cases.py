@@ -10,7 +10,8 @@ from benchmarks.measure import Ratio, Work, compare, seconds
 from overopt.best_of_n import best_of_n_curve
 from overopt.models import new_language_model, new_reward_model, train_tokenizer
 from overopt.reward import score
-from overopt.sampling import Prompts, Samples, sample
+from overopt.samples import Prompts, Samples
+from overopt.sampling import sample
 from overopt.specs import Shape
 
 VOCABULARY, PROMPT, COMPLETION = 4096, 8, 24

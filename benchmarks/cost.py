@@ -21,7 +21,8 @@ from overopt.models import new_reward_model
 from overopt.plan import plan
 from overopt.reward import score
 from overopt.runner import heights
-from overopt.sampling import Samples, sample_many
+from overopt.samples import Samples
+from overopt.sampling import sample_many
 from overopt.specs import Shape
 from overopt.study import load_study
 from overopt.training.reward_model import train_reward_model

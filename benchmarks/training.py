@@ -24,7 +24,7 @@ from benchmarks.opponent import Trl
 from overopt.models import new_reward_model, train_tokenizer
 from overopt.precision import has_bfloat16
 from overopt.reward import score
-from overopt.sampling import Samples
+from overopt.samples import Samples
 from overopt.specs import Shape
 from overopt.study import load_study
 from overopt.training.ppo import Trainer

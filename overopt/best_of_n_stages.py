@@ -19,7 +19,7 @@ from overopt.models import load_reward_model, load_tokenizer
 from overopt.precision import frozen_dtype
 from overopt.proxy_stages import calibrated_gain
 from overopt.reward import Scale, score
-from overopt.sampling import Samples, decode
+from overopt.samples import Samples, decode
 from overopt.seeds import derive
 from overopt.tilting import tilts_at
 

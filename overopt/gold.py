@@ -27,7 +27,8 @@ from overopt.models import (
 )
 from overopt.optimise import optimise
 from overopt.reward import gold_scale, score
-from overopt.sampling import encode_prompts, sample_many
+from overopt.samples import encode_prompts
+from overopt.sampling import sample_many
 from overopt.seeding import generator
 from overopt.seeds import derive
 from overopt.specs import PPO

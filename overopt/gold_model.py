@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from overopt.files import read_json, write_json
 from overopt.models import load_reward_model, load_tokenizer, token_ids
 from overopt.reward import Rows, score_all
-from overopt.sampling import Samples
+from overopt.samples import Samples
 
 RARELY = 0.01  # share of real texts that one fluency model has count less than half
 FLOOR = 0.05  # share of rated texts that are rated below what spoilt text is worth

@@ -16,7 +16,7 @@ from overopt.gold_model import GoldModel
 from overopt.models import load_reward_model
 from overopt.pretrained import RewardModel, Scorer, encode
 from overopt.reward import Rows, score, score_all
-from overopt.sampling import Samples, decode
+from overopt.samples import Samples, decode
 
 NAMED, REWARD_MODEL = "named.json", "reward_model"  # of a gold that reads texts
 

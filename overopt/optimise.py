@@ -11,7 +11,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from overopt.checkpoint import Checkpoint
-from overopt.sampling import Prompts, Samples, sample_kl, sample_many
+from overopt.log_probs import sample_kl
+from overopt.samples import Prompts, Samples
+from overopt.sampling import sample_many
 from overopt.seeding import generator
 from overopt.specs import PPO
 from overopt.training.ppo import Iteration, Trainer

@@ -15,9 +15,11 @@ from jaxtyping import Float64
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from overopt.errors import UserError
+from overopt.log_probs import sample_kl
 from overopt.pretrained import RewardModel, Scorer, encode, load_policy, read_prompts
 from overopt.runner import make_runtime, quiet_transformers
-from overopt.sampling import decode, sample_kl, sample_many
+from overopt.samples import decode
+from overopt.sampling import sample_many
 from overopt.scores import ending_of, write_table
 from overopt.seeding import generator
 

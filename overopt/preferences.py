@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from overopt.sampling import Samples
+from overopt.samples import Samples
 from overopt.seeding import generator
 
 

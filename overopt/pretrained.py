@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from overopt.errors import UserError
-from overopt.sampling import Prompts, pad_rows
+from overopt.samples import Prompts, pad_rows
 
 
 @runtime_checkable

@@ -19,7 +19,7 @@ from overopt.precision import frozen_dtype
 from overopt.preferences import draw, split
 from overopt.pretrained_specs import LoRA
 from overopt.reward import Scale, proxy_gain, score
-from overopt.sampling import Samples
+from overopt.samples import Samples
 from overopt.seeding import generator
 from overopt.seeds import derive
 from overopt.stages import load_pairs, save_model

@@ -15,7 +15,7 @@ from overopt import together
 from overopt.files import read_json, write_json
 from overopt.final_states import states_of
 from overopt.packing import Layout, common_starts, rows_at_once
-from overopt.sampling import Samples, pad_rows
+from overopt.samples import Samples, pad_rows
 
 Rows = list[list[int]]  # token ids of texts, BOS first
 WORTH_SHARING = (

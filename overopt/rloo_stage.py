@@ -27,7 +27,7 @@ from overopt.models import load_language_model, load_tokenizer
 from overopt.optimise import Evaluation, evaluate
 from overopt.precision import frozen_dtype
 from overopt.pretrained_specs import RLOO, LoRA
-from overopt.sampling import Prompts, Samples
+from overopt.samples import Prompts, Samples
 from overopt.seeding import generator, isolated
 from overopt.seeds import derive
 from overopt.stages import encoded, prompt_table, save_model

@@ -29,7 +29,8 @@ from overopt.precision import frozen_dtype
 from overopt.preferences import Pairs, pair_up
 from overopt.pretrained import encode
 from overopt.reward import Scale, gold_scale
-from overopt.sampling import Prompts, Samples, concatenate, encode_prompts, sample_many
+from overopt.samples import Prompts, Samples, concatenate, encode_prompts
+from overopt.sampling import sample_many
 from overopt.seeding import generator
 from overopt.seeds import derive
 from overopt.training.language_model import train_language_model, validation_loss

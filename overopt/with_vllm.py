@@ -1,7 +1,7 @@
 """Completions drawn by vLLM, for policies that no trainer here holds: many times faster on a GPU.
 
 It draws the same distribution with random numbers of its own, so it is part of what a study says, not of how it is
-run. Only its tokens are taken: log-probabilities and KL are always computed by `overopt.sampling`.
+run. Only its tokens are taken: log-probabilities and KL are always computed by `overopt.log_probs`.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from overopt.errors import UserError
-from overopt.sampling import Prompts, Samples
+from overopt.samples import Prompts, Samples
 from overopt.seeds import derive
 
 

@@ -108,7 +108,7 @@ def small_vocabulary(sharpen):
 @pytest.fixture
 def all_completions():
     """Makes Samples that hold every completion of up to `limit` tokens of one prompt, each once."""
-    from overopt.sampling import Prompts, Samples
+    from overopt.samples import Prompts, Samples
 
     def make(prompt, vocabulary, limit, *, eos=2, pad=0):
         rows = [[]]

@@ -7,7 +7,8 @@ from conftest import TEXTS
 from overopt.gold_model import FLOOR, RARELY, SHARPNESS, GoldModel, translate
 from overopt.models import new_language_model, new_reward_model, train_tokenizer
 from overopt.reward import score_all
-from overopt.sampling import encode_prompts, sample_many
+from overopt.samples import encode_prompts
+from overopt.sampling import sample_many
 from overopt.specs import Shape
 
 READS = 8

@@ -8,7 +8,7 @@ import torch
 from overopt.checkpoint import Checkpoint
 from overopt.models import new_reward_model
 from overopt.optimise import optimise
-from overopt.sampling import encode_prompts
+from overopt.samples import encode_prompts
 from overopt.specs import PPO
 
 STEPS = 9

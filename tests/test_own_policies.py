@@ -11,9 +11,9 @@ from tiny_models import CONFIGS, REWARD_CONFIGS
 from transformers import AutoModelForSequenceClassification
 
 from overopt.errors import UserError
+from overopt.log_probs import token_log_probs
 from overopt.own_policies import judge_command, measure
 from overopt.pretrained import RewardModel, encode, load_policy, read_prompts
-from overopt.sampling import token_log_probs
 from overopt.scores import fit_table
 
 PROMPTS = ["The film", "It was", "A slow start and a"]

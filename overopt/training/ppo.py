@@ -14,14 +14,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from overopt import together
-from overopt.sampling import (
-    Prompts,
-    Samples,
-    gathered_samples,
-    sample,
-    states_before,
-    token_log_probs,
-)
+from overopt.log_probs import states_before, token_log_probs
+from overopt.samples import Prompts, Samples
+from overopt.sampling import gathered_samples, sample
 from overopt.specs import PPO
 from overopt.training.optim import adamw, check_finite, descend, restore_training, training_state
 

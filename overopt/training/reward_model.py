@@ -13,7 +13,7 @@ from overopt.checkpoint import Checkpoint
 from overopt.packing import Layout
 from overopt.precision import mixed_precision
 from overopt.reward import score, score_rows
-from overopt.sampling import Samples, concatenate
+from overopt.samples import Samples, concatenate
 from overopt.training.optim import batches, minimise
 
 NARROW = 48  # width below which casts to bfloat16 take longer than its products save

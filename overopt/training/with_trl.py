@@ -28,7 +28,7 @@ from overopt import together
 from overopt.precision import has_bfloat16
 from overopt.pretrained_specs import LoRA
 from overopt.reward import Rows
-from overopt.sampling import Samples
+from overopt.samples import Samples
 from overopt.seeding import isolated
 from overopt.training.optim import check_finite
 

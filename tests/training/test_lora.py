@@ -4,9 +4,10 @@ import pytest
 import torch
 from tiny_models import CONFIGS
 
+from overopt.log_probs import sample_kl, token_log_probs
 from overopt.pretrained import encode, load_policy
 from overopt.pretrained_specs import LoRA
-from overopt.sampling import sample_kl, sample_many, token_log_probs
+from overopt.sampling import sample_many
 from overopt.seeding import generator
 from overopt.training.lora import Adapted
 from overopt.training.optim import learning

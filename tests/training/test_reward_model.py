@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from overopt.models import new_reward_model
-from overopt.sampling import Prompts, Samples
+from overopt.samples import Prompts, Samples
 from overopt.training.optim import Diverged
 from overopt.training.reward_model import pair_margin, pair_margins, train_reward_model
 

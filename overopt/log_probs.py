@@ -1,0 +1,51 @@
+"""What a policy says of completions: their log-probabilities, and its exact KL from another policy."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from overopt import together
+from overopt.final_states import states_of
+from overopt.next_token import log_probs_after, next_token_kl
+from overopt.packing import Layout, rows_at_once
+from overopt.samples import Samples
+
+
+def states_before(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "tokens width"]:
+    """Hidden state before each completion token, row after row, in the order of `samples.ids[samples.mask]`."""
+    ids, lengths = samples.shifted_left()
+    layout = Layout.of(lengths - 1)  # after the last token there is nothing to predict
+    columns = torch.arange(layout.inside.shape[1], device=ids.device)
+    last_of_prompt = samples.prompts.mask.sum(-1, keepdim=True) - 1
+    return states_of(model, ids[:, : len(columns)], layout, layout.inside & (columns >= last_of_prompt))
+
+
+def token_log_probs(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "batch completion"]:
+    """Log-probability of each completion token, nats; 0 on padding. Gradients are kept."""
+    head, ids = model.get_output_embeddings(), samples.ids[samples.mask]
+    # the vocabulary is the widest thing here: no logits are made for prompts and padding
+    picked = log_probs_after(head, states_before(model, samples), ids)
+    return picked.new_zeros(samples.mask.shape).masked_scatter(samples.mask, picked)
+
+
+@torch.inference_mode()
+def sample_kl(
+    policy: PreTrainedModel, reference: PreTrainedModel, samples: Samples, *, batch: int = 256
+) -> Float[Tensor, "samples three"]:
+    """Per sample, in nats over its completion tokens: exact KL, and its estimators k1 and k3.
+
+    k1 = log(pi/pi0) of the sampled tokens; k3 = sum of (pi0/pi - 1 - log(pi0/pi)) (Schulman 2020).
+    """
+    found = []
+    for rows in together.dealt(torch.arange(len(samples))).split(rows_at_once(policy.device, batch)):
+        part = samples[rows].to(policy.device)
+        of_policy, of_reference = (
+            (model.get_output_embeddings(), states_before(model, part)) for model in (policy, reference)
+        )
+        exact, log_ratio = next_token_kl(of_policy, of_reference, part.ids[part.mask])
+        kinds = [exact, log_ratio, torch.expm1(-log_ratio) + log_ratio]
+        row = part.mask.nonzero()[:, 0]
+        sums = torch.zeros(len(part), 3, device=policy.device).index_add_(0, row, torch.stack(kinds, -1))
+        found.append(sums.cpu())
+    return together.gathered(torch.cat(found), len(samples))
