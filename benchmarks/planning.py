@@ -60,7 +60,8 @@ def overhead() -> dict[str, float]:
     """Run stages that sleep, two at a time: seconds of a worker that a stage takes beside its sleep."""
     from overopt import runner
     from overopt.graph import Plan
-    from overopt.store import Stage, Store
+    from overopt.stage import Stage
+    from overopt.store import Store
     from overopt.study import load_study
 
     with tempfile.TemporaryDirectory() as folder:

@@ -14,13 +14,13 @@ from overopt.curve_rows import curve_identity, write_curve, write_rows, write_te
 from overopt.files import read_json, write_json
 from overopt.gold_inclusion import inclusion_chance, spread_gold
 from overopt.golds import load_gold
-from overopt.job import Job
 from overopt.models import load_reward_model, load_tokenizer
 from overopt.precision import frozen_dtype
 from overopt.proxy_stages import calibrated_gain
 from overopt.reward import Scale, score
 from overopt.samples import Samples, decode
 from overopt.seeds import derive
+from overopt.stage import Job
 from overopt.tilting import tilts_at
 
 

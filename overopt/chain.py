@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import load_file
 
 from overopt.files import read_json
-from overopt.job import Job
 from overopt.models import load_tokenizer
 from overopt.samples import Samples, decode
+from overopt.stage import Job
 from overopt.study import PretrainedStudy, ReviewsStudy, Study
 from overopt.validity import bag_of_words_r2
 

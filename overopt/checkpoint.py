@@ -59,6 +59,17 @@ class Checkpoint:
         return None
 
 
+class ReadOnly(Checkpoint):
+    """The checkpoint of a stage for a process that does not write."""
+
+    def part(self, name: str) -> "ReadOnly":
+        """See `Checkpoint.part`."""
+        return ReadOnly(self.folder / name)
+
+    def save(self, tensors: Mapping[str, Tensor], values: Any) -> None:
+        """Nothing: process 0 writes."""
+
+
 def damaged_checkpoints(folder: Path) -> list[Path]:
     """The checkpoints anywhere in `folder` that would not be used."""
     return [path for path in sorted(folder.rglob(PATTERN)) if path.is_file() and not _verifies(path)]

@@ -10,9 +10,9 @@ import polars as pl
 from overopt import chain, curves, verdicts
 from overopt.evidence import Evidence
 from overopt.files import read_json, write_json
-from overopt.job import Job
 from overopt.record import costs, read_record
 from overopt.results import read_tables
+from overopt.stage import Job
 from overopt.study import Study, parse_study
 
 DECIMALS = (

@@ -14,7 +14,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from overopt.files import write_json
 from overopt.gold_model import GoldModel
-from overopt.job import Job
 from overopt.models import (
     Shape,
     count_parameters,
@@ -33,6 +32,7 @@ from overopt.seeding import generator
 from overopt.seeds import derive
 from overopt.specs import PPO
 from overopt.spoilt_pairs import decoy_pairs, spoilt_pairs
+from overopt.stage import Job
 from overopt.stages import encode_sentences, prompt_table, save_model
 from overopt.training.fluency_model import train_fluency_model
 from overopt.training.rating_model import Rated, train_rating_model

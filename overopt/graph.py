@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from overopt.store import Stage
+from overopt.stage import Stage
 from overopt.study import Study
 
 

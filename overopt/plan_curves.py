@@ -7,7 +7,7 @@ from overopt.graph import Graph
 from overopt.plan_proxies import Proxies, label
 from overopt.plan_world import World
 from overopt.specs import BestOfN, Cell, FarBestOfN, Iterated, OtherPolicies
-from overopt.store import Stage
+from overopt.stage import Stage
 from overopt.study import PretrainedStudy, Study
 
 SAMPLES_A_STAGE = (

@@ -5,7 +5,7 @@ from typing import Any
 from overopt.graph import Graph
 from overopt.plan_world import World
 from overopt.pretrained_specs import Cut, Loaded, RatedGold, Scratch, Tuned
-from overopt.store import Stage
+from overopt.stage import Stage
 from overopt.study import PretrainedStudy
 
 

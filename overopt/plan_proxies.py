@@ -5,7 +5,7 @@ from typing import Any
 from overopt.graph import Graph
 from overopt.plan_world import World
 from overopt.specs import Cell, Sweep
-from overopt.store import Stage
+from overopt.stage import Stage
 from overopt.study import PretrainedStudy, Study
 
 SWEEP_SEED = 1000  # of the proxies of a sweep

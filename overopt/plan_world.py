@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 from overopt.graph import Graph
-from overopt.store import Stage
+from overopt.stage import Stage
 from overopt.study import ReviewsStudy
 
 SECOND_SEED = 1000  # added to a study's seed for its second gold

@@ -11,7 +11,8 @@ from math import sqrt
 from overopt.graph import Plan
 from overopt.record import RECORD, costs, read_record
 from overopt.specs import Shape
-from overopt.store import Stage, Store
+from overopt.stage import Stage
+from overopt.store import Store
 
 FLOAT, HALF = 4, 2  # bytes: what is drawn and kept is float32; what only reads may be bfloat16
 TRAINED = 4 * FLOAT  # bytes a parameter: weight, gradient, two moments of Adam

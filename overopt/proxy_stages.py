@@ -7,7 +7,6 @@ import polars as pl
 from safetensors.torch import load_file, save_file
 
 from overopt.files import read_json, write_json
-from overopt.job import Job
 from overopt.models import (
     count_parameters,
     load_language_model,
@@ -22,6 +21,7 @@ from overopt.reward import Scale, proxy_gain, score
 from overopt.samples import Samples
 from overopt.seeding import generator
 from overopt.seeds import derive
+from overopt.stage import Job
 from overopt.stages import load_pairs, save_model
 from overopt.training.reward_model import pair_margins, train_reward_model
 

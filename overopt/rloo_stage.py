@@ -22,7 +22,6 @@ from transformers import (
 from trl import RLOOConfig, RLOOTrainer
 
 from overopt import together
-from overopt.job import Job
 from overopt.models import load_language_model, load_tokenizer
 from overopt.optimise import Evaluation, evaluate
 from overopt.precision import frozen_dtype
@@ -30,6 +29,7 @@ from overopt.pretrained_specs import RLOO, LoRA
 from overopt.samples import Prompts, Samples
 from overopt.seeding import generator, isolated
 from overopt.seeds import derive
+from overopt.stage import Job
 from overopt.stages import encoded, prompt_table, save_model
 from overopt.training.optim import check_finite
 from overopt.training.with_trl import adapters, quiet_options

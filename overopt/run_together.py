@@ -7,12 +7,13 @@ from pathlib import Path
 import torch
 
 from overopt import together
+from overopt.checkpoint import ReadOnly
 from overopt.errors import UserError
-from overopt.job import Job
 from overopt.plan import Plan
 from overopt.record import read_record
 from overopt.runner import quiet_transformers
-from overopt.store import Runtime, Stage, Store
+from overopt.stage import Job, Runtime, Stage
+from overopt.store import Store
 
 
 def run_together(graph: Plan, store: Store, runtime: Runtime) -> Path:
@@ -61,7 +62,7 @@ def _write_together(stage: Stage, store: Store, runtime: Runtime, count: str) ->
 
 def _help(stage: Stage, store: Store, runtime: Runtime) -> None:
     """Any other process's part: the same function, whose files nobody keeps."""
-    kept = together.ReadOnly(store.checkpoint_folder(stage))
+    kept = ReadOnly(store.checkpoint_folder(stage))
     with tempfile.TemporaryDirectory() as out:
         stage.run(store.job(stage, Path(out), runtime, lambda done, total: None, kept))
         together.wait()

@@ -26,7 +26,8 @@ from overopt.pricing import price
 from overopt.progress import read_progress
 from overopt.rates import CORE_DRAWING_TFLOPS, CORE_TFLOPS
 from overopt.record import read_record
-from overopt.store import Runtime, Stage, Store, held, store_root
+from overopt.stage import Runtime, Stage
+from overopt.store import Store, held, store_root
 from overopt.study import Study
 
 POLL_SECONDS = 0.5

@@ -15,7 +15,6 @@ from overopt import data
 from overopt.errors import UserError
 from overopt.files import write_json
 from overopt.golds import Gold, load_gold
-from overopt.job import Job
 from overopt.models import (
     Shape,
     count_parameters,
@@ -33,6 +32,7 @@ from overopt.samples import Prompts, Samples, concatenate, encode_prompts
 from overopt.sampling import sample_many
 from overopt.seeding import generator
 from overopt.seeds import derive
+from overopt.stage import Job
 from overopt.training.language_model import train_language_model, validation_loss
 from overopt.with_vllm import load_engine, sample_with_vllm
 

@@ -10,7 +10,8 @@ from overopt.checkpoint import damaged_checkpoints
 from overopt.plan import Plan
 from overopt.progress import read_progress
 from overopt.record import RECORD, identity_of, read_record, sha256_of_json, verify_folder
-from overopt.store import Stage, Store, held
+from overopt.stage import Stage
+from overopt.store import Store, held
 
 
 @dataclass(frozen=True)

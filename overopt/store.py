@@ -11,12 +11,10 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 from platformdirs import user_data_path
@@ -31,58 +29,15 @@ from overopt.record import (
     git_state,
     identity_of,
     read_record,
-    sha256_of_json,
     verify_folder,
     write_record,
 )
+from overopt.stage import Job, Runtime, Stage
 
-if TYPE_CHECKING:  # torch comes with these; who only asks what is there need not wait for it
+if TYPE_CHECKING:  # torch comes with it; who only asks what is there need not wait for it
     from overopt.checkpoint import Checkpoint
-    from overopt.job import Job
 
 RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "polars")
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One result to compute: a name, what it depends on, and the function that makes it.
-
-    name: kind of result ("proxy"); title: one instance, for people ("proxy 1k, 4096 pairs, seed 0");
-    version: bumped by hand when the meaning of the function changes; spec: JSON values only; parents: by role.
-    `run(job)`, with an `overopt.job.Job`, writes its files into `job.out`.
-    """
-
-    name: str
-    title: str
-    version: int
-    spec: Mapping[str, Any]
-    parents: Mapping[str, "Stage"]
-    run: Callable[..., None] = field(compare=False)
-
-    @cached_property
-    def key(self) -> str:
-        """SHA-256 (hex) of the canonical JSON of name, version, spec and parents' keys."""
-        return sha256_of_json(self.identity)
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What the key is made of."""
-        return {
-            "stage": self.name,
-            "version": self.version,
-            "spec": dict(self.spec),
-            "parents": {role: parent.key for role, parent in self.parents.items()},
-        }
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """How, never what: device, rows scored at once, worker processes, where the store is."""
-
-    device: str
-    batch: int
-    workers: int
-    store: Path
 
 
 def store_root() -> Path:
@@ -190,10 +145,8 @@ class Store:
         runtime: Runtime,
         progress: Callable[[int, int], None],
         checkpoint: "Checkpoint",
-    ) -> "Job":
+    ) -> Job:
         """What `stage` is given when it runs; its parents are verified."""
-        from overopt.job import Job
-
         parents = {role: self.path(parent) for role, parent in stage.parents.items()}
         keys = {"self": stage.key} | {role: parent.key for role, parent in stage.parents.items()}
         return Job(stage.spec, parents, out, runtime, progress, keys, checkpoint)

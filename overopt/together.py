@@ -6,15 +6,12 @@ single process nothing is dealt and nothing gathered.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-
-from overopt.checkpoint import Checkpoint
 
 
 def launched() -> bool:
@@ -111,14 +108,3 @@ def wait() -> None:
 def _wire(device: torch.device) -> torch.device:
     """Where tensors must be to be sent: NCCL knows GPUs alone."""
     return torch.device("cuda") if dist.get_backend() == "nccl" else torch.device("cpu")
-
-
-class ReadOnly(Checkpoint):
-    """The checkpoint of a stage for a process that does not write."""
-
-    def part(self, name: str) -> "ReadOnly":
-        """See `Checkpoint.part`."""
-        return ReadOnly(self.folder / name)
-
-    def save(self, tensors: Mapping[str, Tensor], values: Any) -> None:
-        """Nothing: process 0 writes."""

@@ -9,7 +9,6 @@ from transformers import PreTrainedModel
 from overopt.curve_rows import Row, curve_identity, write_curve, write_texts
 from overopt.files import read_json
 from overopt.golds import Gold
-from overopt.job import Job
 from overopt.log_probs import sample_kl
 from overopt.models import load_language_model, load_reward_model, load_tokenizer
 from overopt.optimise import Evaluation
@@ -18,6 +17,7 @@ from overopt.reward import Scale, score
 from overopt.samples import Prompts, Samples, decode
 from overopt.sampling import sample_many
 from overopt.seeding import generator
+from overopt.stage import Job
 from overopt.stages import encoded, encoded_prompts, gold_judges
 
 Judge = Callable[[Samples], Tensor]

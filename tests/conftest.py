@@ -129,7 +129,7 @@ def all_completions():
 @pytest.fixture
 def runtime(tmp_path):
     """How toy stages are run: one worker, in a store of the test's own."""
-    from overopt.store import Runtime
+    from overopt.stage import Runtime
 
     return Runtime(device="cpu", batch=8, workers=1, store=tmp_path / "store")
 

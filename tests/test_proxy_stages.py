@@ -8,8 +8,8 @@ import torch
 
 from overopt import proxy_stages
 from overopt.checkpoint import Checkpoint
-from overopt.job import Job
 from overopt.models import new_reward_model
+from overopt.stage import Job
 from overopt.store import Store
 from overopt.training.optim import adamw
 

@@ -15,8 +15,9 @@ from overopt.errors import UserError
 from overopt.plan import Plan, plan
 from overopt.progress import Progress
 from overopt.record import read_record, write_record
+from overopt.stage import Runtime, Stage
 from overopt.status import damaged, leftovers, results, size, study_status
-from overopt.store import Runtime, Stage, Store
+from overopt.store import Store
 from overopt.study import load_study
 
 SMOKE = load_study("smoke")

@@ -11,7 +11,8 @@ import torch
 from overopt.download import sha256_of
 from overopt.errors import UserError
 from overopt.record import canonical_json, git_state, verify_folder, write_record
-from overopt.store import Stage, Store
+from overopt.stage import Stage
+from overopt.store import Store
 
 
 def write_number(job):

@@ -11,8 +11,9 @@ from overopt import cli
 from overopt.errors import UserError
 from overopt.plan import plan
 from overopt.record import read_record, verify_folder
+from overopt.stage import Runtime
 from overopt.status import damaged, results
-from overopt.store import Runtime, Store
+from overopt.store import Store
 from overopt.study import load_study
 
 SMOKE = load_study("smoke")

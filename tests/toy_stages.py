@@ -3,7 +3,8 @@
 import time
 from pathlib import Path
 
-from overopt.store import Stage, Store
+from overopt.stage import Stage
+from overopt.store import Store
 
 SECONDS_AT_MOST = 120
 
