@@ -19,8 +19,8 @@ from benchmarks.measure import seconds
 from overopt.best_of_n import best_of_n_curve
 from overopt.models import new_reward_model
 from overopt.plan import plan
+from overopt.pricing import heights
 from overopt.reward import score
-from overopt.runner import heights
 from overopt.samples import Samples
 from overopt.sampling import sample_many
 from overopt.specs import Shape

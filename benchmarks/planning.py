@@ -62,7 +62,6 @@ def overhead() -> dict[str, float]:
     from overopt.graph import Plan
     from overopt.stage import Stage
     from overopt.store import Store
-    from overopt.study import load_study
 
     with tempfile.TemporaryDirectory() as folder:
         runtime = replace(runner.make_runtime("cpu", workers=2), store=Path(folder))
@@ -71,7 +70,7 @@ def overhead() -> dict[str, float]:
             parents = {"before": stages[k - WIDTH]} if k >= WIDTH else {}
             stages.append(Stage("nap", f"nap {k}", 1, {"seconds": NAP, "k": k}, parents, nap))
         started = time.perf_counter()
-        graph = Plan(load_study("smoke"), tuple(stages))
+        graph = Plan("naps", tuple(stages))
         runner.run_stages(graph, stages, Store(runtime.store), runtime)
         whole = time.perf_counter() - started
     return {"stages": NAPS, "workers": 2, "overhead_seconds": round(2 * whole / NAPS - NAP, 3)}

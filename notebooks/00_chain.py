@@ -48,11 +48,11 @@ study = "published"
 # %% tags=["hide-input"]
 import polars as pl
 
-from overopt import figures, front_page, pages, results, sentences
+from overopt import api, figures, front_page, pages, sentences
 from overopt.evidence import Evidence
 
 pages.start()
-r = results.load(study)
+r = api.load_results(study)
 e = Evidence(r)
 gold, models = r.chain["gold"], r.chain["language_models"]
 curves = e.sizes.curves

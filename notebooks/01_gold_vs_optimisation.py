@@ -44,11 +44,11 @@
 study = "published"
 
 # %% tags=["hide-input"]
-from overopt import figure_tables, figures, pages, results, sentences, texts
+from overopt import api, figure_tables, figures, pages, sentences, texts
 from overopt.evidence import Evidence
 
 pages.start()
-r = results.load(study)
+r = api.load_results(study)
 e = Evidence(r)
 bon, ppo = e.sizes.of("bon"), e.sizes.of("ppo")
 bon_peaks, ppo_peaks = e.sizes.peaks("bon"), e.sizes.peaks("ppo")

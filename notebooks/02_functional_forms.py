@@ -31,11 +31,11 @@ study = "published"
 # %% tags=["hide-input"]
 import polars as pl
 
-from overopt import averages, figure_tables, figures, pages, results
+from overopt import api, averages, figure_tables, figures, pages
 from overopt.evidence import Evidence
 
 pages.start()
-r = results.load(study)
+r = api.load_results(study)
 e = Evidence(r)
 from overopt import claims_laws
 

@@ -30,11 +30,11 @@ study = "published"
 
 # %% tags=["hide-input"]
 
-from overopt import figure_tables, figures, pages, results
+from overopt import api, figure_tables, figures, pages
 from overopt.evidence import Evidence
 
 pages.start()
-r = results.load(study)
+r = api.load_results(study)
 e = Evidence(r)
 
 # %% tags=["remove-input"]

@@ -33,11 +33,11 @@ study = "published"
 
 # %% tags=["hide-input"]
 
-from overopt import figures, pages, results
+from overopt import api, figures, pages
 from overopt.evidence import Evidence
 
 pages.start()
-r = results.load(study)
+r = api.load_results(study)
 e = Evidence(r)
 from overopt import goodhart, sentences
 

@@ -72,7 +72,7 @@ study = "published"
 # %% tags=["remove-input"]
 import polars as pl
 
-from overopt import figures, pages, results, sentences, texts
+from overopt import api, figures, pages, sentences, texts
 from overopt.evidence import Evidence
 from overopt.plan import plan
 from overopt.pricing import HEADER, price_rows
@@ -80,10 +80,10 @@ from overopt.study import load_study
 from overopt.words import short_number
 
 pages.start()
-r = results.load(study)
+r = api.load_results(study)
 # a study of the other world shows here the one of this world that the book has, if it has one yet
 own = load_study("pretrained-cpu")
-p = r if r.study.world == "pretrained" else results.load(own.name) if results.committed(own) else None
+p = r if r.study.world == "pretrained" else api.load_results(own.name) if api.committed(own) else None
 
 
 def priced(name, tflops, drawing_tflops, seen=None):

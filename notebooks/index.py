@@ -25,11 +25,11 @@ study = "published"
 
 # %% tags=["hide-input"]
 
-from overopt import figures, front_page, pages, results
+from overopt import api, figures, front_page, pages
 from overopt.evidence import Evidence
 
 pages.start()
-r = results.load(study)
+r = api.load_results(study)
 e = Evidence(r)
 
 # %% tags=["remove-input"]

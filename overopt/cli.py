@@ -40,14 +40,14 @@ def run(
     stage: Annotated[str, arg(help="key of the one stage to compute; those it needs must be there")] = "",
 ) -> None:
     """Compute what is missing of a study. A run that was stopped goes on where it was."""
-    from overopt import runner
+    from overopt import api, runner
     from overopt.study import load_study
 
     spec, runtime = load_study(study), runner.make_runtime(device, workers, batch)
     if stage:
-        print(f"stage {stage}: result in {runner.run_stage(spec, stage, runtime)}")
+        print(f"stage {stage}: result in {api.run_stage(spec, stage, runtime)}")
         return
-    folder = runner.run(spec, runtime, recompute=not no_recompute)
+    folder = api.run(spec, runtime, recompute=not no_recompute)
     print(f"study {spec.name}: every stage is there; tables in {folder}")
 
 
@@ -180,7 +180,7 @@ def report(
 
     checkout("report")
     try:
-        from overopt import results, runner
+        from overopt import api, runner
         from overopt.report import build
         from overopt.study import load_study
     except ModuleNotFoundError as error:
@@ -190,12 +190,10 @@ def report(
         ) from error
 
     if recompute:
-        os.environ[results.RECOMPUTE] = (
-            "1"  # the notebooks, which are processes of their own, must know as well
-        )
-    if results.committed(load_study(study)) is None:
+        os.environ[api.RECOMPUTE] = "1"  # the notebooks, which are processes of their own, must know as well
+    if api.committed(load_study(study)) is None:
         runtime = runner.make_runtime(device, workers, batch)
-        runner.run(load_study(study), runtime, recompute=not no_recompute)
+        api.run(load_study(study), runtime, recompute=not no_recompute)
     page = build(study, publish=publish)
     print(f"The report is at {page.resolve().as_uri()}")
 

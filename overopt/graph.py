@@ -1,11 +1,10 @@
-"""Stages as they are added, each once, and the finished plan of a study."""
+"""Stages as they are added, each once, and the finished plan."""
 
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
 from overopt.stage import Stage
-from overopt.study import Study
 
 
 @dataclass(frozen=True)
@@ -21,14 +20,14 @@ class StageFunction:
 
     def imported(self) -> Any:
         """The function itself."""
-        return getattr(import_module(f"overopt.{self.module}"), self.name)
+        return getattr(import_module(self.module), self.name)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All stages of a study in topological order; the last one gathers the tables that pages are drawn from."""
+    """All stages of the study `name` in topological order; the last one gathers the tables that pages are drawn from."""
 
-    study: Study
+    name: str
     stages: tuple[Stage, ...]
 
     @property
@@ -39,8 +38,9 @@ class Plan:
 
 @dataclass
 class Graph:
-    """The stages added so far, parents before children."""
+    """The stages added so far, parents before children; `package` holds the modules of their functions."""
 
+    package: str
     stages: list[Stage] = field(default_factory=list)
     _by_key: dict[str, Stage] = field(default_factory=dict)
 
@@ -55,9 +55,10 @@ class Graph:
     ) -> Stage:
         """Add a stage, or find the one that has the same key.
 
-        run: the stage function, as module and name inside the package ("gold.fluency_model").
+        run: the stage function, as module and name inside `package` ("gold.fluency_model").
         """
-        made = Stage(name, title, version, spec, parents, StageFunction(*run.split(".")))
+        module, function = run.split(".")
+        made = Stage(name, title, version, spec, parents, StageFunction(f"{self.package}.{module}", function))
         if made.key not in self._by_key:
             self._by_key[made.key] = made
             self.stages.append(made)

@@ -17,7 +17,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from overopt.errors import UserError
 from overopt.log_probs import sample_kl
 from overopt.pretrained import RewardModel, Scorer, encode, load_policy, read_prompts
-from overopt.runner import make_runtime, quiet_transformers
+from overopt.quiet import quiet_transformers
+from overopt.runner import make_runtime
 from overopt.samples import decode
 from overopt.sampling import sample_many
 from overopt.scores import ending_of, write_table

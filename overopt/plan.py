@@ -14,7 +14,7 @@ from overopt.study import PretrainedStudy, ReviewsStudy, Study
 
 def plan(study: Study) -> Plan:
     """The stages of `study`. Each stage's spec holds just the fields that its result depends on."""
-    graph = Graph()
+    graph = Graph("overopt")
     match study:
         case ReviewsStudy():
             world = add_reviews(graph, study)
@@ -27,4 +27,4 @@ def plan(study: Study) -> Plan:
     everything = {stage.title: stage for stage in graph.stages}
     tables = {"study": study.model_dump(mode="json")}
     graph.add("tables", "tables", 7, "gather.gather", tables, **everything)
-    return Plan(study, tuple(graph.stages))
+    return Plan(study.name, tuple(graph.stages))

@@ -4,11 +4,13 @@ Counted are matrix products: 2 operations a parameter and token forward, 4 backw
 Texts are taken to be as long as they may be, PPO runs to last as many iterations as they may.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import sqrt
 
 from overopt.graph import Plan
+from overopt.rates import CORE_DRAWING_TFLOPS, CORE_TFLOPS
 from overopt.record import RECORD, costs, read_record
 from overopt.specs import Shape
 from overopt.stage import Stage
@@ -21,6 +23,7 @@ ACTIVATION = (
 )
 LIBRARIES = 0.6e9  # bytes of a process that holds nothing yet
 RATED_TOKENS = 32  # tokens of a rated text, on average at most
+STAGE_SECONDS = 1.0  # of a stage beside its models' work
 
 Count = int | float
 Costs = Mapping[str, Mapping[str, float]]
@@ -262,6 +265,17 @@ def prices(plan: Plan, batch: int) -> dict[str, tuple[int, Price]]:
     for stage in plan.stages:
         count, total = found.get(stage.name, (0, Price()))
         found[stage.name] = count + 1, total + price(stage, batch)
+    return found
+
+
+def heights(plan: Plan, batch: int = 256) -> dict[str, float]:
+    """For each key, seconds that the longest chain of stages which begins there takes, predicted for one core each."""
+    found: dict[str, float] = defaultdict(float)  # first of the stages that depend on it alone
+    for stage in reversed(plan.stages):
+        work = price(stage, batch).seconds(tflops=CORE_TFLOPS, drawing_tflops=CORE_DRAWING_TFLOPS)
+        found[stage.key] += STAGE_SECONDS + work
+        for parent in stage.parents.values():
+            found[parent.key] = max(found[parent.key], found[stage.key])
     return found
 
 

@@ -68,10 +68,10 @@ def build(
     Raises:
         UserError: for an unknown study, a failing cell, a warning of Jupyter Book or a failed check.
     """
-    from overopt import readme, results
+    from overopt import api, readme
     from overopt.runner import available_cores
 
-    found = results.load(study)
+    found = api.load_results(study)
     # a result that was computed again has the same key and another run time to show
     key = f"{found.record['key']} {found.record['created']}"
     folder = (destination or ROOT / "_build" / found.study.name).resolve()

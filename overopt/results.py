@@ -1,6 +1,5 @@
-"""The tables that every page is drawn from: gathered from a study's stages once (`overopt.gather`), loaded by one call."""
+"""The tables that every page is drawn from: gathered from a study's stages once."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,8 @@ import polars as pl
 
 from overopt import curves
 from overopt.files import read_json
-from overopt.paths import IN_CHECKOUT, ROOT
-from overopt.record import read_record, verify_folder
-from overopt.study import Study, load_study
-
-RECOMPUTE = "OVEROPT_RECOMPUTE"  # environment variable: leave committed results alone
+from overopt.record import read_record
+from overopt.study import Study
 
 
 @dataclass(frozen=True)
@@ -39,31 +35,6 @@ class Results:
     verdicts: list[dict[str, Any]]
     chain: dict[str, Any]
     folder: Path
-
-
-def load(study: str) -> Results:
-    """The results of a study, by name or YAML path: those that are committed, or else what a run computes.
-
-    Raises:
-        UserError: if the study is unknown or invalid, or its results cannot be computed.
-    """
-    from overopt.runner import run  # the runner needs the plan, and the plan needs what is below
-
-    spec = load_study(study)
-    return read(committed(spec) or run(spec), spec)
-
-
-def committed(study: Study) -> Path | None:
-    """The folder of `study` in `results/`, if its tables verify and are those of the study as it is today.
-
-    Nothing is found while `$OVEROPT_RECOMPUTE` is set.
-    """
-    from overopt.plan import plan
-
-    folder = ROOT / "results" / study.name
-    if not IN_CHECKOUT or os.environ.get(RECOMPUTE) or verify_folder(folder) is not None:
-        return None
-    return folder if read_record(folder)["key"] == plan(study).tables.key else None
 
 
 def read(folder: Path, study: Study) -> Results:

@@ -9,37 +9,36 @@ import torch
 from overopt import together
 from overopt.checkpoint import ReadOnly
 from overopt.errors import UserError
-from overopt.plan import Plan
+from overopt.graph import Plan
+from overopt.quiet import quiet_transformers
 from overopt.record import read_record
-from overopt.runner import quiet_transformers
 from overopt.stage import Job, Runtime, Stage
 from overopt.store import Store
 
 
-def run_together(graph: Plan, store: Store, runtime: Runtime) -> Path:
-    """Compute what is missing of `graph` in all processes that were launched together, one stage after another.
+def run_together(plan: Plan, store: Store, runtime: Runtime, *, smallest_batch: int) -> Path:
+    """Compute what is missing of `plan` in all processes that were launched together, one stage after another.
 
-    Process 0 locks, writes and publishes; the others compute their share of every batch.
+    Process 0 locks, writes and publishes; the others compute their share of every batch. `smallest_batch`: texts of the
+    smallest batch that is learnt from.
 
     Raises:
-        UserError: if there are more processes than texts in a batch that is learnt from, or as `run`.
+        UserError: if there are more processes than texts in that batch, or as `run_stages`.
     """
+    quiet_transformers()
     runtime = replace(runtime, device=together.start(runtime.device), workers=1)
     torch.set_num_threads(1 if runtime.device == "cpu" else torch.get_num_threads())
-    ppo = graph.study.ppo
-    smallest = min([graph.study.proxies.batch] + ([ppo.run.minibatch] if ppo else []))
-    if together.size() > smallest:
+    if together.size() > smallest_batch:
         raise UserError(
-            f"processes: found {together.size()}, expected at most the {smallest} texts of the study's smallest batch"
+            f"processes: found {together.size()}, expected at most the {smallest_batch} texts of the study's smallest batch"
         )
-    quiet_transformers()
-    for k, stage in enumerate(graph.stages, 1):
+    for k, stage in enumerate(plan.stages, 1):
         if together.rank() == 0:
-            _write_together(stage, store, runtime, f"[{k}/{len(graph.stages)}]")
+            _write_together(stage, store, runtime, f"[{k}/{len(plan.stages)}]")
         elif together.agreed(0):
             _help(stage, store, runtime)
     together.wait()
-    return store.path(graph.tables)
+    return store.path(plan.tables)
 
 
 def _write_together(stage: Stage, store: Store, runtime: Runtime, count: str) -> None:

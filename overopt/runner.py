@@ -1,4 +1,4 @@
-"""Run a study: every missing stage, in processes side by side, with progress on the terminal.
+"""Run a plan: every missing stage, in processes side by side, with progress on the terminal.
 
 Small models are fastest with one thread a process and several processes; a GPU has one process.
 """
@@ -9,8 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -18,20 +17,16 @@ from pathlib import Path
 
 import torch
 
-from overopt import together
 from overopt.display import Display
 from overopt.errors import UserError
-from overopt.plan import Plan, plan
-from overopt.pricing import price
+from overopt.graph import Plan
 from overopt.progress import read_progress
-from overopt.rates import CORE_DRAWING_TFLOPS, CORE_TFLOPS
+from overopt.quiet import quiet_transformers
 from overopt.record import read_record
 from overopt.stage import Runtime, Stage
 from overopt.store import Store, held, store_root
-from overopt.study import Study
 
 POLL_SECONDS = 0.5
-STAGE_SECONDS = 1.0  # of a stage beside its models' work
 
 
 def available_cores() -> int:
@@ -61,22 +56,17 @@ def make_runtime(device: str = "auto", workers: int | None = None, batch: int = 
     return Runtime(device=device, batch=batch, workers=chosen, store=store_root())
 
 
-def run(study: Study, runtime: Runtime | None = None, *, recompute: bool = True) -> Path:
-    """Compute what is missing of `study` and return the folder of its tables.
+def run_plan(
+    plan: Plan, store: Store, runtime: Runtime, *, priority: Mapping[str, float], recompute: bool = True
+) -> Path:
+    """Compute what is missing of `plan` and return the folder of its tables.
 
-    Damaged results are computed again, or refused where `recompute` is False.
+    Damaged results are computed again, or refused where `recompute` is False. priority: see `run_stages`.
 
     Raises:
-        UserError: if the store cannot be used, a download fails, or a damaged result is refused.
-        Diverged: if a training run's loss or KL is no longer finite.
+        UserError: as `run_stages`, or if a damaged result is refused.
     """
-    runtime = runtime or make_runtime()
-    graph, store = plan(study), Store(runtime.store)
-    if together.launched():
-        from overopt.run_together import run_together  # it needs what is below
-
-        return run_together(graph, store, runtime)
-    missing = store.unfinished(graph.stages)
+    missing = store.unfinished(plan.stages)
     for stage in missing:
         problem = store.problem(stage)
         if problem != "missing":
@@ -86,51 +76,43 @@ def run(study: Study, runtime: Runtime | None = None, *, recompute: bool = True)
                 )
             logging.getLogger("overopt").warning("%s; it is computed again", problem)
     if missing:
-        run_stages(graph, missing, store, runtime)
-    return store.path(graph.tables)
+        run_stages(plan, missing, store, runtime, priority)
+    return store.path(plan.tables)
 
 
-def run_stage(study: Study, key: str, runtime: Runtime) -> Path:
-    """Compute one stage of `study`, whose parents are there, and return its folder: what a workflow engine calls.
-
-    `key` is the stage's key, or so much of its start that no other stage of the study has it.
+def run_one(plan: Plan, key: str, store: Store, runtime: Runtime) -> Path:
+    """Compute the one stage of `plan` whose key starts with `key`, and return its folder. Its parents are there.
 
     Raises:
         UserError: if no stage or several have that key, or a parent's result is missing or does not verify.
-        Diverged: if a training run's loss or KL is no longer finite.
     """
-    graph, store = plan(study), Store(runtime.store)
-    found = [stage for stage in graph.stages if stage.key.startswith(key)]
+    found = [stage for stage in plan.stages if stage.key.startswith(key)]
     if len(found) != 1:
         raise UserError(
-            f"stage: found {len(found)} stages of study {study.name} whose key starts with {key!r}, expected one; "
+            f"stage: found {len(found)} stages of study {plan.name} whose key starts with {key!r}, expected one; "
             "`overopt plan --json` lists them"
         )
     if store.problem(found[0]):
-        run_stages(Plan(study, tuple(found)), found, store, runtime)
+        run_stages(Plan(plan.name, tuple(found)), found, store, runtime)
     return store.path(found[0])
 
 
-def heights(graph: Plan, batch: int = 256) -> dict[str, float]:
-    """For each key, seconds that the longest chain of stages which begins there takes, predicted for one core each."""
-    found: dict[str, float] = defaultdict(float)  # first of the stages that depend on it alone
-    for stage in reversed(graph.stages):
-        work = price(stage, batch).seconds(tflops=CORE_TFLOPS, drawing_tflops=CORE_DRAWING_TFLOPS)
-        found[stage.key] += STAGE_SECONDS + work
-        for parent in stage.parents.values():
-            found[parent.key] = max(found[parent.key], found[stage.key])
-    return found
+def run_stages(
+    plan: Plan,
+    missing: list[Stage],
+    store: Store,
+    runtime: Runtime,
+    priority: Mapping[str, float] | None = None,
+) -> None:
+    """Compute the `missing` stages of `plan`, whose other stages are there, in processes side by side.
 
-
-def run_stages(graph: Plan, missing: list[Stage], store: Store, runtime: Runtime) -> None:
-    """Compute the `missing` stages of `graph`, whose other stages are there, in processes side by side.
+    priority: by key; of the stages that can start, the one with the highest does, the first of the plan among equals.
 
     Raises:
         UserError: if a stage is refused by the system, or a worker dies.
     """
-    height = heights(graph, runtime.batch)
-    # the longest chain first, so that nobody waits for it in the end; equals keep the order of the plan
-    waiting = {stage.key: stage for stage in sorted(missing, key=lambda stage: -height[stage.key])}
+    first = priority or {}
+    waiting = {stage.key: stage for stage in sorted(missing, key=lambda stage: -first.get(stage.key, 0.0))}
     pending = set(waiting)  # waiting or running
     running: dict[Future[float | None], Stage] = {}
     # Read by OpenMP when a worker imports torch: threads that spin steal the core from the other worker.
@@ -143,12 +125,13 @@ def run_stages(graph: Plan, missing: list[Stage], store: Store, runtime: Runtime
     # of the time of training goes into that.
     os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**30))
     os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**32))
+    quiet_transformers()
     context = multiprocessing.get_context("spawn")
     with (
         Display(
-            graph.study.name,
-            total=len(graph.stages),
-            done=len(graph.stages) - len(missing),
+            plan.name,
+            total=len(plan.stages),
+            done=len(plan.stages) - len(missing),
             workers=runtime.workers,
         ) as display,
         ProcessPoolExecutor(
@@ -174,7 +157,7 @@ def run_stages(graph: Plan, missing: list[Stage], store: Store, runtime: Runtime
         except BrokenProcessPool as error:
             titles = ", ".join(stage.title for stage in running.values())
             raise UserError(
-                f"study {graph.study.name}: a worker died while computing {titles} (out of memory, or killed); "
+                f"study {plan.name}: a worker died while computing {titles} (out of memory, or killed); "
                 "what was finished is kept: run the same command again, with --workers 1 if memory was short"
             ) from error
         except BaseException:
@@ -209,15 +192,6 @@ def _interrupts_for_this_process_alone() -> Iterator[None]:
 def _start_worker(parent: int) -> None:
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
-    quiet_transformers()
-
-
-def quiet_transformers() -> None:
-    """No progress bars for files that load in a moment, no advice that is meant for others."""
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
 
 
 def _end_with_parent(parent: int) -> None:

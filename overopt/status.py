@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any, Literal
 
 from overopt.checkpoint import damaged_checkpoints
-from overopt.plan import Plan
+from overopt.graph import Plan
 from overopt.progress import read_progress
 from overopt.record import RECORD, identity_of, read_record, sha256_of_json, verify_folder
 from overopt.stage import Stage
@@ -28,14 +28,14 @@ class StageStatus:
     kept: bool = False
 
 
-def study_status(graph: Plan, store: Store) -> list[StageStatus]:
+def study_status(plan: Plan, store: Store) -> list[StageStatus]:
     """Every stage of a study in the order of its plan.
 
     What is left of a running stage follows from its progress; of one that has not said, and of a waiting one, from
     what stages of its kind took in this store.
     """
     took = _typical_seconds(store)
-    return [_status(stage, store, took.get(stage.name)) for stage in graph.stages]
+    return [_status(stage, store, took.get(stage.name)) for stage in plan.stages]
 
 
 def _status(stage: Stage, store: Store, typical: float | None) -> StageStatus:

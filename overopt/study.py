@@ -64,6 +64,11 @@ class Study(Spec):
     iterated: Iterated | None = None
     show_prompts: tuple[str, ...]
 
+    @property
+    def smallest_batch(self) -> int:
+        """Texts of the smallest batch that anything learns from."""
+        return min([self.proxies.batch] + ([self.ppo.run.minibatch] if self.ppo else []))
+
     def named(self) -> dict[str, Iterable[str]]:
         """The models that each field refers to."""
         rates, ppo = self.proxies.learning_rates, self.ppo

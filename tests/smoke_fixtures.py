@@ -15,7 +15,7 @@ import pytest
 @pytest.fixture(scope="session")
 def smoke_store(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A store that holds the finished study; `OVEROPT_STORE` names it for the rest of the session."""
-    from overopt import runner
+    from overopt import api, runner
     from overopt.study import load_study
 
     base = tmp_path_factory.getbasetemp()
@@ -23,7 +23,7 @@ def smoke_store(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Pat
     store = shared / "smoke_store"
     os.environ["OVEROPT_STORE"] = str(store)
     with filelock.FileLock(shared / "smoke_store.lock"):
-        runner.run(load_study("smoke"), replace(runner.make_runtime("cpu"), store=store))
+        api.run(load_study("smoke"), replace(runner.make_runtime("cpu"), store=store))
     return store
 
 

@@ -228,13 +228,13 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_file(refused, tmp_path, disk_
 
 
 def test_a_diverged_training_exits_with_1_and_says_so(overopt, monkeypatch):
-    from overopt import runner
+    from overopt import api
     from overopt.training.optim import Diverged
 
     def diverge(*_study, **_options):
         raise Diverged("PPO: KL: found nan at step 3; expected a finite number")
 
-    monkeypatch.setattr(runner, "run", diverge)
+    monkeypatch.setattr(api, "run", diverge)
     code, out, err = overopt("run", "smoke")
     assert (code, out) == (1, "")
     assert (
@@ -244,12 +244,12 @@ def test_a_diverged_training_exits_with_1_and_says_so(overopt, monkeypatch):
 
 
 def test_control_c_says_that_the_work_is_kept(overopt, monkeypatch):
-    from overopt import runner
+    from overopt import api
 
     def stop(*_study, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner, "run", stop)
+    monkeypatch.setattr(api, "run", stop)
     code, _, err = overopt("run", "smoke")
     assert code == 130
     assert err.startswith("overopt: stopped; what was finished is kept")

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from smoke_fixtures import copied_without, copied_without_one_of_each
 
-from overopt import averages, results, runner
+from overopt import api, averages, results, runner
 from overopt.gather import DECIMALS
 from overopt.plan import plan
 from overopt.pricing import price_rows
@@ -103,7 +103,7 @@ def test_a_finished_study_computes_nothing_again(smoke_store, monkeypatch):
 
     monkeypatch.setattr(runner, "run_stages", forbidden)
     runtime = replace(runner.make_runtime("cpu"), store=smoke_store)
-    assert runner.run(SMOKE, runtime).is_dir()
+    assert api.run(SMOKE, runtime).is_dir()
 
 
 EARLY = ["corpus", "tokenizer", "language_model", "word_vectors", "rating_model", "decoys"]
@@ -123,7 +123,7 @@ LATE = [
 )
 def test_the_same_spec_gives_the_same_bits(smoke_store, tmp_path, names, without):
     again = without(smoke_store, tmp_path / "again", names)
-    runner.run(SMOKE, replace(runner.make_runtime("cpu", workers=2), store=again))
+    api.run(SMOKE, replace(runner.make_runtime("cpu", workers=2), store=again))
     for stage in plan(SMOKE).stages[:-1]:
         first, second = (read_record(Store(root).folder(stage)) for root in (smoke_store, again))
         assert first["files"] == second["files"], stage.title
@@ -135,7 +135,7 @@ def test_the_same_spec_gives_the_same_bits(smoke_store, tmp_path, names, without
 def test_batch_and_workers_do_not_change_the_curves(smoke_store, tmp_path, tables, without):
     other = without(smoke_store, tmp_path / "other", [name for name in LATE if name != "gold"])
     runtime = replace(runner.make_runtime("cpu", workers=1, batch=37), store=other)
-    changed = results.read(runner.run(SMOKE, runtime), SMOKE).curves
+    changed = results.read(api.run(SMOKE, runtime), SMOKE).curves
     assert changed["record"].to_list() == tables.curves["record"].to_list()
     for name in ("kl", "gold", "proxy", "gold_se"):
         assert (changed[name] - tables.curves[name]).abs().max() < 1e-3, name

@@ -9,8 +9,8 @@ import pytest
 
 from overopt import pricing
 from overopt.plan import plan
+from overopt.pricing import heights
 from overopt.rates import CORE_DRAWING_TFLOPS, CORE_TFLOPS
-from overopt.runner import heights
 from overopt.store import canonical_json
 from overopt.study import available, load_study, parse_study
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from overopt import results, verdicts
+from overopt import api, results, verdicts
 from overopt.evidence import Evidence
 from overopt.paths import ROOT
 from overopt.store import verify_folder
@@ -17,19 +17,19 @@ COMMITTED = sorted(path.parent for path in (ROOT / "results").glob("*/record.jso
 def test_committed_tables_verify_and_can_be_read(folder):
     assert verify_folder(folder) is None
     study = load_study(folder.name)
-    assert results.committed(study) == folder  # of the study as it is today
+    assert api.committed(study) == folder  # of the study as it is today
     found = results.read(folder, study)
     assert set(found.curves["record"]) == set(found.by_prompt["record"]) >= set(found.texts["record"])
 
 
 def test_committed_tables_are_left_alone_for_a_run_from_nothing_or_another_study(monkeypatch):
     study = load_study("published")
-    assert results.committed(study) == ROOT / "results" / "published"
-    monkeypatch.setenv(results.RECOMPUTE, "1")
-    assert results.committed(study) is None
-    monkeypatch.delenv(results.RECOMPUTE)
-    assert results.committed(study.model_copy(update={"seed": 1})) is None
-    assert results.committed(load_study("smoke")) is None
+    assert api.committed(study) == ROOT / "results" / "published"
+    monkeypatch.setenv(api.RECOMPUTE, "1")
+    assert api.committed(study) is None
+    monkeypatch.delenv(api.RECOMPUTE)
+    assert api.committed(study.model_copy(update={"seed": 1})) is None
+    assert api.committed(load_study("smoke")) is None
 
 
 def test_committed_verdicts_are_twenty_and_come_from_the_tables():

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from overopt import runner
+from overopt import api, runner
 from overopt.errors import UserError
 from overopt.plan import plan
 from overopt.store import Store, store_root
@@ -36,23 +36,23 @@ def test_a_failed_stage_ends_the_run_and_publishes_nothing(tmp_path, monkeypatch
     monkeypatch.setenv("OVEROPT_CACHE", str(blocked))
     runtime = replace(runner.make_runtime("cpu", workers=1), store=tmp_path / "store")
     with pytest.raises(UserError, match="download cache"):
-        runner.run(SMOKE, runtime)
+        api.run(SMOKE, runtime)
     assert len(Store(runtime.store).unfinished(plan(SMOKE).stages)) == len(plan(SMOKE).stages)
 
 
 def test_a_stage_is_named_by_the_start_of_its_key(tmp_path):
     runtime = replace(runner.make_runtime("cpu", workers=1), store=tmp_path / "store")
     with pytest.raises(UserError, match="stage: found 0 stages of study smoke whose key starts with 'xyz'"):
-        runner.run_stage(SMOKE, "xyz", runtime)
+        api.run_stage(SMOKE, "xyz", runtime)
     with pytest.raises(UserError, match=f"stage: found {len(plan(SMOKE).stages)} stages"):
-        runner.run_stage(SMOKE, "", runtime)
+        api.run_stage(SMOKE, "", runtime)
 
 
 def test_a_stage_alone_needs_its_parents(tmp_path):
     runtime = replace(runner.make_runtime("cpu", workers=1), store=tmp_path / "store")
     tokenizer = next(stage for stage in plan(SMOKE).stages if stage.title == "tokenizer")
     with pytest.raises(UserError, match="result 'corpus': missing"):
-        runner.run_stage(SMOKE, tokenizer.key[:16], runtime)
+        api.run_stage(SMOKE, tokenizer.key[:16], runtime)
     assert Store(runtime.store).problem(tokenizer) == "missing"
 
 
@@ -82,7 +82,7 @@ def test_what_starts_in_the_block_never_sees_an_interrupt():
 def test_a_fresh_worker_hears_no_advice_of_transformers():
     """In a process that has imported nothing yet: the library sets its own level when it is first used."""
     code = (
-        "from overopt.runner import quiet_transformers; quiet_transformers(); "
+        "from overopt.quiet import quiet_transformers; quiet_transformers(); "
         "from transformers import GPT2Config; GPT2Config(num_labels=1, id2label={0: 'a', 1: 'b'}); "
         "from transformers.utils import logging; logging.get_logger('transformers.models').warning('advice')"
     )

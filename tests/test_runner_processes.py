@@ -76,7 +76,7 @@ from pathlib import Path
 
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        if name in ("overopt.runner", "overopt.study"):
+        if name in ("overopt.api", "overopt.runner", "overopt.study"):
             from importlib.machinery import ModuleSpec
             return ModuleSpec(name, self)
     def create_module(self, spec):

@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -12,7 +12,8 @@ from filelock import FileLock
 from overopt import runner
 from overopt.checkpoint import Checkpoint
 from overopt.errors import UserError
-from overopt.plan import Plan, plan
+from overopt.graph import Plan
+from overopt.plan import plan
 from overopt.progress import Progress
 from overopt.record import read_record, write_record
 from overopt.stage import Runtime, Stage
@@ -45,7 +46,7 @@ def graph(store):
     runtime = Runtime(device="cpu", batch=8, workers=1, store=store.root)
     for made in stages[:2]:
         store.compute(made, runtime)
-    return Plan(SMOKE, tuple(stages))
+    return Plan("toy", tuple(stages))
 
 
 def test_stages_are_done_running_waiting_or_damaged(graph, store):
@@ -94,7 +95,7 @@ def test_status_writes_nothing(graph, store):
 
 
 def test_without_experience_nobody_knows_how_long(store):
-    (row,) = study_status(Plan(SMOKE, (stage(0),)), store)
+    (row,) = study_status(Plan("toy", (stage(0),)), store)
     assert (row.state, row.left) == ("waiting", None)
 
 
@@ -144,27 +145,26 @@ def test_damage_of_what_a_stopped_run_kept_is_named(graph, store):
         assert damaged(store.root) == []
 
 
-def test_a_run_refuses_damage_if_told_to(graph, store, monkeypatch, caplog):
-    monkeypatch.setattr(runner, "plan", lambda study: Plan(study, graph.stages[:2]))
-    runtime = replace(runner.make_runtime("cpu", workers=1), store=store.root)
-    assert runner.run(SMOKE, runtime, recompute=False) == store.folder(graph.stages[1])
+def test_a_run_refuses_damage_if_told_to(graph, store, caplog):
+    made, runtime = Plan("toy", graph.stages[:2]), runner.make_runtime("cpu", workers=1)
+    assert runner.run_plan(made, store, runtime, priority={}, recompute=False) == store.folder(made.tables)
     (store.folder(graph.stages[0]) / "number.txt").write_text("7")
     with pytest.raises(UserError, match=r"result 'toy 0': .*number.txt: found another SHA-256"):
-        runner.run(SMOKE, runtime, recompute=False)
+        runner.run_plan(made, Store(store.root), runtime, priority={}, recompute=False)
     assert (store.folder(graph.stages[0]) / "number.txt").read_text() == "7"
     assert caplog.text == ""  # nothing says that it is computed again
 
 
 def test_a_run_names_the_damage_that_it_mends(graph, store, monkeypatch, caplog):
-    monkeypatch.setattr(runner, "plan", lambda study: Plan(study, graph.stages[:2]))
     monkeypatch.setattr(
         runner,
         "run_stages",
-        lambda graph, missing, store, runtime: [store.compute(s, runtime) for s in missing],
+        lambda plan, missing, store, runtime, priority: [store.compute(s, runtime) for s in missing],
     )
     spoilt = store.folder(graph.stages[0]) / "number.txt"
     spoilt.write_text("7")
-    runner.run(SMOKE, replace(runner.make_runtime("cpu", workers=1), store=store.root))
+    runtime = runner.make_runtime("cpu", workers=1)
+    runner.run_plan(Plan("toy", graph.stages[:2]), Store(store.root), runtime, priority={})
     assert f"{spoilt}: found another SHA-256 than its record states; it is computed again" in caplog.text
     assert spoilt.read_text() == "0"
 

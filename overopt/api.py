@@ -1,0 +1,73 @@
+"""A study, computed and read by one call each. Torch is imported where something is computed, and not before."""
+
+import os
+from pathlib import Path
+
+from overopt import results
+from overopt.paths import IN_CHECKOUT, ROOT
+from overopt.plan import plan
+from overopt.pricing import heights
+from overopt.record import read_record, verify_folder
+from overopt.results import Results
+from overopt.stage import Runtime
+from overopt.store import Store
+from overopt.study import Study, load_study
+
+RECOMPUTE = "OVEROPT_RECOMPUTE"  # environment variable: leave committed results alone
+
+
+def run(study: Study, runtime: Runtime | None = None, *, recompute: bool = True) -> Path:
+    """Compute what is missing of `study` and return the folder of its tables.
+
+    Damaged results are computed again, or refused where `recompute` is False.
+
+    Raises:
+        UserError: if the store cannot be used, a download fails, or a damaged result is refused.
+        Diverged: if a training run's loss or KL is no longer finite.
+    """
+    from overopt import runner, together
+
+    runtime = runtime or runner.make_runtime()
+    made, store = plan(study), Store(runtime.store)
+    if together.launched():
+        from overopt.run_together import run_together
+
+        return run_together(made, store, runtime, smallest_batch=study.smallest_batch)
+    # the longest chain of stages first, so that nobody waits for it in the end
+    priority = heights(made, runtime.batch)
+    return runner.run_plan(made, store, runtime, priority=priority, recompute=recompute)
+
+
+def run_stage(study: Study, key: str, runtime: Runtime) -> Path:
+    """Compute one stage of `study`, whose parents are there, and return its folder: what a workflow engine calls.
+
+    `key` is the stage's key, or so much of its start that no other stage of the study has it.
+
+    Raises:
+        UserError: if no stage or several have that key, or a parent's result is missing or does not verify.
+        Diverged: if a training run's loss or KL is no longer finite.
+    """
+    from overopt.runner import run_one
+
+    return run_one(plan(study), key, Store(runtime.store), runtime)
+
+
+def load_results(study: str) -> Results:
+    """The results of a study, by name or YAML path: those that are committed, or else what a run computes.
+
+    Raises:
+        UserError: if the study is unknown or invalid, or its results cannot be computed.
+    """
+    spec = load_study(study)
+    return results.read(committed(spec) or run(spec), spec)
+
+
+def committed(study: Study) -> Path | None:
+    """The folder of `study` in `results/`, if its tables verify and are those of the study as it is today.
+
+    Nothing is found while `$OVEROPT_RECOMPUTE` is set.
+    """
+    folder = ROOT / "results" / study.name
+    if not IN_CHECKOUT or os.environ.get(RECOMPUTE) or verify_folder(folder) is not None:
+        return None
+    return folder if read_record(folder)["key"] == plan(study).tables.key else None
