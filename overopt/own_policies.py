@@ -4,8 +4,6 @@ Whatever optimised them (DPO, GRPO, another library's PPO), what counts is where
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,12 +14,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from overopt.errors import UserError
 from overopt.log_probs import sample_kl
-from overopt.pretrained import RewardModel, Scorer, encode, load_policy, read_prompts
-from overopt.quiet import quiet_transformers
-from overopt.runner import make_runtime
+from overopt.pretrained import Scorer, encode
 from overopt.samples import decode
 from overopt.sampling import sample_many
-from overopt.scores import ending_of, write_table
 from overopt.seeding import generator
 
 Table = Float64[np.ndarray, "prompts samples"]
@@ -130,54 +125,3 @@ def _numbers(kind: str, scores: Sequence[float], count: int) -> Float64[np.ndarr
             f"expected {count} numbers"
         )
     return found
-
-
-def judge_command(
-    policies: Sequence[str],
-    base: str,
-    gold: str,
-    proxy: str | None,
-    prompts: Path,
-    out: Path,
-    samples: int,
-    tokens: int,
-    chat: bool,
-    seed: int,
-    device: str,
-    batch: int,
-) -> None:
-    """`overopt judge`: models by name, prompts and table as files.
-
-    Raises:
-        UserError: as `measure`; if a model or the prompts cannot be read, a count is below 1, or `out` cannot be written.
-    """
-    for name, count in {"samples": samples, "tokens": tokens, "batch": batch}.items():
-        if count < 1:
-            raise UserError(f"{name}: found {count}, expected at least 1")
-    ending_of(out)  # before the work, not after it
-    if not out.absolute().parent.is_dir():
-        raise UserError(f"{out}: found no folder {out.absolute().parent}, expected one to write into")
-    asked = read_prompts(prompts)
-    where = make_runtime(device).device
-    quiet_transformers()
-    started, tokenizer = load_policy(base, where)
-    scorers = {"gold": RewardModel(gold, where)} | ({"proxy": RewardModel(proxy, where)} if proxy else {})
-    table = measure(
-        {name: partial(_policy, name, where) for name in policies},
-        started,
-        tokenizer,
-        asked,
-        scorers,
-        samples=samples,
-        completion_tokens=tokens,
-        seed=seed,
-        batch=batch,
-        chat=chat,
-        progress=lambda name: print(f"measuring {name}", flush=True),
-    )
-    write_table(table, out)
-    print(f"{table.height} policies, the base one first, on {len(asked)} prompts x {samples} samples: {out}")
-
-
-def _policy(name: str, device: str) -> PreTrainedModel:
-    return load_policy(name, device)[0]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from overopt.best_of_n import best_of_n_kl
 from overopt.errors import UserError
-from overopt.scores import bon_table, fit_table
+from overopt.score_tables import bon_table, fit_table
 from overopt.study import STUDIES, Study, load_study
 
 BUDGET = settings(max_examples=60, deadline=None)

@@ -11,10 +11,11 @@ from tiny_models import CONFIGS, REWARD_CONFIGS
 from transformers import AutoModelForSequenceClassification
 
 from overopt.errors import UserError
+from overopt.judge_command import judge_command
 from overopt.log_probs import token_log_probs
-from overopt.own_policies import judge_command, measure
+from overopt.own_policies import measure
 from overopt.pretrained import RewardModel, encode, load_policy, read_prompts
-from overopt.scores import fit_table
+from overopt.score_tables import fit_table
 
 PROMPTS = ["The film", "It was", "A slow start and a"]
 

@@ -1,28 +1,24 @@
-"""The estimators for people with their own scores: files in, files and tables out.
+"""The estimators for people with their own scores: files in, tables out.
 
-`overopt bon`: a table of scores, one row a sample, becomes best-of-n curves.
-`overopt fit`: curves, one row a point, become coefficients, peaks and statuses.
+`bon_table`: a table of scores, one row a sample, becomes best-of-n curves.
+`fit_table`: curves, one row a point, become coefficients, peaks and statuses.
 
 CSV or parquet, by the name's ending. Units are never changed: what comes out is in the units of the scores.
 """
 
 import csv
-import json as jsonlib
 import math
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from overopt.arrays import LARGEST
 from overopt.best_of_n import BestOfN, best_of_n_ragged
 from overopt.errors import UserError
 from overopt.files import replacing
-from overopt.laws import STATUSES, check_form, fit
+from overopt.laws import check_form, fit
 
 # What `overopt fit --json` gives for each curve.
 FitRow: TypeAlias = dict[str, str | float | int | None]
@@ -127,15 +123,6 @@ def fit_table(path: Path, form: str, *, centre: bool = False) -> list[FitRow]:
     return results
 
 
-def bon_command(scores: Path, out: Path) -> None:
-    """`overopt bon SCORES --out OUT`: write the best-of-n curves, whole or not at all, and say so."""
-    ending_of(out)
-    table = bon_table(scores)
-    write_table(table, out)
-    curves, largest = table["proxy_name"].n_unique(), table["n"].to_list()[-1]
-    print(f"{out}: {table.height} points, {curves} curve{'s' if curves > 1 else ''}, n up to {largest}")
-
-
 def write_table(table: pl.DataFrame, out: Path) -> None:
     """A table as CSV or parquet, by the ending of `out`, whole or not at all.
 
@@ -147,34 +134,6 @@ def write_table(table: pl.DataFrame, out: Path) -> None:
             table.write_csv(temporary)
         else:
             table.write_parquet(temporary)
-
-
-def fit_command(curves: Path, form: str, json: bool = False, centre: bool = False) -> None:
-    """`overopt fit CURVES --form FORM [--json] [--centre]`: print the fits, as a table or as JSON."""
-    results = fit_table(curves, form, centre=centre)
-    if json:
-        print(jsonlib.dumps(results, indent=2, allow_nan=False))
-        return
-    law = "d (alpha - beta d)" if form == "bon" else "d (alpha - beta ln d)"
-    table = Table(title=f"gold = {law}, d = sqrt(KL); ± one standard error", title_justify="left")
-    for heading in ("proxy", "alpha", "beta", "peak KL, nats", "peak gold", "points", "status"):
-        table.add_column(heading, justify="left" if heading in ("proxy", "status") else "right")
-    for row in results:
-        table.add_row(
-            Text(str(row["proxy_name"] or "-")),  # plain text: a name may hold rich's [markup]
-            f"{_show(row['alpha'])} ± {_show(row['alpha_se'], 2)}",
-            f"{_show(row['beta'])} ± {_show(row['beta_se'], 2)}",
-            _show(row["peak_kl"]),
-            _show(row["peak_gold"]),
-            str(row["n_points"]),
-            str(row["status"]),
-        )
-    console = Console(highlight=False)
-    if not console.is_terminal:  # rich supposes 80 columns of a pipe and would fold the numbers
-        console.width = 120
-    console.print(table)
-    for status in dict.fromkeys(str(row["status"]) for row in results):
-        console.print(f"{status}: {STATUSES[status]}")
 
 
 def _bon_row(proxy_name: str, point: BestOfN) -> dict[str, Any]:
@@ -272,7 +231,3 @@ def _numbers(df: pl.DataFrame, name: str, path: Path) -> np.ndarray:
 
 def _or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _show(value: Any, digits: int = 4) -> str:
-    return "-" if value is None else f"{value:.{digits}g}"

@@ -1,0 +1,68 @@
+"""`overopt judge`: policies of your own, measured from the command line."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from overopt.errors import UserError
+from overopt.quiet import quiet_transformers
+from overopt.score_tables import ending_of, write_table
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def judge_command(
+    policies: Sequence[str],
+    base: str,
+    gold: str,
+    proxy: str | None,
+    prompts: Path,
+    out: Path,
+    samples: int,
+    tokens: int,
+    chat: bool,
+    seed: int,
+    device: str,
+    batch: int,
+) -> None:
+    """`overopt judge`: models by name, prompts and table as files.
+
+    Raises:
+        UserError: as `measure`; if a model or the prompts cannot be read, a count is below 1, or `out` cannot be written.
+    """
+    for name, count in {"samples": samples, "tokens": tokens, "batch": batch}.items():
+        if count < 1:
+            raise UserError(f"{name}: found {count}, expected at least 1")
+    ending_of(out)  # before the work, not after it
+    if not out.absolute().parent.is_dir():
+        raise UserError(f"{out}: found no folder {out.absolute().parent}, expected one to write into")
+    quiet_transformers()  # before it is imported
+    from overopt.own_policies import measure
+    from overopt.pretrained import RewardModel, load_policy, read_prompts
+    from overopt.runner import make_runtime
+
+    asked = read_prompts(prompts)
+    where = make_runtime(device).device
+
+    def loaded(name: str) -> "PreTrainedModel":
+        return load_policy(name, where)[0]
+
+    started, tokenizer = load_policy(base, where)
+    scorers = {"gold": RewardModel(gold, where)} | ({"proxy": RewardModel(proxy, where)} if proxy else {})
+    table = measure(
+        {name: partial(loaded, name) for name in policies},
+        started,
+        tokenizer,
+        asked,
+        scorers,
+        samples=samples,
+        completion_tokens=tokens,
+        seed=seed,
+        batch=batch,
+        chat=chat,
+        progress=lambda name: print(f"measuring {name}", flush=True),
+    )
+    write_table(table, out)
+    print(f"{table.height} policies, the base one first, on {len(asked)} prompts x {samples} samples: {out}")
