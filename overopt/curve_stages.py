@@ -4,11 +4,11 @@ from overopt.models import load_language_model, new_reward_model
 from overopt.optimise import optimise
 from overopt.precision import frozen_dtype
 from overopt.pretrained_specs import LoRA
+from overopt.recorder import Recorder
 from overopt.seeds import derive
 from overopt.specs import PPO
 from overopt.stage import Job
 from overopt.stages import encoded_prompts, save_model
-from overopt.watch import Watch
 
 
 def ppo(job: Job) -> None:
@@ -27,20 +27,20 @@ def ppo(job: Job) -> None:
     value_base = load_language_model(job.parents["value_model"] / "model")
     value_model = new_reward_model(value_base, derive(spec["seed"], "value")).to(device)
     found = job.checkpoint.load()
-    watch = Watch(
+    recorder = Recorder(
         job,
         "ppo",
         minibatch=config.minibatch,
         evaluation_samples=config.evaluation_samples,
         kept=found[1]["kept"] if found else None,
     )
-    for look in optimise(
+    for evaluation in optimise(
         policy,
         reference,
         value_model,
-        watch.judges["proxy"],
+        recorder.judges["proxy"],
         encoded_prompts(job, "policy", config.prompts),
-        watch.prompts,
+        recorder.prompts,
         config,
         completion_tokens=spec["completion_tokens"],
         kl_penalty=spec["kl_penalty"],
@@ -49,8 +49,8 @@ def ppo(job: Job) -> None:
         progress=job.progress,
         checkpoint=job.checkpoint,
         found=found,
-        kept=lambda: watch.kept,
+        kept=lambda: recorder.kept,
     ):
-        watch.look(look, policy)
-    watch.write()
+        recorder.add(evaluation, policy)
+    recorder.write()
     save_model(adapted.merged() if adapted else policy, job.out)

@@ -2,49 +2,18 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from overopt.checkpoint import Checkpoint
-from overopt.log_probs import sample_kl
+from overopt.evaluation import Evaluation, evaluate
 from overopt.samples import Prompts, Samples
-from overopt.sampling import sample_many
 from overopt.seeding import generator
 from overopt.specs import PPO
 from overopt.training.ppo import Iteration, Trainer
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Completions of held-out prompts by the policy after `step` iterations.
-
-    kl: [samples, 3], nats a completion: exact, k1, k3. `iteration` is None before the first.
-    """
-
-    step: int
-    samples: Samples
-    kl: Float[Tensor, "samples three"]
-    iteration: Iteration | None
-
-
-def evaluate(
-    policy: PreTrainedModel,
-    reference: PreTrainedModel,
-    prompts: Prompts,
-    per_prompt: int,
-    completion_tokens: int,
-    *,
-    generator: torch.Generator,
-    batch: int,
-) -> tuple[Samples, Float[Tensor, "samples three"]]:
-    """Completions of each prompt at temperature 1, and their KL from the reference (exact, k1, k3)."""
-    samples = sample_many(policy, prompts, per_prompt, completion_tokens, generator=generator, batch=batch)
-    return samples, sample_kl(policy, reference, samples)
 
 
 def optimise(

@@ -18,7 +18,7 @@ from overopt.pretrained import encode, load_policy
 from overopt.pretrained_stages import first_layers, untrained
 from overopt.published_models import weights_sha256
 from overopt.results import read
-from overopt.rloo_stage import as_samples
+from overopt.rloo import as_samples
 from overopt.store import Store
 from overopt.study import parse_study
 

@@ -1,4 +1,4 @@
-"""Gold and proxy watching a policy while something optimises it: what every curve of a trained policy is made of."""
+"""Gold and proxy looking on while something optimises a policy: what every curve of a trained policy is made of."""
 
 from collections.abc import Callable
 
@@ -7,11 +7,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from overopt.curve_rows import Row, curve_identity, write_curve, write_texts
+from overopt.evaluation import Evaluation
 from overopt.files import read_json
 from overopt.golds import Gold
 from overopt.log_probs import sample_kl
 from overopt.models import load_language_model, load_reward_model, load_tokenizer
-from overopt.optimise import Evaluation
 from overopt.precision import frozen_dtype
 from overopt.reward import Scale, score
 from overopt.samples import Prompts, Samples, decode
@@ -23,7 +23,7 @@ from overopt.stages import encoded, encoded_prompts, gold_judges
 Judge = Callable[[Samples], Tensor]
 
 
-class Watch:
+class Recorder:
     """Scores of a policy's completions of the evaluation prompts, and of the prompts for show, look after look.
 
     judges: `proxy`, which the policy is optimised against, and every gold, on their scales; kept: what there is so far,
@@ -69,11 +69,11 @@ class Watch:
         }
         self.kept: dict[str, list[Row]] = kept or {"rows": [], "by_prompt": [], "texts": []}
 
-    def look(self, look: Evaluation, policy: PreTrainedModel) -> None:
+    def add(self, evaluation: Evaluation, policy: PreTrainedModel) -> None:
         """Add one evaluation of `policy`."""
-        scores = {name: judge(look.samples) for name, judge in self.judges.items()}
-        whole = sample_kl(policy, self._initial, look.samples) if self._initial else None
-        point, of_prompts = curve_point(look, scores, len(self.prompts), whole)
+        scores = {name: judge(evaluation.samples) for name, judge in self.judges.items()}
+        whole = sample_kl(policy, self._initial, evaluation.samples) if self._initial else None
+        point, of_prompts = curve_point(evaluation, scores, len(self.prompts), whole)
         self.kept["rows"].append(self._common | point)
         self.kept["by_prompt"] += of_prompts
         spec, batch = self.job.spec, self.job.runtime.batch
@@ -82,7 +82,7 @@ class Watch:
         shown_scores = zip(*(self.judges[name](shown).tolist() for name in ("gold", "proxy")), strict=True)
         completions = decode(shown.ids, self._tokenizer)
         for prompt, completion, (g, p) in zip(spec["show_prompts"], completions, shown_scores, strict=True):
-            text = {"prompt_text": prompt, "completion": completion, "n": None, "step": look.step}
+            text = {"prompt_text": prompt, "completion": completion, "n": None, "step": evaluation.step}
             self.kept["texts"].append(text | {"kl": point["kl"], "gold": g, "proxy": p})
 
     def write(self) -> None:
@@ -97,7 +97,7 @@ def scaled(gold: Gold, scale: Scale, batch: int) -> Judge:
 
 
 def curve_point(
-    look: Evaluation,
+    evaluation: Evaluation,
     scores: dict[str, Tensor],
     prompts: int,
     whole: Float[Tensor, "samples three"] | None = None,
@@ -106,27 +106,28 @@ def curve_point(
 
     `whole` is the KL from the base policy where the run started from another one.
     """
-    kl = look.kl if whole is None else whole
+    kl = evaluation.kl if whole is None else whole
     values = {"gold_second" if name == "second_gold" else name: value for name, value in scores.items()} | {
         "kl": kl[:, 0].clamp_min(0),  # a sum of non-negative terms, up to rounding
         "kl_k1": kl[:, 1],
         "kl_k3": kl[:, 2].clamp_min(0),
-        "length": look.samples.lengths,
+        "length": evaluation.samples.lengths,
     }
     if whole is not None:
-        values["kl_round"] = look.kl[:, 0].clamp_min(0)
+        values["kl_round"] = evaluation.kl[:, 0].clamp_min(0)
     means = {name: value.double().reshape(prompts, -1).mean(-1) for name, value in values.items()}
     point: Row = {name: mean.mean().item() for name, mean in means.items()}
     for name in {"gold", "proxy", "kl", "gold_second"} & set(means):
         point[f"{name}_se"] = (means[name].std() / prompts**0.5).item()
-    seen = look.iteration
+    seen = evaluation.iteration
     point |= {
-        "step": look.step,
+        "step": evaluation.step,
         "clip_fraction": seen.clip_fraction if seen else None,
         "entropy": seen.entropy if seen else None,
     }
     of_prompts = [
-        {"step": look.step, "prompt": k} | {name: means[name][k].item() for name in ("kl", "gold", "proxy")}
+        {"step": evaluation.step, "prompt": k}
+        | {name: means[name][k].item() for name in ("kl", "gold", "proxy")}
         for k in range(prompts)
     ]
     return point, of_prompts

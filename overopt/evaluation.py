@@ -1,0 +1,41 @@
+"""Looking at a policy while something optimises it: completions of held-out prompts, and how far it has moved."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from overopt.log_probs import sample_kl
+from overopt.samples import Prompts, Samples
+from overopt.sampling import sample_many
+from overopt.training.ppo import Iteration
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Completions of held-out prompts by the policy after `step` iterations.
+
+    kl: [samples, 3], nats a completion: exact, k1, k3. `iteration` is None before the first.
+    """
+
+    step: int
+    samples: Samples
+    kl: Float[Tensor, "samples three"]
+    iteration: Iteration | None
+
+
+def evaluate(
+    policy: PreTrainedModel,
+    reference: PreTrainedModel,
+    prompts: Prompts,
+    per_prompt: int,
+    completion_tokens: int,
+    *,
+    generator: torch.Generator,
+    batch: int,
+) -> tuple[Samples, Float[Tensor, "samples three"]]:
+    """Completions of each prompt at temperature 1, and their KL from the reference (exact, k1, k3)."""
+    samples = sample_many(policy, prompts, per_prompt, completion_tokens, generator=generator, batch=batch)
+    return samples, sample_kl(policy, reference, samples)
