@@ -1,6 +1,6 @@
 """The stages that optimise a policy against one proxy, judged by gold on held-out prompts."""
 
-from overopt.models import load_language_model, new_reward_model
+from overopt.models import load_language_model, new_reward_model, save_model
 from overopt.optimise import optimise
 from overopt.precision import frozen_dtype
 from overopt.pretrained_specs import LoRA
@@ -8,7 +8,7 @@ from overopt.recorder import Recorder
 from overopt.seeds import derive
 from overopt.specs import PPO
 from overopt.stage import Job
-from overopt.stages import encoded_prompts, save_model
+from overopt.stage_prompts import encoded_prompts
 
 
 def ppo(job: Job) -> None:

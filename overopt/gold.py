@@ -17,11 +17,13 @@ from overopt.gold_model import GoldModel
 from overopt.models import (
     Shape,
     count_parameters,
+    encode_sentences,
     load_language_model,
     load_reward_model,
     load_tokenizer,
     new_language_model,
     new_reward_model,
+    save_model,
     train_tokenizer,
 )
 from overopt.optimise import optimise
@@ -33,7 +35,7 @@ from overopt.seeds import derive
 from overopt.specs import PPO
 from overopt.spoilt_pairs import decoy_pairs, spoilt_pairs
 from overopt.stage import Job
-from overopt.stages import encode_sentences, prompt_table, save_model
+from overopt.stage_prompts import prompt_table
 from overopt.training.fluency_model import train_fluency_model
 from overopt.training.rating_model import Rated, train_rating_model
 from overopt.validity import rating_validity, spoilt_validity

@@ -19,6 +19,7 @@ from overopt.seeding import isolated
 from overopt.specs import Shape
 
 PAD, BOS, EOS = "<pad>", "<bos>", "<eos>"
+ENCODED_AT_ONCE = 8192  # a tokenizer keeps two kilobytes a text while it encodes
 
 
 def train_tokenizer(
@@ -57,6 +58,16 @@ def token_ids(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[list
     backend.no_padding()
     backend.no_truncation()
     return [found.ids for found in backend.encode_batch_fast(texts, add_special_tokens=False)]
+
+
+def encode_sentences(texts: list[str], tokenizer: PreTrainedTokenizerFast, limit: int) -> list[list[int]]:
+    """BOS, tokens and EOS of each text, cut at `limit` tokens."""
+    rows = []
+    for start in range(0, len(texts), ENCODED_AT_ONCE):
+        part = texts[start : start + ENCODED_AT_ONCE]
+        for row in token_ids(tokenizer, part):
+            rows.append([tokenizer.bos_token_id, *row, tokenizer.eos_token_id][:limit])
+    return rows
 
 
 def new_language_model(
@@ -108,6 +119,11 @@ def load_reward_model(
     """A one-logit sequence classifier of a causal model saved in `folder`, in evaluation mode on `device`."""
     kind = AutoModelForSequenceClassification
     return kind.from_pretrained(folder, dtype=dtype, use_safetensors=True).to(device).eval()
+
+
+def save_model(model: PreTrainedModel, out: Path) -> None:
+    """`out/model`, loadable with transformers' `from_pretrained`."""
+    model.save_pretrained(out / "model")
 
 
 def count_parameters(model: nn.Module) -> int:

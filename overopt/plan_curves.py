@@ -86,7 +86,7 @@ class Curves:
             )
             title = f"{use} samples{f' of {policy}' if policy else ''}, part {k}"
             parents = self.world.text | {"policy": self.world.models[policy or self.study.policy]}
-            parts[f"part_{k}"] = self.graph.add("samples", title, 1, "stages.samples", spec, **parents)
+            parts[f"part_{k}"] = self.graph.add("samples", title, 1, "samples_stage.samples", spec, **parents)
         return parts
 
     def _add_pool(self) -> Stage:
@@ -104,12 +104,12 @@ class Curves:
             | world.drawing
         )
         parents = {"tokenizer": world.tokenizer, "policy": world.models[study.policy]}
-        show = self.graph.add("samples", "samples for show", 1, "stages.samples", spec, **parents)
+        show = self.graph.add("samples", "samples for show", 1, "samples_stage.samples", spec, **parents)
         return self.graph.add(
             "pool",
             "pool",
             3,
-            "stages.pool",
+            "pool_stage.pool",
             {"parts": len(parts)} | world.reading,
             **world.judged,
             **parts,
@@ -230,7 +230,7 @@ class Curves:
             parts = self._add_samples("evaluation", of, policy)
             parents = world.judged | parts | {"pool": self.pool}
             size = {"parts": len(parts)} | world.reading
-            pool = self.graph.add("pool", f"pool of {policy}", 3, "stages.pool", size, **parents)
+            pool = self.graph.add("pool", f"pool of {policy}", 3, "pool_stage.pool", size, **parents)
             spec = {"curve": self._identity(cell.seed, policy), "samples": of.samples, "max_n": of.max_n}
             spec |= world.reading
             parents = {"pool": pool, "proxy": self.proxies.add(cell), "best_of_n": self.best_of_n[cell]}

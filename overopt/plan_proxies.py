@@ -37,7 +37,7 @@ class Proxies:
             }
         )
         parents = self.world.text | {"gold": self.world.golds["gold"], "policy": policy}
-        return self.graph.add("pairs", title, 3, "stages.pairs", spec, **parents)
+        return self.graph.add("pairs", title, 3, "pairs_stage.pairs", spec, **parents)
 
     def add(self, cell: Cell, pairs: Stage | None = None, title: str = "") -> Stage:
         """The proxy of one cell, trained on the study's pairs or on `pairs`."""

@@ -13,7 +13,9 @@ from overopt.models import (
     load_reward_model,
     load_tokenizer,
     new_reward_model,
+    save_model,
 )
+from overopt.pairs_stage import load_pairs
 from overopt.precision import frozen_dtype
 from overopt.preferences import draw, split
 from overopt.pretrained_specs import LoRA
@@ -22,7 +24,6 @@ from overopt.samples import Samples
 from overopt.seeding import generator
 from overopt.seeds import derive
 from overopt.stage import Job
-from overopt.stages import load_pairs, save_model
 from overopt.training.reward_model import pair_margins, train_reward_model
 
 

@@ -12,13 +12,14 @@ from overopt.files import read_json
 from overopt.golds import Gold
 from overopt.log_probs import sample_kl
 from overopt.models import load_language_model, load_reward_model, load_tokenizer
+from overopt.pool_stage import gold_judges
 from overopt.precision import frozen_dtype
 from overopt.reward import Scale, score
 from overopt.samples import Prompts, Samples, decode
 from overopt.sampling import sample_many
 from overopt.seeding import generator
 from overopt.stage import Job
-from overopt.stages import encoded, encoded_prompts, gold_judges
+from overopt.stage_prompts import encoded, encoded_prompts
 
 Judge = Callable[[Samples], Tensor]
 

@@ -6,7 +6,7 @@ from transformers import PreTrainedModel
 
 from overopt import together
 from overopt.evaluation import Evaluation, evaluate
-from overopt.models import load_language_model, load_tokenizer
+from overopt.models import load_language_model, load_tokenizer, save_model
 from overopt.precision import frozen_dtype
 from overopt.pretrained_specs import RLOO, LoRA
 from overopt.recorder import Recorder
@@ -14,7 +14,7 @@ from overopt.rloo import train_with_rloo
 from overopt.seeding import generator
 from overopt.seeds import derive
 from overopt.stage import Job
-from overopt.stages import encoded, prompt_table, save_model
+from overopt.stage_prompts import encoded, prompt_table
 
 
 def rloo(job: Job) -> None:

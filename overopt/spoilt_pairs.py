@@ -7,12 +7,12 @@ import polars as pl
 from transformers import PreTrainedTokenizerFast
 
 from overopt.data import openings
-from overopt.models import token_ids
+from overopt.models import encode_sentences, token_ids
 from overopt.reward import Rows
 from overopt.seeds import derive
 from overopt.spoil import SPOILT_KINDS, spoil
 from overopt.stage import Job
-from overopt.stages import encode_sentences, prompt_table, short_prompts
+from overopt.stage_prompts import prompt_table, short_prompts
 
 HELD_OUT = 10  # one sentence in so many is kept from training, with all its spoilt forms
 

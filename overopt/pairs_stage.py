@@ -1,0 +1,38 @@
+"""The stage that makes labelled pairs of samples: what proxies learn from."""
+
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+
+from overopt.golds import load_gold
+from overopt.models import (
+    load_tokenizer,
+)
+from overopt.precision import frozen_dtype
+from overopt.preferences import Pairs, pair_up
+from overopt.samples import Samples
+from overopt.samples_stage import drawn
+from overopt.stage import Job
+from overopt.stage_prompts import encoded_prompts
+
+
+def pairs(job: Job) -> None:
+    """Samples of a policy in pairs that share a prompt, scored by gold; pairs of one prompt stand in a row."""
+    spec = job.spec
+    prompts = encoded_prompts(job, "pairs", spec["skip"] + spec["prompts"])[spec["skip"] :]
+    samples = drawn(job, prompts, 2 * spec["per_prompt"], "pairs", spec["skip"])
+    gold = load_gold(
+        job.parents["gold"],
+        load_tokenizer(job.parents["tokenizer"]),
+        job.runtime.device,
+        frozen_dtype(spec),
+    )
+    samples.save(job.out / "samples.safetensors")
+    save_file({"gold": gold.score(samples, batch=job.runtime.batch)}, job.out / "gold.safetensors")
+
+
+def load_pairs(folder: Path) -> Pairs:
+    """The labelled pairs of a `pairs` stage."""
+    return pair_up(
+        Samples.load(folder / "samples.safetensors"), load_file(folder / "gold.safetensors")["gold"]
+    )
