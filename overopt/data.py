@@ -47,7 +47,7 @@ _NEITHER_LETTER_NOR_DIGIT = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True)
-class World:
+class Reviews:
     """sentences: text, split, label (1 if its review is positive, else 0), review; ratings: text, source, split,
     raters, and mean and standard deviation of the individual ratings: of all (`rating`, `rating_sd`), of every other
     one (`rating_half_0`, `rating_sd_half_0`), and of those between (`rating_half_1`, `rating_sd_half_1`)."""
@@ -62,7 +62,7 @@ def normalise(text: str) -> str:
     return _NEITHER_LETTER_NOR_DIGIT.sub("", folded.lower())
 
 
-def load_world(seed: int) -> World:
+def load_reviews(seed: int) -> Reviews:
     """The sentences and ratings, split so that no normalised text stands on two sides.
 
     Raises:
@@ -70,11 +70,11 @@ def load_world(seed: int) -> World:
     """
     ratings = load_ratings(seed)
     held_out = {normalise(text) for text in ratings.filter(pl.col("split") != "train")["text"]}
-    return World(_split_sentences(_read_reviews(), held_out, seed), ratings)
+    return Reviews(_split_sentences(_read_reviews(), held_out, seed), ratings)
 
 
 def load_ratings(seed: int) -> pl.DataFrame:
-    """The ratings of `load_world` alone, in a tenth of its time.
+    """The ratings of `load_reviews` alone, in a tenth of its time.
 
     Raises:
         UserError: if a download fails or does not verify.

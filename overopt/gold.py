@@ -221,7 +221,7 @@ def rated_texts(
 ) -> Rated:
     """The rated texts of one split as token rows, cut at `limit` tokens (default: the spec's `sentence_tokens`).
 
-    Ratings are means over the spec's `raters`: see `overopt.data.World`.
+    Ratings are means over the spec's `raters`: see `overopt.data.Reviews`.
     """
     table = pl.read_parquet(job.parents["corpus"] / "ratings.parquet").filter(pl.col("split") == split)
     return Rated(

@@ -9,7 +9,7 @@ from overopt.models import (
     load_tokenizer,
 )
 from overopt.precision import frozen_dtype
-from overopt.preferences import Pairs, pair_up
+from overopt.preferences import LabelledPairs, pair_up
 from overopt.samples import Samples
 from overopt.samples_stage import drawn
 from overopt.stage import Job
@@ -31,7 +31,7 @@ def pairs(job: Job) -> None:
     save_file({"gold": gold.score(samples, batch=job.runtime.batch)}, job.out / "gold.safetensors")
 
 
-def load_pairs(folder: Path) -> Pairs:
+def load_pairs(folder: Path) -> LabelledPairs:
     """The labelled pairs of a `pairs` stage."""
     return pair_up(
         Samples.load(folder / "samples.safetensors"), load_file(folder / "gold.safetensors")["gold"]

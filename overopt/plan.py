@@ -7,7 +7,7 @@ The parts of the graph stand beside this file: `plan_world` or `plan_pretrained`
 from overopt.graph import Graph, Plan
 from overopt.plan_curves import add_curves
 from overopt.plan_pretrained import add_pretrained
-from overopt.plan_proxies import Proxies
+from overopt.plan_proxies import ProxyStages
 from overopt.plan_world import add_reviews
 from overopt.study import PretrainedStudy, ReviewsStudy, Study
 
@@ -22,7 +22,7 @@ def plan(study: Study) -> Plan:
             world = add_pretrained(graph, study)
         case _:
             raise TypeError(f"plan: found a study of {type(study).__name__}, expected one of a world")
-    proxies = Proxies(graph, study, world)
+    proxies = ProxyStages(graph, study, world)
     add_curves(graph, study, world, proxies)
     everything = {stage.title: stage for stage in graph.stages}
     tables = {"study": study.model_dump(mode="json")}

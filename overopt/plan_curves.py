@@ -4,11 +4,11 @@ from functools import partial
 from typing import Any
 
 from overopt.graph import Graph
-from overopt.plan_proxies import Proxies, label
-from overopt.plan_world import World
+from overopt.plan_proxies import ProxyStages, label
 from overopt.specs import BestOfN, Cell, FarBestOfN, Iterated, OtherPolicies
 from overopt.stage import Stage
 from overopt.study import PretrainedStudy, Study
+from overopt.world import World
 
 SAMPLES_A_STAGE = (
     50_000  # a minute or so of a small policy on one core: what a killed run may lose, and memory holds
@@ -16,15 +16,15 @@ SAMPLES_A_STAGE = (
 SMALL = 1_000_000  # parameters
 
 
-def add_curves(graph: Graph, study: Study, world: World, proxies: Proxies) -> None:
+def add_curves(graph: Graph, study: Study, world: World, proxies: ProxyStages) -> None:
     """Every curve of `study`."""
-    Curves(graph, study, world, proxies).add_all()
+    CurveStages(graph, study, world, proxies).add_all()
 
 
-class Curves:
+class CurveStages:
     """Adds the stages that measure, in the order in which a stopped study should have them."""
 
-    def __init__(self, graph: Graph, study: Study, world: World, proxies: Proxies) -> None:
+    def __init__(self, graph: Graph, study: Study, world: World, proxies: ProxyStages) -> None:
         self.graph, self.study, self.world, self.proxies = graph, study, world, proxies
         self.best_of_n: dict[Cell, Stage] = {}
         self.pool = self._add_pool()

@@ -3,10 +3,10 @@
 from typing import Any
 
 from overopt.graph import Graph
-from overopt.plan_world import World
 from overopt.pretrained_specs import Cut, Loaded, RatedGold, Scratch, Tuned
 from overopt.stage import Stage
 from overopt.study import PretrainedStudy
+from overopt.world import World
 
 
 def add_pretrained(graph: Graph, study: PretrainedStudy) -> World:

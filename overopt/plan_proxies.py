@@ -3,15 +3,15 @@
 from typing import Any
 
 from overopt.graph import Graph
-from overopt.plan_world import World
 from overopt.specs import Cell, Sweep
 from overopt.stage import Stage
 from overopt.study import PretrainedStudy, Study
+from overopt.world import World
 
 SWEEP_SEED = 1000  # of the proxies of a sweep
 
 
-class Proxies:
+class ProxyStages:
     """Adds the stages of proxies as they are asked for.
 
     pairs: the labelled pairs of the study's policy; recipe: the sweep's outcome, where the study has a sweep.

@@ -1,43 +1,13 @@
 """The part of a plan that studies of the world `reviews` start with: data, language models, decoys and gold."""
 
-from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
 
 from overopt.graph import Graph
 from overopt.stage import Stage
 from overopt.study import ReviewsStudy
+from overopt.world import World
 
 SECOND_SEED = 1000  # added to a study's seed for its second gold
-
-
-@dataclass(frozen=True)
-class World:
-    """Stages that others build on.
-
-    prompting: what a stage needs to know to draw prompts and complete them; wrapping: how prompts become tokens, where
-    that is not as sentences of the world `reviews`; drawing: with what a policy that nothing trains draws, where not with
-    transformers; reading: how models are kept that only read, where not in float32.
-    """
-
-    corpus: Stage
-    tokenizer: Stage
-    models: dict[str, Stage]
-    golds: dict[str, Stage]
-    prompting: dict[str, Any]
-    wrapping: dict[str, Any] = field(default_factory=dict)
-    drawing: dict[str, Any] = field(default_factory=dict)
-    reading: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def text(self) -> dict[str, Stage]:
-        """Parents of a stage that reads sentences or prompts."""
-        return {"corpus": self.corpus, "tokenizer": self.tokenizer}
-
-    @property
-    def judged(self) -> dict[str, Stage]:
-        """Parents of a stage that asks gold."""
-        return {"tokenizer": self.tokenizer, **self.golds}
 
 
 def add_reviews(graph: Graph, study: ReviewsStudy) -> World:

@@ -11,7 +11,7 @@ from overopt.seeding import generator
 
 
 @dataclass(frozen=True)
-class Pairs:
+class LabelledPairs:
     """`first[i]` and `second[i]` share a prompt; `margin` is the raw gold score of first less second."""
 
     first: Samples
@@ -21,8 +21,8 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.margin)
 
-    def __getitem__(self, rows: Tensor | slice) -> "Pairs":
-        return Pairs(self.first[rows], self.second[rows], self.margin[rows])
+    def __getitem__(self, rows: Tensor | slice) -> "LabelledPairs":
+        return LabelledPairs(self.first[rows], self.second[rows], self.margin[rows])
 
     @property
     def first_wins(self) -> Bool[Tensor, " pairs"]:
@@ -30,7 +30,7 @@ class Pairs:
         return self.margin > 0
 
 
-def pair_up(samples: Samples, gold: Float[Tensor, " samples"]) -> Pairs:
+def pair_up(samples: Samples, gold: Float[Tensor, " samples"]) -> LabelledPairs:
     """Neighbours (0, 1), (2, 3), ... as pairs; the caller samples each prompt twice in a row.
 
     Raises:
@@ -41,16 +41,16 @@ def pair_up(samples: Samples, gold: Float[Tensor, " samples"]) -> Pairs:
     first, second = samples[0::2], samples[1::2]
     if not torch.equal(first.prompts.ids, second.prompts.ids):
         raise ValueError("pairs: found two neighbours with different prompts, expected one prompt a pair")
-    return Pairs(first, second, gold[0::2] - gold[1::2])
+    return LabelledPairs(first, second, gold[0::2] - gold[1::2])
 
 
-def split(pairs: Pairs, validation: float) -> tuple[Pairs, Pairs]:
+def split(pairs: LabelledPairs, validation: float) -> tuple[LabelledPairs, LabelledPairs]:
     """Training pairs and the held-out share at the end; every proxy of a study is validated on the same pairs."""
     kept = round(len(pairs) * (1 - validation))
     return pairs[slice(0, kept)], pairs[slice(kept, None)]
 
 
-def draw(pairs: Pairs, count: int, seed: int) -> Pairs:
+def draw(pairs: LabelledPairs, count: int, seed: int) -> LabelledPairs:
     """`count` pairs without replacement, a different draw for each seed; a smaller draw is part of a larger one.
 
     Raises:

@@ -159,7 +159,7 @@ def prompts(job: Job) -> None:
         )
 
     if source.reviews:
-        sentences = data.load_world(spec["seed"]).sentences
+        sentences = data.load_reviews(spec["seed"]).sentences
         found = {
             use: data.prompts(sentences, use, source.words, spec["seed"])["prompt"].to_list()
             for use in SHARES

@@ -27,9 +27,9 @@ VALIDATION_SENTENCES = 1000  # of the language-model split, for its validation l
 
 def corpus(job: Job) -> None:
     """Sentences and ratings, split; prompts of every use."""
-    world = data.load_world(job.spec["seed"])
-    world.sentences.write_parquet(job.out / "sentences.parquet")
-    world.ratings.write_parquet(job.out / "ratings.parquet")
+    reviews = data.load_reviews(job.spec["seed"])
+    reviews.sentences.write_parquet(job.out / "sentences.parquet")
+    reviews.ratings.write_parquet(job.out / "ratings.parquet")
 
 
 def tokenizer(job: Job) -> None:

@@ -15,7 +15,7 @@ SEED, WORDS = 0, 4
 @pytest.fixture(scope="module")
 def world():
     """The real data, from the cache."""
-    return data.load_world(SEED)
+    return data.load_reviews(SEED)
 
 
 @pytest.mark.parametrize(
