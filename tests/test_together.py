@@ -8,8 +8,8 @@ import sys
 import pytest
 import torch
 import yaml
+from pretrained_fixtures import computed, one_proxy, ppo_of, study_fields  # noqa: F401
 from safetensors.torch import load_file
-from test_pretrained_study import computed, fields, one_proxy, ppo_of  # noqa: F401
 
 from overopt import together
 from overopt.plan import plan
@@ -20,16 +20,16 @@ from overopt.study import parse_study
 
 COUNT = r"""
 import json, sys, torch
-from overopt import together
-together.start("cpu")
+from overopt.together import alone, dealt, gathered, rank, start
+start("cpu")
 rows = torch.arange(7)
-mine = together.dealt(rows)
-back = together.gathered(mine * 10, 7).tolist()
-flags = together.gathered(mine % 2 == 0, 7).tolist()
-few = together.gathered(together.dealt(rows[:1]), 1).tolist()
-with together.alone():
-    assert together.dealt(rows).tolist() == rows.tolist()
-sys.stdout.write(json.dumps([together.rank(), mine.tolist(), back, flags, few]) + "\n")  # in one piece
+mine = dealt(rows)
+back = gathered(mine * 10, 7).tolist()
+flags = gathered(mine % 2 == 0, 7).tolist()
+few = gathered(dealt(rows[:1]), 1).tolist()
+with alone():
+    assert dealt(rows).tolist() == rows.tolist()
+sys.stdout.write(json.dumps([rank(), mine.tolist(), back, flags, few]) + "\n")  # in one piece
 """
 
 
@@ -78,7 +78,7 @@ def test_alone_nothing_is_dealt():
         assert together.gathered(rows, 5) is rows
 
 
-def test_two_processes_measure_what_one_measures(fields, runtime, tmp_path):  # noqa: F811
+def test_two_processes_measure_what_one_measures(fields, runtime, tmp_path):
     made = fields("llama", "neox", ppo=ppo_of(), proxies=one_proxy())
     spec = parse_study(made)
     one = computed(spec, runtime)
