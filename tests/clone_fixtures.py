@@ -53,7 +53,7 @@ def add_readers_files(folder, tokenizer):
     from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
 
     ends = {"eos_token_id": tokenizer.eos_token_id, "bos_token_id": tokenizer.bos_token_id, "num_labels": 1}
-    config = LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=128, **SHAPE, **ends)
+    config = LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=256, **SHAPE, **ends)
     for seed, name in enumerate((*POLICIES, "reward-model")):
         torch.manual_seed(seed)
         model = (LlamaForSequenceClassification if name == "reward-model" else LlamaForCausalLM)(config)

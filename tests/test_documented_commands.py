@@ -44,9 +44,19 @@ def instead(text):
     return shortened(text)
 
 
+def on_path(command):
+    """The page for people who installed the package finds `overopt` on the path; all others say .venv/bin."""
+    return command.document == "book/own.md"
+
+
 def cases():
-    """A test for every command; of the pages' boxes, which differ in the page's name alone, all but one are slow."""
+    """A test for every command that is run, whoever names it; of the pages' boxes, which differ in the page's name alone,
+    all but one are slow."""
+    different = {}
     for command in COMMANDS:
+        run = instead(command.text.partition(" #")[0].rstrip()), command.exports, on_path(command)
+        different.setdefault(run, command)
+    for command in different.values():
         slow = command in BOXES[1:] or re.search(ENVIRONMENT, command.text)
         name = f"{command.document}: {' '.join(command.text.split())}"
         yield pytest.param(command, id=name, marks=[pytest.mark.slow] if slow else [])
@@ -60,13 +70,11 @@ def run(clone, smoke_store, smoke_book, tmp_path_factory):
     def run(command):
         text = instead(command.text).replace("KEY", key[:12])
         exports = [line.replace("/shared/folder/store", str(smoke_store)) for line in command.exports]
-        # the page for people who installed the package; all others say .venv/bin
-        on_path = command.document == "book/own.md"
         folder = clone
         if "--publish" in text:  # for maintainers: it renews what is committed
             folder = tmp_path_factory.mktemp("published") / "clone"
             shutil.copytree(clone, folder, symlinks=True)
-        return run_in(folder, text, smoke_store, on_path=on_path, exports=exports)
+        return run_in(folder, text, smoke_store, on_path=on_path(command), exports=exports)
 
     return run
 
