@@ -13,6 +13,7 @@ from overopt.outcomes import Outcome, Verdict, jointly, not_measured, within
 from overopt.pages import interval as in_words
 from overopt.pages import number
 from overopt.resampling import Resampled, interval, over_groups, resampled
+from overopt.uncertainty import standard_error
 
 SAME = 0.15  # SDs: a difference in gold that counts as none
 QUADRATIC = (1.5, 2.5)  # exponents of KL against steps that count as quadratic
@@ -147,7 +148,7 @@ def regressional(evidence: Evidence, *, prompts: int = 4000, samples: int = 1024
         turned += int((steps < -2 * np.hypot(null.gold_se[1:], null.gold_se[:-1])).any())
     value, spread = (
         float(np.mean(ratios)),
-        float(np.std(ratios, ddof=1) / math.sqrt(3)) + 1.96 * null.gold_se[-1],
+        float(standard_error(ratios)) + 1.96 * null.gold_se[-1],
     )
     ends = (value - spread, value + spread)
     words = f"{turned} of 3 simulated curves turn down; slope of gold on proxy over Var X / (Var X + Var Z)"

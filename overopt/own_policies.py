@@ -20,6 +20,7 @@ from overopt.runner import make_runtime, quiet_transformers
 from overopt.sampling import decode, sample_kl, sample_many
 from overopt.scores import ending_of, write_table
 from overopt.seeding import generator
+from overopt.uncertainty import standard_error
 
 Table = Float64[np.ndarray, "prompts samples"]
 
@@ -115,8 +116,7 @@ def measure(
 
 def _mean(name: str, values: Table) -> dict[str, float]:
     of_prompts = values.mean(1)
-    error = of_prompts.std(ddof=1) / len(of_prompts) ** 0.5 if len(of_prompts) > 1 else 0.0
-    return {name: float(of_prompts.mean()), f"{name}_se": float(error)}
+    return {name: float(of_prompts.mean()), f"{name}_se": float(standard_error(of_prompts))}
 
 
 def _numbers(kind: str, scores: Sequence[float], count: int) -> Float64[np.ndarray, " scores"]:

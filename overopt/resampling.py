@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from overopt.curves import prompt_curve
 from overopt.seeding import derive
+from overopt.uncertainty import rows_drawn, shares_drawn
 
 DRAWS = 400
 
@@ -56,15 +57,15 @@ def resampled(
     grid = places[0] if shared else np.linspace(0, min(float(at[-1]) for at in places), points)
     prompts = found[0][value].shape[1]
     rng = np.random.default_rng(derive(0, "prompts", prompts, draws))
-    counts = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=draws) / prompts  # [draws, prompts]
+    of_prompts = shares_drawn(prompts, draws=draws, rng=rng)  # [draws, prompts]
     rng = np.random.default_rng(derive(0, "seeds", *sorted(records)))
-    seeds = rng.multinomial(len(found), np.full(len(found), 1 / len(found)), size=draws) / len(found)
+    of_seeds = shares_drawn(len(found), draws=draws, rng=rng)  # [draws, seeds]
     kl, mean, drawn = np.zeros(len(grid)), np.zeros(len(grid)), np.zeros((draws, len(grid)))
     for k, (place, run) in enumerate(zip(places, found, strict=True)):
         matrix = _interpolation(place, grid)
         kl += matrix @ kls[k] / len(found)
         mean += matrix @ run[value].mean(1) / len(found)
-        drawn += seeds[:, k : k + 1] * (counts @ (matrix @ run[value]).T)
+        drawn += of_seeds[:, k : k + 1] * (of_prompts @ (matrix @ run[value]).T)
     return Resampled(kl if by_step else grid**2, mean, drawn)
 
 
@@ -90,9 +91,9 @@ def over_groups(
 
     `statistic` takes values and an `axis`.
     """
-    found = np.asarray(values, dtype=float)
-    drawn = found[np.random.default_rng(0).integers(len(found), size=(draws, len(found)))]
-    return float(statistic(found, axis=0)), interval(statistic(drawn, axis=1))
+    of_groups = np.asarray(values, dtype=float)
+    drawn = of_groups[rows_drawn(len(of_groups), draws=draws)]
+    return float(statistic(of_groups, axis=0)), interval(statistic(drawn, axis=1))
 
 
 def slopes(x: Sequence[float], y: Float64[np.ndarray, "*draws x"]) -> Float64[np.ndarray, "*draws"]:

@@ -17,6 +17,7 @@ from overopt.reward import Scale, score
 from overopt.sampling import Prompts, Samples, decode, sample_kl, sample_many
 from overopt.seeding import generator
 from overopt.stages import encoded, encoded_prompts, gold_judges
+from overopt.uncertainty import standard_error
 
 Judge = Callable[[Samples], Tensor]
 
@@ -116,7 +117,7 @@ def curve_point(
     means = {name: value.double().reshape(prompts, -1).mean(-1) for name, value in values.items()}
     point: Row = {name: mean.mean().item() for name, mean in means.items()}
     for name in {"gold", "proxy", "kl", "gold_second"} & set(means):
-        point[f"{name}_se"] = (means[name].std() / prompts**0.5).item()
+        point[f"{name}_se"] = float(standard_error(means[name].tolist()))
     seen = look.iteration
     point |= {
         "step": look.step,
