@@ -11,6 +11,7 @@ from overopt import findings
 from overopt.figures.style import PAIRS, PENALTIES, POLICIES, ROUNDS, SIZES, Group
 from overopt.findings import Fits
 from overopt.results import Results
+from overopt.uncertainty import error_over_seeds
 
 SHOWN = ("gold", "gold_se", "gold_second", "proxy")  # of the end of a run of rounds
 
@@ -205,7 +206,7 @@ class Evidence:
                 for name in SHOWN
             }
         )
-        predicted = path * (law.alpha - law.beta * math.log(path))
+        predicted = float(law.predict([path**2])[0])
         rows.append({"rounds": 1, "path": path, "kl": path**2} | there | {"predicted": predicted})
         return pl.DataFrame(rows).sort("rounds")
 
@@ -217,5 +218,5 @@ def _floats(table: pl.DataFrame, name: str) -> np.ndarray:
 
 def _over_seeds(ends: dict[str, np.ndarray]) -> dict[str, float]:
     """Means over seeds, and the error of that of gold."""
-    error = findings.error_over_seeds(ends["gold"], ends["gold_se"])
+    error = error_over_seeds(ends["gold"], ends["gold_se"])
     return {name: float(values.mean()) for name, values in ends.items()} | {"gold_se": float(error)}

@@ -16,12 +16,17 @@ import polars as pl
 from overopt.bootstrap import Bootstrap, bootstrap
 from overopt.curves import prompt_curve
 from overopt.figures.style import SIZES, Group, short_number
-from overopt.laws import predict
+from overopt.laws import LAWS
 from overopt.pages import capital, number
 from overopt.seeding import derive
+from overopt.uncertainty import error_over_seeds
 
-FORMS = {"bon": "bon", "ppo": "rl"}
-NAMES = {"bon": "best-of-n", "ppo": "PPO"}
+LAW_OF = {
+    "bon": LAWS["bon"],
+    "ppo": LAWS["rl"],
+    "rloo": LAWS["rl"],
+}  # the law that the paper has for a method
+NAMES = {"bon": "best-of-n", "ppo": "PPO"}  # the methods that pages show
 SCORES = ("gold", "gold_se", "proxy", "proxy_se")
 
 Fits = dict[tuple[str, Any], Bootstrap]  # by method, and the value that the curves of a figure differ in
@@ -31,7 +36,7 @@ def plain_curves(curves: pl.DataFrame) -> pl.DataFrame:
     """The curves of the study's policy against single proxies trained once on clean pairs, without a KL penalty."""
     policy = curves.filter(method="bon").group_by("policy_params").len().sort("len")["policy_params"][-1]
     plain = curves.filter(kl_penalty=0.0, label_noise=0.0, ensemble="single", epochs=1, rounds=1)
-    return plain.filter(pl.col("method").is_in(list(FORMS)), policy_params=policy)
+    return plain.filter(pl.col("method").is_in(list(NAMES)), policy_params=policy)
 
 
 def main_pairs(curves: pl.DataFrame) -> int:
@@ -81,17 +86,6 @@ def averaged(curves: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
     return pl.concat(rows).sort("method", by.column, "place")
 
 
-def error_over_seeds(values: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Standard error of a mean over seeds; `errors`, [seeds, ...] as `values`, are over prompts, nan (one prompt) for none.
-
-    The seeds judge the same prompts, whose error does not shrink with seeds: se^2 = mean(se^2) + variance over
-    seeds / seeds.
-    """
-    within = (np.nan_to_num(errors) ** 2).mean(axis=0)
-    spread = values.var(axis=0, ddof=1) / len(values) if len(values) > 1 else 0.0
-    return np.asarray(np.sqrt(within + spread))
-
-
 def _interpolated(run: pl.DataFrame, name: str, grid: np.ndarray) -> np.ndarray:
     return np.interp(grid, run["place"].to_numpy(), run[name].to_numpy())
 
@@ -102,7 +96,7 @@ def fitted(curves: pl.DataFrame, by_prompt: pl.DataFrame, by: Group = SIZES, *, 
     for (method, value), part in curves.group_by("method", by.column, maintain_order=True):
         runs = [prompt_points(by_prompt, record) for record in part["record"].unique(maintain_order=True)]
         rng = np.random.default_rng(derive(0, "bootstrap", str(method), by.label(value)))
-        fits[str(method), value] = bootstrap(runs, FORMS[str(method)], rng=rng, draws=draws)
+        fits[str(method), value] = bootstrap(runs, LAW_OF[str(method)], rng=rng, draws=draws)
     return fits
 
 
@@ -120,7 +114,7 @@ def law_lines(fits: Fits, method: str, by: Group = SIZES) -> pl.DataFrame:
     for (name, value), found in fits.items():
         if name != method or math.isnan(found.fit.alpha):
             continue
-        line = pl.DataFrame({"kl": found.grid_kl, "gold": predict(found.fit, found.grid_kl)})
+        line = pl.DataFrame({"kl": found.grid_kl, "gold": found.fit.predict(found.grid_kl)})
         lines.append(line.select(pl.lit(value, dtype=_type(value)).alias(by.column), pl.all()))
     if lines:
         return pl.concat(lines)
