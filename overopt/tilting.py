@@ -53,7 +53,7 @@ def tilt(score: ArrayLike, temperature: float) -> Tilted:
     >>> tilted = tilt([[0.0, math.log(3.0)]], temperature=1.0)
     >>> tilted.weights.round(6).tolist(), round(tilted.kl, 4), round(tilted.ess, 4)
     ([[0.25, 0.75]], 0.1308, 1.6)
-    >>> mean, error = tilted.mean([[1.0, 5.0]])
+    >>> mean, error = tilted.mean(np.array([[1.0, 5.0]]))
     >>> round(mean, 6)  # of what the first and the second sample are worth
     4.0
 
