@@ -92,9 +92,7 @@ def bootstrap(
         raise UserError("curves: found one seed with one prompt, expected at least two of either to resample")
     mean_kl, se = kl.mean(axis=1), at_least_usual(standard_error(gold))
     whole = fit(mean_kl, gold.mean(axis=1), law=law, gold_se=se)
-    grid = (
-        np.linspace(0, math.sqrt(mean_kl.max()), 64) ** 2 if grid_kl is None else as_nats("grid_kl", grid_kl)
-    )
+    grid = even_grid(mean_kl) if grid_kl is None else as_nats("grid_kl", grid_kl)
     of_prompts = shares_drawn(prompts, draws=draws, rng=rng)  # [draws, prompts]
     of_seeds = shares_drawn(len(curves), draws=draws, rng=rng)  # [draws, seeds]
     drawn_gold = of_prompts @ gold.T  # [draws, points]
@@ -107,8 +105,7 @@ def bootstrap(
     )
     coefficients = coefficients[full_rank]
     if math.isnan(whole.alpha) or not len(coefficients):
-        none, empty = (math.nan, math.nan), np.full(len(grid), math.nan)
-        return Bootstrap(whole, level, none, none, none, none, math.nan, grid, empty, empty, np.empty((0, 2)))
+        return not_drawn(whole, grid, level)
 
     curves_drawn = coefficients @ law.basis(grid, whole.shape).T  # [draws, grid]
     peak_kl, peak_gold = law.suprema(coefficients[:, 0], coefficients[:, 1], whole.shape)
@@ -125,6 +122,17 @@ def bootstrap(
         band_high=np.quantile(curves_drawn, (1 + level) / 2, axis=0),
         coefficients=coefficients,
     )
+
+
+def not_drawn(whole: Fit, grid: Float64[np.ndarray, " grid"], level: float = 0.95) -> Bootstrap:
+    """A fit of which nothing is known beyond what was measured: intervals and band are nan."""
+    none, empty = (math.nan, math.nan), np.full(len(grid), math.nan)
+    return Bootstrap(whole, level, none, none, none, none, math.nan, grid, empty, empty, np.empty((0, 2)))
+
+
+def even_grid(kl: Float64[np.ndarray, " points"]) -> Float64[np.ndarray, " grid"]:
+    """64 KL (nats) from 0 to the largest measured, even in sqrt(kl)."""
+    return np.linspace(0, math.sqrt(kl.max()), 64) ** 2
 
 
 def _stack(

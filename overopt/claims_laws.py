@@ -36,7 +36,7 @@ def falls(evidence: Evidence, method: str) -> Outcome:
         low, high = interval(curve.draws[:, top] - curve.draws[:, -1])
         drops.append(float(curve.mean[top] - curve.mean[-1]))
         surely += low > FALL and top > 0
-        perhaps += high > FALL and top > 0
+        perhaps += not high <= FALL and top > 0  # an interval of nan leaves all open
     words = f"falls of {min(drops):.2f} to {max(drops):.2f} SDs after the highest gold"
     return by_share(surely, perhaps, len(values), words)
 
@@ -152,10 +152,11 @@ def far_error(evidence: Evidence) -> pl.DataFrame:
         laws = [fit(kl[near], gold[near], law=LAWS["bon"], gold_se=se) for gold in by_prompt.T]
         predicted = np.stack([law.predict(kl[far]) for law in laws], axis=1)  # [points, prompts]
         drawn = (by_prompt[far] - predicted)[:, rows_drawn(len(laws), draws=300)].mean(axis=2)
+        error = drawn.std(axis=1) if len(laws) > 1 else np.full(len(drawn), math.nan)
         rows.append(
             curve.filter(pl.Series(far)).select("rm_params", "pairs", "record", "n", "kl", "gold", "gold_se")
             .with_columns(
-                predicted=pl.Series(predicted.mean(axis=1)), difference_se=pl.Series(drawn.std(axis=1))
+                predicted=pl.Series(predicted.mean(axis=1)), difference_se=pl.Series(error)
             )
         )  # fmt: skip
     return pl.concat(rows)

@@ -169,11 +169,7 @@ def rounds_follow_the_formula(evidence: Evidence) -> Outcome:
     best = float(table.filter(rounds=1)["gold"][0])
     better = bool((many["gold"].to_numpy() - half > best).all())
     verdict: Verdict = (
-        "holds"
-        if (np.abs(errors) < np.maximum(half, SAME)).all()
-        else "partly"
-        if better
-        else "does not hold"
+        "holds" if (np.abs(errors) < np.fmax(half, SAME)).all() else "partly" if better else "does not hold"
     )
     words = "; ".join(
         f"{row['rounds']} rounds: gold {number(row['gold'])}, by the formula {number(row['predicted'])}"

@@ -26,6 +26,7 @@ METHODS = ("bon", "tilt", "ppo", "rloo")
 PLACES = ("n", "step", "temperature")  # where on its curve a point is: exactly one is known
 KL_KINDS = ("analytic", "exact", "k1", "k3")
 ENSEMBLES = ("single",)
+_OVER_PROMPTS = "over prompts, null with a single one"
 
 
 def _column(unit: str, meaning: str, **checks: Any) -> Any:
@@ -77,15 +78,21 @@ class Curves(_Table):
     kl_round: float = _column(
         "nats", "KL from the policy this round started from; null in a first round", ge=0, nullable=True
     )
-    kl_se: float = _column("nats", "standard error of kl over prompts; 0 where kl is analytic", ge=0)
+    kl_se: float = _column(
+        "nats", f"standard error of kl {_OVER_PROMPTS}; 0 where kl is analytic", ge=0, nullable=True
+    )
     kl_kind: str = _column("-", "how kl was found", isin=list(KL_KINDS))
     gold: float = _column("base-policy SDs", "mean gold score")
-    gold_se: float = _column("base-policy SDs", "standard error of gold over prompts", ge=0)
+    gold_se: float = _column(
+        "base-policy SDs", f"standard error of gold {_OVER_PROMPTS}", ge=0, nullable=True
+    )
     proxy: float = _column("base-policy SDs", "mean score of the proxy optimised against")
-    proxy_se: float = _column("base-policy SDs", "standard error of proxy over prompts", ge=0)
+    proxy_se: float = _column(
+        "base-policy SDs", f"standard error of proxy {_OVER_PROMPTS}", ge=0, nullable=True
+    )
     gold_second: float = _column("base-policy SDs", "mean score by the second gold", nullable=True)
     gold_second_se: float = _column(
-        "base-policy SDs", "standard error of gold_second over prompts", ge=0, nullable=True
+        "base-policy SDs", f"standard error of gold_second {_OVER_PROMPTS}", ge=0, nullable=True
     )
     prompts: int = _column("prompts", "evaluation prompts behind the point", ge=1)
     samples: int = _column("samples", "samples per prompt behind the point", ge=1)
@@ -175,7 +182,10 @@ def _write(model: type[_Table], df: pl.DataFrame, path: Path) -> None:
     # A column without a single value, as `step` in a table of best-of-n alone, has no type yet.
     types = _types(model)
     untyped = [name for name, dtype in df.schema.items() if dtype == pl.Null and name in types]
-    checked = _checked(model, df.with_columns(pl.col(name).cast(types[name]) for name in untyped), str(path))
+    df = df.with_columns(pl.col(name).cast(types[name]) for name in untyped)
+    # The standard error over a single prompt is no number.
+    df = df.with_columns(pl.col("^.*_se$").fill_nan(None))
+    checked = _checked(model, df, str(path))
     with replacing(path) as temporary:
         checked.write_parquet(temporary)
 

@@ -170,6 +170,7 @@ class Evidence:
                 pl.col("rm_loss").mean(),
                 gold_se=(pl.col("gold_se").mean() ** 2 + pl.col("gold").var().fill_null(0) / pl.len()).sqrt(),
             )
+            .with_columns(pl.col("gold_se").fill_null(math.nan))
             .sort("pairs", "epochs")
         )
 

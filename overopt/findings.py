@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from overopt.bootstrap import Bootstrap, bootstrap
+from overopt.bootstrap import Bootstrap, bootstrap, even_grid, not_drawn
 from overopt.curves import prompt_curve
 from overopt.figures.style import SIZES, Group, short_number
-from overopt.laws import LAWS
+from overopt.laws import LAWS, fit
 from overopt.pages import capital, number
 from overopt.seeding import derive
 from overopt.uncertainty import error_over_seeds
@@ -101,8 +101,12 @@ def fitted(curves: pl.DataFrame, by_prompt: pl.DataFrame, by: Group = SIZES, *, 
     fits: Fits = {}
     for (method, value), part in curves.group_by("method", by.column, maintain_order=True):
         runs = [prompt_points(by_prompt, record) for record in part["record"].unique(maintain_order=True)]
+        law, (kl, gold) = LAW_OF[str(method)], runs[0]
+        if len(runs) == gold.shape[1] == 1:  # neither seeds nor prompts to draw from
+            fits[str(method), value] = not_drawn(fit(kl, gold[:, 0], law=law), even_grid(kl))
+            continue
         rng = np.random.default_rng(derive(0, "bootstrap", str(method), by.label(value)))
-        fits[str(method), value] = bootstrap(runs, LAW_OF[str(method)], rng=rng, draws=draws)
+        fits[str(method), value] = bootstrap(runs, law, rng=rng, draws=draws)
     return fits
 
 

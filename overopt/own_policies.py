@@ -60,7 +60,7 @@ def measure(
 
     Returns:
         Columns `policy, kl, kl_se, kl_k1, kl_k3` (nats), `gold, gold_se` and, with a proxy, `proxy, proxy_se` (base-policy
-        SDs), `length` (tokens), `prompts, samples`. Standard errors are over prompts.
+        SDs), `length` (tokens), `prompts, samples`. Standard errors are over prompts, null with a single one.
 
     Raises:
         UserError: if there is no gold, a policy has another vocabulary, a prompt is too long, or a score is no number.
@@ -111,7 +111,7 @@ def measure(
             row |= _mean(kind, (raw - mean) / sd)
         row |= {"length": drawn.lengths.double().mean().item(), "prompts": len(prompts), "samples": samples}
         rows.append(row)
-    return pl.DataFrame(rows)
+    return pl.DataFrame(rows).with_columns(pl.col("^.*_se$").fill_nan(None))
 
 
 def _mean(name: str, values: Table) -> dict[str, float]:
