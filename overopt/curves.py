@@ -26,11 +26,14 @@ METHODS = ("bon", "tilt", "ppo", "rloo")
 PLACES = ("n", "step", "temperature")  # where on its curve a point is: exactly one is known
 KL_KINDS = ("analytic", "exact", "k1", "k3")
 ENSEMBLES = ("single",)
-_OVER_PROMPTS = "over prompts, null with a single one"
 
 
 def _column(unit: str, meaning: str, **checks: Any) -> Any:
     return pa.Field(description=meaning, metadata={"unit": unit}, **checks)
+
+
+def _error(of: str, unit: str = "base-policy SDs") -> Any:
+    return _column(unit, f"standard error of {of} over prompts, null with a single one", ge=0, nullable=True)
 
 
 class _Table(pa.DataFrameModel):
@@ -78,22 +81,14 @@ class Curves(_Table):
     kl_round: float = _column(
         "nats", "KL from the policy this round started from; null in a first round", ge=0, nullable=True
     )
-    kl_se: float = _column(
-        "nats", f"standard error of kl {_OVER_PROMPTS}; 0 where kl is analytic", ge=0, nullable=True
-    )
+    kl_se: float = _error("kl, 0 where kl is analytic,", "nats")
     kl_kind: str = _column("-", "how kl was found", isin=list(KL_KINDS))
     gold: float = _column("base-policy SDs", "mean gold score")
-    gold_se: float = _column(
-        "base-policy SDs", f"standard error of gold {_OVER_PROMPTS}", ge=0, nullable=True
-    )
+    gold_se: float = _error("gold")
     proxy: float = _column("base-policy SDs", "mean score of the proxy optimised against")
-    proxy_se: float = _column(
-        "base-policy SDs", f"standard error of proxy {_OVER_PROMPTS}", ge=0, nullable=True
-    )
+    proxy_se: float = _error("proxy")
     gold_second: float = _column("base-policy SDs", "mean score by the second gold", nullable=True)
-    gold_second_se: float = _column(
-        "base-policy SDs", f"standard error of gold_second {_OVER_PROMPTS}", ge=0, nullable=True
-    )
+    gold_second_se: float = _error("gold_second")
     prompts: int = _column("prompts", "evaluation prompts behind the point", ge=1)
     samples: int = _column("samples", "samples per prompt behind the point", ge=1)
     rm_loss: float = _column("nats per pair", "validation loss of the proxy, log-sigmoid", ge=0)

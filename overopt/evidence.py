@@ -200,15 +200,11 @@ class Evidence:
             row |= _over_seeds({name: _floats(last, name) for name in SHOWN})
             rows.append(row | {"predicted": path * (law.alpha - law.beta * math.log(path / rounds))})
         path = float(np.mean([row["path"] for row in rows]))
-        single = [run.sort("kl") for run in once.curves.partition_by("record")]
-        there = _over_seeds(
-            {
-                name: np.array([np.interp(path, run["kl"].sqrt(), _floats(run, name)) for run in single])
-                for name in SHOWN
-            }
-        )
-        predicted = float(law.predict([path**2])[0])
-        rows.append({"rounds": 1, "path": path, "kl": path**2} | there | {"predicted": predicted})
+        place = pl.col("kl").sqrt().alias("place")
+        single = [run.with_columns(place).sort("place") for run in once.curves.partition_by("record")]
+        there = {name: findings.at_places(single, name, np.array([path]))[:, 0] for name in SHOWN}
+        row = {"rounds": 1, "path": path, "kl": path**2} | _over_seeds(there)
+        rows.append(row | {"predicted": float(law.predict([path**2])[0])})
         return pl.DataFrame(rows).sort("rounds")
 
 
