@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.cases import COMPLETION, VOCABULARY, language_model, prompts
 from benchmarks.measure import seconds
-from overopt.best_of_n import best_of_n_curve
+from overopt.best_of_n import best_of_n_curve, powers_of_two
 from overopt.models import new_reward_model
 from overopt.plan import plan
 from overopt.pricing import heights
@@ -64,7 +64,7 @@ def best_of_n_samples(count: int) -> Callable[[], object]:
     """Best-of-n curves of one proxy over 64 prompts of `count` samples."""
     rng = np.random.default_rng(0)
     gold, proxy = rng.normal(size=(2, 64, count))
-    ns = [2**k for k in range(count.bit_length()) if 2**k <= count]
+    ns = powers_of_two(count)
     return lambda: best_of_n_curve(proxy, gold, ns)
 
 

@@ -170,8 +170,8 @@ figures.lines(
 pages.table(
     ["method", "form", "held-out error (SDs), mean over sizes"],
     [
-        [averages.NAMES[row["method"]], f"${pages.TEX[row['form']]}$", pages.number(row["error"])]
-        for row in errors.group_by("method", "form", maintain_order=True)
+        [averages.NAMES[row["method"]], f"${row['tex']}$", pages.number(row["error"])]
+        for row in errors.group_by("method", "tex", maintain_order=True)
         .agg(pl.col("error").mean())
         .sort("method", "error")
         .iter_rows(named=True)

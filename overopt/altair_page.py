@@ -9,7 +9,6 @@ element's id is a hash of the chart, so that an executed notebook is the same by
 from __future__ import annotations
 
 import base64
-import copy
 import csv
 import hashlib
 import html
@@ -26,13 +25,18 @@ WIDE, NARROW, BREAK = 680, 340, 560
 _STACKED = {"top": {"direction": "vertical", "anchor": "start", "margin": 6}}
 
 
+def plain(spec: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a `spec` in JSON's words: what is no number, as the error over a single prompt, is null and no mark."""
+    return json.loads(json.dumps(spec), parse_constant=lambda _: None)
+
+
 def sized(spec: dict[str, Any], width: int) -> dict[str, Any]:
     """A copy of a Vega-Lite `spec` for a page `width` pixels wide; `sized` in charts.js does the same.
 
     A single or layered view takes the whole width. The views of a `concat` stand in two columns on a
     wide page and in one on a narrow page, because Vega-Lite cannot fit a concatenation by itself.
     """
-    spec = copy.deepcopy(spec)
+    spec = plain(spec)
     narrow = width < BREAK
     if narrow:
         spec.setdefault("config", {}).setdefault("legend", {}).update({"columns": 4, "layout": _STACKED})
@@ -66,6 +70,7 @@ def _rounded(attribute: re.Match[str]) -> str:
 
 def page_html(spec: dict[str, Any]) -> str:
     """The HTML of one chart: two static pictures and the JSON of the live one."""
+    spec = plain(spec)
     text = json.dumps(spec, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     name = "chart-" + hashlib.sha256(text.encode()).hexdigest()[:12]
     label = html.escape(spec.get("description", "chart"), quote=True)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
 from overopt.errors import UserError
@@ -41,3 +42,16 @@ def as_floats(name: str, values: ArrayLike, axes: tuple[str, ...]) -> np.ndarray
             f"expected a finite number of size at most {LARGEST:g}"
         )
     return array
+
+
+def as_nats(name: str, kl: ArrayLike) -> Float64[np.ndarray, " points"]:
+    """`kl` as float64.
+
+    Raises:
+        UserError: (a ValueError) naming `name`, if a kl is negative or not finite.
+    """
+    kls = as_floats(name, kl, ("points",))
+    if kls.min() < 0:
+        point = int(np.argmin(kls))
+        raise UserError(f"{name}: found {kls[point]} at point {point}, expected nats, not negative")
+    return kls

@@ -7,15 +7,15 @@ follows the data.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 
 from overopt.groups import SIZES, Group
+from overopt.uncertainty import error_over_seeds
 
 NAMES = {"bon": "best-of-n", "ppo": "PPO"}
-
-SCORES = ("gold", "gold_se", "proxy", "proxy_se")
 
 
 def plain_curves(curves: pl.DataFrame) -> pl.DataFrame:
@@ -56,35 +56,33 @@ def averaged(curves: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
         if method == "bon" or len(runs) == 1:
             grid, kl = (runs[0][name].to_numpy() for name in ("place", "kl"))
         else:
-            reach, points = min(float(run["place"][-1]) for run in runs), max(run.height for run in runs)
-            grid = np.linspace(0, reach, points)
-            kl = np.mean([_interpolated(run, "kl", grid) for run in runs], 0) if by_step else grid**2
-        # [scores, seeds, points]
-        values = np.array([[_interpolated(run, name, grid) for run in runs] for name in SCORES])
-        means = dict(zip(SCORES, values.mean(axis=1), strict=True))
-        for k, name in enumerate(SCORES[1::2]):
-            means[name] = error_over_seeds(values[2 * k], values[2 * k + 1])
+            grid = common_grid(runs)
+            kl = at_places(runs, "kl", grid).mean(axis=0) if by_step else grid**2
+        columns = {"place": grid, "kl": kl}
+        for score in ("gold", "proxy"):
+            columns[score], columns[f"{score}_se"] = over_seeds(runs, score, grid)
         which = [
             pl.lit(method).alias("method"),
             pl.lit(value, dtype=curves.schema[by.column]).alias(by.column),
         ]
-        rows.append(pl.DataFrame({"place": grid, "kl": kl, **means}).select(*which, pl.all()))
+        rows.append(pl.DataFrame(columns).select(*which, pl.all()))
     return pl.concat(rows).sort("method", by.column, "place")
 
 
-def error_over_seeds(values: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Standard error of a mean over seeds; `errors`, [seeds, ...] as `values`, are over prompts, nan (one prompt) for none.
-
-    The seeds judge the same prompts, whose error does not shrink with seeds: se^2 = mean(se^2) + variance over
-    seeds / seeds.
-    """
-    within = (np.nan_to_num(errors) ** 2).mean(axis=0)
-    spread = values.var(axis=0, ddof=1) / len(values) if len(values) > 1 else 0.0
-    return np.asarray(np.sqrt(within + spread))
+def common_grid(runs: Sequence[pl.DataFrame]) -> np.ndarray:
+    """Places, evenly from 0 to where the shortest of the runs ends, as many as the longest has points."""
+    return np.linspace(0, min(run["place"][-1] for run in runs), max(run.height for run in runs))
 
 
-def _interpolated(run: pl.DataFrame, name: str, grid: np.ndarray) -> np.ndarray:
-    return np.interp(grid, run["place"].to_numpy(), run[name].to_numpy())
+def at_places(runs: Sequence[pl.DataFrame], name: str, grid: np.ndarray) -> np.ndarray:
+    """A column of each run, interpolated at every place of the grid: [runs, places]."""
+    return np.array([np.interp(grid, run["place"].to_numpy(), run[name].to_numpy()) for run in runs])
+
+
+def over_seeds(runs: Sequence[pl.DataFrame], score: str, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of a score over runs, at every place of the grid, and its error: see `error_over_seeds`."""
+    values, errors = (at_places(runs, name, grid) for name in (score, f"{score}_se"))
+    return values.mean(axis=0), error_over_seeds(values, errors)
 
 
 def measured_peaks(mean: pl.DataFrame, method: str, by: Group = SIZES) -> pl.DataFrame:

@@ -26,6 +26,7 @@ from scipy.special import gammaln
 from overopt.arrays import as_floats
 from overopt.errors import UserError
 from overopt.ranking import ascending
+from overopt.uncertainty import standard_error
 
 TOGETHER = 32  # ns whose weights over ranks are held at once
 
@@ -53,6 +54,9 @@ class BestOfN:
 def best_of_n_kl(n: SupportsFloat) -> float:
     """KL(best-of-n || base policy) in nats: log n - (n - 1)/n. Gao et al. 2022, section 2.
 
+    >>> [round(best_of_n_kl(n), 2) for n in (1, 4, 1000)]
+    [0.0, 0.64, 5.91]
+
     Raises:
         UserError: (a ValueError) if n is not a whole number of at least 1.
     """
@@ -65,6 +69,12 @@ def best_of_n(proxy: ArrayLike, gold: ArrayLike, n: SupportsFloat) -> BestOfN:
 
     `proxy` and `gold` are arrays [prompts, samples] of scores of the same samples, in any units. At n equal
     to the number of samples the estimate is one draw a prompt: keep the samples well above n.
+    Gao et al. 2022, section 2; Nakano et al. 2021, appendix I.
+
+    >>> proxy, gold = [[1.0, 2.0, 4.0], [2.0, 1.0, 0.0]], [[3.0, 5.0, 8.0], [6.0, 6.0, 6.0]]
+    >>> point = best_of_n(proxy, gold, 2)  # of the first prompt's pairs, one wins with 5, two with 8
+    >>> point.gold_by_prompt.round(6).tolist(), round(point.gold, 6), round(point.gold_se, 6)
+    ([7.0, 6.0], 6.5, 0.5)
 
     Raises:
         UserError: (a ValueError) if n is not a whole number in 1..samples, the shapes differ, or a score is
@@ -75,6 +85,10 @@ def best_of_n(proxy: ArrayLike, gold: ArrayLike, n: SupportsFloat) -> BestOfN:
 
 def best_of_n_curve(proxy: ArrayLike, gold: ArrayLike, ns: Iterable[SupportsFloat]) -> list[BestOfN]:
     """`best_of_n` at every n of `ns`, in their order; the samples [prompts, samples] are sorted once.
+
+    >>> curve = best_of_n_curve([[1.0, 2.0, 3.0, 4.0]], [[1.0, 2.0, 3.0, 4.0]], [1, 2, 4])
+    >>> [(point.n, round(point.gold, 6)) for point in curve]
+    [(1, 2.5), (2, 3.333333), (4, 4.0)]
 
     Raises:
         UserError: as `best_of_n`.
@@ -114,6 +128,30 @@ def best_of_n_ragged(
             np.stack([proxies[row] for row in rows]), np.stack([golds[row] for row in rows]), counts
         )
     return summaries(counts, gold_values, proxy_values)
+
+
+def summaries(
+    ns: Sequence[int], gold: Float64[np.ndarray, "ns prompts"], proxy: Float64[np.ndarray, "ns prompts"]
+) -> list[BestOfN]:
+    """Each n with its means and standard errors over prompts."""
+    return [
+        BestOfN(
+            n=n,
+            kl=best_of_n_kl(n),
+            gold=float(gold[row].mean()),
+            proxy=float(proxy[row].mean()),
+            gold_se=float(standard_error(gold[row])),
+            proxy_se=float(standard_error(proxy[row])),
+            gold_by_prompt=gold[row],
+            proxy_by_prompt=proxy[row],
+        )
+        for row, n in enumerate(ns)
+    ]
+
+
+def powers_of_two(largest: int) -> list[int]:
+    """1, 2, 4, ... up to `largest`: the ns of a curve, about even in sqrt(KL)."""
+    return [2**k for k in range(largest.bit_length())]
 
 
 def _values_by_prompt(
@@ -169,31 +207,6 @@ def _share_within_ties(
     tied = np.arange(ends[-1]) + np.repeat(starts - ends + sizes, sizes)
     scores = gold.reshape(-1)
     scores[tied] = np.repeat(np.add.reduceat(scores[tied], ends - sizes) / sizes, sizes)
-
-
-def summaries(
-    ns: Sequence[int], gold: Float64[np.ndarray, "ns prompts"], proxy: Float64[np.ndarray, "ns prompts"]
-) -> list[BestOfN]:
-    """Each n with its means and standard errors over prompts."""
-    return [
-        BestOfN(
-            n=n,
-            kl=best_of_n_kl(n),
-            gold=float(gold[row].mean()),
-            proxy=float(proxy[row].mean()),
-            gold_se=_standard_error(gold[row]),
-            proxy_se=_standard_error(proxy[row]),
-            gold_by_prompt=gold[row],
-            proxy_by_prompt=proxy[row],
-        )
-        for row, n in enumerate(ns)
-    ]
-
-
-def _standard_error(values: Float64[np.ndarray, " prompts"]) -> float:
-    if len(values) < 2:
-        return math.nan
-    return float(values.std(ddof=1) / math.sqrt(len(values)))
 
 
 def _whole(n: SupportsFloat) -> int:

@@ -9,7 +9,7 @@ from jaxtyping import Float, Float64
 from safetensors.torch import load_file
 from torch import Tensor
 
-from overopt.best_of_n import BestOfN, best_of_n_curve, best_of_n_kl, summaries
+from overopt.best_of_n import BestOfN, best_of_n_curve, best_of_n_kl, powers_of_two, summaries
 from overopt.curve_rows import curve_identity, write_curve, write_rows, write_texts
 from overopt.files import read_json, write_json
 from overopt.gold_inclusion import inclusion_chance, spread_gold
@@ -22,6 +22,7 @@ from overopt.samples import Samples, decode
 from overopt.seeds import derive
 from overopt.stage import Job
 from overopt.tilting import tilts_at
+from overopt.uncertainty import standard_error
 
 
 def best_of_n(job: Job) -> None:
@@ -79,7 +80,7 @@ def write_over_pool(
     rows = []
     for tilted in tilts_at(scores, [point.kl for point in points]):
         row = {"temperature": tilted.temperature, "kl": tilted.kl, "ess": tilted.ess}
-        row["kl_se"] = float(tilted.kl_by_prompt.std(ddof=1) / len(scores) ** 0.5)
+        row["kl_se"] = float(standard_error(tilted.kl_by_prompt))
         for name, values in {"proxy": scores, "gold": golds["gold"].double().numpy()}.items():
             row[name], row[f"{name}_se"] = tilted.mean(values)
         rows.append(common | row | {"prompts": len(scores), "samples": scores.shape[1]})
@@ -160,11 +161,6 @@ def far_best_of_n(job: Job) -> None:
     golds, proxies = (by_prompt[name].T.numpy() for name in ("gold", "proxy"))
     write_points(job, metrics, summaries(ns, golds, proxies), spec["samples"])
     write_json(job.out / "judged.json", {"judged": judged, "samples": golds.shape[1] * spec["samples"]})
-
-
-def powers_of_two(largest: int) -> list[int]:
-    """1, 2, 4, ... up to `largest`."""
-    return [2**k for k in range(largest.bit_length()) if 2**k <= largest]
 
 
 def write_points(

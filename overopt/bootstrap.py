@@ -1,9 +1,9 @@
-"""Intervals for a fitted form, by resampling prompts and seeds.
+"""Intervals for a fitted law, by resampling prompts and seeds.
 
 The points of a curve are not independent: every n of a best-of-n curve is computed from the same samples,
 every checkpoint of a PPO run stands on the one before and is judged on the same prompts. Standard errors
 from the scatter about the fit know nothing of that. What is independent is prompts, and seeds (a proxy, or
-a whole training run, a seed); so those are drawn again, and the form is fitted to each draw.
+a whole training run, a seed); so those are drawn again, and the law is fitted to each draw.
 """
 
 import math
@@ -14,9 +14,11 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
-from overopt.arrays import as_floats
+from overopt.arrays import as_floats, as_nats
 from overopt.errors import UserError
-from overopt.laws import Fit, at_least_usual, basis, check_form, check_kl, fit, solve
+from overopt.laws import Fit, Law, fit, law_named
+from overopt.least_squares import solve
+from overopt.uncertainty import at_least_usual, shares_drawn, standard_error
 
 Interval = tuple[float, float]
 
@@ -25,8 +27,8 @@ Interval = tuple[float, float]
 class Bootstrap:
     """A fit to all seeds and prompts, with percentile intervals at `level` and a band of curves.
 
-    The intervals of the peak are of the position and height of the form's supremum over d >= 0: a draw whose
-    form never turns down counts as a peak at infinity, one that falls from the start as a peak at 0. So an
+    The intervals of the peak are of the position and height of the law's supremum over d >= 0: a draw whose
+    law never turns down counts as a peak at infinity, one that falls from the start as a peak at 0. So an
     upper end is inf where the draws leave open whether gold turns down; `turns_down` is the share of draws
     that do. Intervals are nan where nothing could be fitted.
     """
@@ -46,14 +48,14 @@ class Bootstrap:
 
 def bootstrap(
     curves: Sequence[tuple[ArrayLike, ArrayLike]],
-    form: str,
+    law: Law | str,
     *,
     rng: np.random.Generator,
     draws: int = 1000,
     level: float = 0.95,
     grid_kl: ArrayLike | None = None,
 ) -> Bootstrap:
-    """Fit `form` to the points of all seeds together; refit to resampled seeds and prompts.
+    """Fit `law` to the points of all seeds together; refit to resampled seeds and prompts.
 
     One pair (kl, gold) a seed. `gold` is [points, prompts], each prompt's mean over its samples; `kl` (nats)
     is [points] where it is known without sampling (best-of-n), else [points, prompts], and is averaged over
@@ -65,45 +67,48 @@ def bootstrap(
     (in simulation, 95% intervals from three seeds held the truth in about 85% of cases).
 
     Points weigh 1/se^2, se over prompts in the data as measured, but at least the median se of all points: see
-    `overopt.laws.at_least_usual`; the same in every draw. With a single prompt all points weigh the same. The band
-    is pointwise, on
-    `grid_kl` (default: 64 points even in sqrt(kl) up to the largest measured).
+    `overopt.uncertainty.at_least_usual`; the same in every draw. With a single prompt all points weigh the same. The
+    band is pointwise, on `grid_kl` (default: 64 points even in sqrt(kl) up to the largest measured).
+
+    >>> kl = np.array([0.0, 0.5, 1.0, 2.0, 4.0, 8.0])
+    >>> d, prompts = np.sqrt(kl)[:, None], np.linspace(0.6, 1.0, 50)  # gold rises faster for some prompts
+    >>> drawn = bootstrap([(kl, d * (prompts - 0.2 * d))], "bon", rng=np.random.default_rng(0))
+    >>> round(drawn.fit.alpha, 6), drawn.turns_down, drawn.coefficients.shape
+    (0.8, 1.0, (1000, 2))
+    >>> low, high = drawn.peak_kl
+    >>> low < drawn.fit.peak_kl < high
+    True
 
     Raises:
         UserError: (a ValueError) for what `overopt.laws.fit` refuses, no seeds, seeds with different numbers
             of prompts, or a single seed with a single prompt.
     """
-    check_form(form)
+    law = law_named(law)
     kls, golds = _stack(curves)
     seed_of_point = np.repeat(np.arange(len(golds)), [len(gold) for gold in golds])
     kl, gold = np.concatenate(kls), np.concatenate(golds)  # [points, prompts], the points of all seeds
     prompts = gold.shape[1]
     if prompts == 1 and len(curves) == 1:
         raise UserError("curves: found one seed with one prompt, expected at least two of either to resample")
-    se = gold.std(axis=1, ddof=1) / math.sqrt(prompts) if prompts > 1 else np.zeros(len(gold))
-    mean_kl = kl.mean(axis=1)
-    usual = at_least_usual(se)
-    whole = fit(mean_kl, gold.mean(axis=1), form=form, gold_se=usual)
-    se = np.ones_like(se) if usual is None else usual
-    if grid_kl is None:
-        grid = np.linspace(0, math.sqrt(mean_kl.max()), 64) ** 2
-    else:
-        grid = as_floats("grid_kl", grid_kl, ("points",))
-        check_kl(grid)
-    prompt_counts = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=draws)  # [draws, prompts]
-    seed_counts = rng.multinomial(len(curves), np.full(len(curves), 1 / len(curves)), size=draws)
-    drawn_gold = prompt_counts @ gold.T / prompts  # [draws, points]
-    # One unbiased estimate of a small KL can be below 0 for a draw of prompts; the form has no value there.
-    drawn_kl = np.maximum(prompt_counts @ kl.T / prompts, 0.0)
-    weights = np.sqrt(seed_counts)[:, seed_of_point] / se  # a seed drawn twice is its points twice
-    coefficients, _, full_rank = solve(basis(form, drawn_kl) * weights[..., None], drawn_gold * weights)
+    mean_kl, se = kl.mean(axis=1), at_least_usual(standard_error(gold))
+    whole = fit(mean_kl, gold.mean(axis=1), law=law, gold_se=se)
+    grid = even_grid(mean_kl) if grid_kl is None else as_nats("grid_kl", grid_kl)
+    of_prompts = shares_drawn(prompts, draws=draws, rng=rng)  # [draws, prompts]
+    of_seeds = shares_drawn(len(curves), draws=draws, rng=rng)  # [draws, seeds]
+    drawn_gold = of_prompts @ gold.T  # [draws, points]
+    # One unbiased estimate of a small KL can be below 0 for a draw of prompts; the law has no value there.
+    drawn_kl = np.maximum(of_prompts @ kl.T, 0.0)
+    # a seed drawn twice is its points twice
+    weights = np.sqrt(of_seeds)[:, seed_of_point] / (1.0 if se is None else se)
+    coefficients, _, full_rank = solve(
+        law.basis(drawn_kl, whole.shape) * weights[..., None], drawn_gold * weights
+    )
     coefficients = coefficients[full_rank]
     if math.isnan(whole.alpha) or not len(coefficients):
-        none, empty = (math.nan, math.nan), np.full(len(grid), math.nan)
-        return Bootstrap(whole, level, none, none, none, none, math.nan, grid, empty, empty, np.empty((0, 2)))
+        return not_drawn(whole, grid, level)
 
-    curves_drawn = coefficients @ basis(form, grid).T  # [draws, grid]
-    peak_kl, peak_gold = _suprema(form, coefficients)
+    curves_drawn = coefficients @ law.basis(grid, whole.shape).T  # [draws, grid]
+    peak_kl, peak_gold = law.suprema(coefficients[:, 0], coefficients[:, 1], whole.shape)
     return Bootstrap(
         fit=whole,
         level=level,
@@ -117,6 +122,17 @@ def bootstrap(
         band_high=np.quantile(curves_drawn, (1 + level) / 2, axis=0),
         coefficients=coefficients,
     )
+
+
+def not_drawn(whole: Fit, grid: Float64[np.ndarray, " grid"], level: float = 0.95) -> Bootstrap:
+    """A fit of which nothing is known beyond what was measured: intervals and band are nan."""
+    none, empty = (math.nan, math.nan), np.full(len(grid), math.nan)
+    return Bootstrap(whole, level, none, none, none, none, math.nan, grid, empty, empty, np.empty((0, 2)))
+
+
+def even_grid(kl: Float64[np.ndarray, " points"]) -> Float64[np.ndarray, " grid"]:
+    """64 KL (nats) from 0 to the largest measured, even in sqrt(kl)."""
+    return np.linspace(0, math.sqrt(kl.max()), 64) ** 2
 
 
 def _stack(
@@ -140,19 +156,6 @@ def _stack(
             raise UserError(f"gold of seed {seed}: found {found} prompts, expected {expected} as in seed 0")
         kls.append(np.broadcast_to(values, golds[-1].shape))
     return kls, golds
-
-
-def _suprema(
-    form: str, coefficients: Float64[np.ndarray, "draws 2"]
-) -> tuple[Float64[np.ndarray, " draws"], Float64[np.ndarray, " draws"]]:
-    """Position (nats) and height of the supremum of the form over d >= 0, for each draw."""
-    alpha, beta = coefficients.T
-    down = beta > 0
-    slope = alpha / np.where(down, beta, 1.0)
-    with np.errstate(over="ignore"):  # the RL form with beta barely positive: a peak at infinity is right
-        d = np.maximum(slope / 2, 0.0) if form == "bon" else np.exp(slope - 1)
-        height = d * (np.maximum(alpha, 0.0) / 2 if form == "bon" else beta)
-        return np.where(down, d * d, math.inf), np.where(down, height, math.inf)
 
 
 def _percentiles(values: Float64[np.ndarray, " draws"], level: float) -> Interval:

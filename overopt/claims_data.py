@@ -8,6 +8,7 @@ import polars as pl
 from overopt.evidence import Evidence
 from overopt.outcomes import Outcome, Verdict, jointly, not_measured, within
 from overopt.resampling import interval, resampled, slopes
+from overopt.uncertainty import rows_drawn
 from overopt.words import capital, short_number, with_interval
 
 CHANCE = 0.05  # accuracy above one half by which a proxy is better than chance
@@ -75,9 +76,8 @@ def loss_tells_robustness(evidence: Evidence) -> Outcome:
     if grid.height < 10:
         return not_measured("ten cells of sizes and pairs")
     loss, gold = grid["rm_loss"].to_numpy(), grid["gold_end"].to_numpy()
-    rng = np.random.default_rng(0)
-    rows = rng.integers(len(loss), size=(2000, len(loss)))
-    value, (low, high) = explained(loss, gold), interval([explained(loss[r], gold[r]) for r in rows])
+    drawn = [explained(loss[rows], gold[rows]) for rows in rows_drawn(len(loss), draws=2000)]
+    value, (low, high) = explained(loss, gold), interval(drawn)
     words = (
         "share of the variance of gold at the largest n, over sizes and pairs, that validation loss explains"
     )

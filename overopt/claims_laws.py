@@ -6,13 +6,14 @@ import numpy as np
 import polars as pl
 from scipy.stats import gmean
 
-from overopt.alternatives import OWN, TURNS, held_out_error
+from overopt.alternatives import RIVALS, held_out_error
 from overopt.averages import NAMES
 from overopt.evidence import Evidence, Slice
-from overopt.fitted_laws import FORMS, prompt_points
-from overopt.laws import at_least_usual, fit, predict
+from overopt.fitted_laws import LAW_OF, prompt_points
+from overopt.laws import LAWS, fit
 from overopt.outcomes import Outcome, Verdict, by_share, jointly, not_measured, within
 from overopt.resampling import interval, over_groups, resampled, slopes
+from overopt.uncertainty import at_least_usual, rows_drawn
 from overopt.words import with_interval
 
 FALL = 0.05  # SDs: a smaller fall counts as none
@@ -36,7 +37,7 @@ def falls(evidence: Evidence, method: str) -> Outcome:
         low, high = interval(curve.draws[:, top] - curve.draws[:, -1])
         drops.append(float(curve.mean[top] - curve.mean[-1]))
         surely += low > FALL and top > 0
-        perhaps += high > FALL and top > 0
+        perhaps += not high <= FALL and top > 0  # an interval of nan leaves all open
     words = f"falls of {min(drops):.2f} to {max(drops):.2f} SDs after the highest gold"
     return by_share(surely, perhaps, len(values), words)
 
@@ -52,11 +53,10 @@ def misfit(evidence: Evidence, method: str, value: str = "gold") -> dict[int, fl
     for size in measured(evidence.sizes, method):
         curve = evidence.sizes.of(method).filter(rm_params=size)
         kl, score, se = (curve[name].to_numpy() for name in ("kl", value, f"{value}_se"))
-        used = kl > 0
-        made = fit(kl[used], score[used], form=FORMS[method], gold_se=at_least_usual(se[used]))
-        spread = float(np.ptp(score))
+        used, spread = kl > 0, float(np.ptp(score))
+        made = fit(kl[used], score[used], law=LAW_OF[method], gold_se=at_least_usual(se[used]))
         if math.isfinite(made.alpha) and spread > 0:
-            error = predict(made, kl[used]) - score[used]
+            error = made.predict(kl[used]) - score[used]
             found[size] = float(np.sqrt((error**2).mean())) / spread
     return found
 
@@ -141,23 +141,22 @@ def far_error(evidence: Evidence) -> pl.DataFrame:
     results, rows = evidence.results, []
     if results.far is None or results.far_by_prompt is None:
         return pl.DataFrame()
-    until = largest_kl(evidence)
+    until = largest_kl(evidence) + 1e-9
     for (record,), curve in results.far.group_by("record", maintain_order=True):
         curve = curve.sort("n")
         kl, by_prompt = prompt_points(results.far_by_prompt, str(record))
-        near, far = (kl > 0) & (kl <= until + 1e-9), kl > until + 1e-9
+        near, far = (kl > 0) & (kl <= until), kl > until
         se = at_least_usual(curve["gold_se"].to_numpy()[near])
-        made = fit(kl[near], by_prompt[near].mean(1), form="bon", gold_se=se)
-        said = predict(made, kl[far])
-        rng = np.random.default_rng(0)
-        gaps = []
-        for _ in range(300):
-            drawn = by_prompt[:, rng.integers(by_prompt.shape[1], size=by_prompt.shape[1])].mean(1)
-            again = fit(kl[near], drawn[near], form="bon", gold_se=se)
-            gaps.append(drawn[far] - predict(again, kl[far]))
+        # a fit is linear in gold: the law of a mean over prompts is the mean of their laws
+        laws = [fit(kl[near], gold[near], law=LAWS["bon"], gold_se=se) for gold in by_prompt.T]
+        predicted = np.stack([law.predict(kl[far]) for law in laws], axis=1)  # [points, prompts]
+        drawn = (by_prompt[far] - predicted)[:, rows_drawn(len(laws), draws=300)].mean(axis=2)
+        error = drawn.std(axis=1) if len(laws) > 1 else np.full(len(drawn), math.nan)
         rows.append(
             curve.filter(pl.Series(far)).select("rm_params", "pairs", "record", "n", "kl", "gold", "gold_se")
-            .with_columns(predicted=pl.Series(said), difference_se=pl.Series(np.std(gaps, axis=0)))
+            .with_columns(
+                predicted=pl.Series(predicted.mean(axis=1)), difference_se=pl.Series(error)
+            )
         )  # fmt: skip
     return pl.concat(rows)
 
@@ -173,7 +172,7 @@ def ppo_error(evidence: Evidence) -> dict[int, float]:
     for size in measured(evidence.sizes, "ppo"):
         curve = evidence.sizes.of("ppo").filter(rm_params=size)
         kl, gold, se = (curve[name].to_numpy() for name in ("kl", "gold", "gold_se"))
-        found[size] = held_out_error(OWN["ppo"], kl, gold, se, line_of(kl))
+        found[size] = held_out_error(LAW_OF["ppo"], kl, gold, se, line_of(kl))
     return {size: error for size, error in found.items() if math.isfinite(error)}
 
 
@@ -201,16 +200,16 @@ def extrapolates(evidence: Evidence) -> Outcome:
 
 
 def form_errors(evidence: Evidence) -> pl.DataFrame:
-    """Error (SDs) of every form on the held-out end of every curve: `method, rm_params, form, error`."""
+    """Error (SDs) of every law on the held-out end of every curve: `method, rm_params, form, tex, error`."""
     rows = []
-    for method in FORMS:
+    for method in NAMES:
         for size in measured(evidence.sizes, method):
             curve = evidence.sizes.of(method).filter(rm_params=size)
             kl, gold, se = (curve[name].to_numpy() for name in ("kl", "gold", "gold_se"))
             rows += [
-                {"method": method, "rm_params": size, "form": form,
-                 "error": held_out_error(form, kl, gold, se, line_of(kl))}
-                for form in TURNS
+                {"method": method, "rm_params": size, "form": law.label, "tex": law.tex,
+                 "error": held_out_error(law, kl, gold, se, line_of(kl))}
+                for law in (LAWS | RIVALS).values()
             ]  # fmt: skip
     return pl.DataFrame(rows).filter(pl.col("error").is_not_nan())
 
@@ -221,18 +220,18 @@ def rejected_are_worse(evidence: Evidence) -> Outcome:
         return not_measured("PPO against three sizes or more")
     errors = form_errors(evidence).filter(method="ppo")
     own, rival = (
-        errors.filter(form=form).sort("rm_params")["error"].to_numpy()
-        for form in (OWN["ppo"], "d(α − β ln(1 + d))")
+        errors.filter(form=law.label).sort("rm_params")["error"].to_numpy()
+        for law in (LAW_OF["ppo"], RIVALS["log1p"])
     )
     value, (low, high) = over_groups(own / rival, gmean)
-    words = "held-out error of d(α − β ln d) over that of d(α − β ln(1 + d)), geometric mean over sizes"
+    words = f"held-out error of {LAWS['rl'].label} over that of {RIVALS['log1p'].label}, geometric mean over sizes"
     return within(value, (low, high), words, holds=high < 1, fails=low > 1)
 
 
 def proxies_resist(evidence: Evidence) -> Outcome:
     """Claim 18: the forms fit proxy scores less well than gold."""
     ratios = []
-    for method in FORMS:
+    for method in NAMES:
         if evidence.sizes.has(method, 2):
             gold, proxy = misfit(evidence, method), misfit(evidence, method, "proxy")
             ratios += [proxy[size] / gold[size] for size in gold if size in proxy and gold[size] > 0]

@@ -11,6 +11,7 @@ from overopt.evidence import Evidence
 from overopt.gaussian_null import best_of_n_of_noisy
 from overopt.outcomes import Outcome, Verdict, jointly, not_measured, within
 from overopt.resampling import Resampled, interval, over_groups, resampled
+from overopt.uncertainty import standard_error
 from overopt.words import number, with_interval
 
 SAME = 0.15  # SDs: a difference in gold that counts as none
@@ -146,7 +147,7 @@ def regressional(evidence: Evidence, *, prompts: int = 4000, samples: int = 1024
         turned += int((steps < -2 * np.hypot(null.gold_se[1:], null.gold_se[:-1])).any())
     value, spread = (
         float(np.mean(ratios)),
-        float(np.std(ratios, ddof=1) / math.sqrt(3)) + 1.96 * null.gold_se[-1],
+        float(standard_error(ratios)) + 1.96 * null.gold_se[-1],
     )
     ends = (value - spread, value + spread)
     words = f"{turned} of 3 simulated curves turn down; slope of gold on proxy over Var X / (Var X + Var Z)"
@@ -167,11 +168,7 @@ def rounds_follow_the_formula(evidence: Evidence) -> Outcome:
     best = float(table.filter(rounds=1)["gold"][0])
     better = bool((many["gold"].to_numpy() - half > best).all())
     verdict: Verdict = (
-        "holds"
-        if (np.abs(errors) < np.maximum(half, SAME)).all()
-        else "partly"
-        if better
-        else "does not hold"
+        "holds" if (np.abs(errors) < np.fmax(half, SAME)).all() else "partly" if better else "does not hold"
     )
     words = "; ".join(
         f"{row['rounds']} rounds: gold {number(row['gold'])}, by the formula {number(row['predicted'])}"

@@ -32,6 +32,10 @@ def _column(unit: str, meaning: str, **checks: Any) -> Any:
     return pa.Field(description=meaning, metadata={"unit": unit}, **checks)
 
 
+def _error(of: str, unit: str = "base-policy SDs") -> Any:
+    return _column(unit, f"standard error of {of} over prompts, null with a single one", ge=0, nullable=True)
+
+
 class _Table(pa.DataFrameModel):
     """What holds for both tables: these columns and no others, and every number finite."""
 
@@ -77,16 +81,14 @@ class Curves(_Table):
     kl_round: float = _column(
         "nats", "KL from the policy this round started from; null in a first round", ge=0, nullable=True
     )
-    kl_se: float = _column("nats", "standard error of kl over prompts; 0 where kl is analytic", ge=0)
+    kl_se: float = _error("kl, 0 where kl is analytic,", "nats")
     kl_kind: str = _column("-", "how kl was found", isin=list(KL_KINDS))
     gold: float = _column("base-policy SDs", "mean gold score")
-    gold_se: float = _column("base-policy SDs", "standard error of gold over prompts", ge=0)
+    gold_se: float = _error("gold")
     proxy: float = _column("base-policy SDs", "mean score of the proxy optimised against")
-    proxy_se: float = _column("base-policy SDs", "standard error of proxy over prompts", ge=0)
+    proxy_se: float = _error("proxy")
     gold_second: float = _column("base-policy SDs", "mean score by the second gold", nullable=True)
-    gold_second_se: float = _column(
-        "base-policy SDs", "standard error of gold_second over prompts", ge=0, nullable=True
-    )
+    gold_second_se: float = _error("gold_second")
     prompts: int = _column("prompts", "evaluation prompts behind the point", ge=1)
     samples: int = _column("samples", "samples per prompt behind the point", ge=1)
     rm_loss: float = _column("nats per pair", "validation loss of the proxy, log-sigmoid", ge=0)
@@ -175,7 +177,10 @@ def _write(model: type[_Table], df: pl.DataFrame, path: Path) -> None:
     # A column without a single value, as `step` in a table of best-of-n alone, has no type yet.
     types = _types(model)
     untyped = [name for name, dtype in df.schema.items() if dtype == pl.Null and name in types]
-    checked = _checked(model, df.with_columns(pl.col(name).cast(types[name]) for name in untyped), str(path))
+    df = df.with_columns(pl.col(name).cast(types[name]) for name in untyped)
+    # The standard error over a single prompt is no number.
+    df = df.with_columns(pl.col("^.*_se$").fill_nan(None))
+    checked = _checked(model, df, str(path))
     with replacing(path) as temporary:
         checked.write_parquet(temporary)
 

@@ -11,6 +11,7 @@ from overopt import averages, fitted_laws
 from overopt.fitted_laws import Fits
 from overopt.groups import PAIRS, PENALTIES, POLICIES, ROUNDS, SIZES, Group
 from overopt.results import Results
+from overopt.uncertainty import error_over_seeds
 
 SHOWN = ("gold", "gold_se", "gold_second", "proxy")  # of the end of a run of rounds
 
@@ -169,6 +170,7 @@ class Evidence:
                 pl.col("rm_loss").mean(),
                 gold_se=(pl.col("gold_se").mean() ** 2 + pl.col("gold").var().fill_null(0) / pl.len()).sqrt(),
             )
+            .with_columns(pl.col("gold_se").fill_null(math.nan))
             .sort("pairs", "epochs")
         )
 
@@ -198,15 +200,11 @@ class Evidence:
             row |= _over_seeds({name: _floats(last, name) for name in SHOWN})
             rows.append(row | {"predicted": path * (law.alpha - law.beta * math.log(path / rounds))})
         path = float(np.mean([row["path"] for row in rows]))
-        single = [run.sort("kl") for run in once.curves.partition_by("record")]
-        there = _over_seeds(
-            {
-                name: np.array([np.interp(path, run["kl"].sqrt(), _floats(run, name)) for run in single])
-                for name in SHOWN
-            }
-        )
-        predicted = path * (law.alpha - law.beta * math.log(path))
-        rows.append({"rounds": 1, "path": path, "kl": path**2} | there | {"predicted": predicted})
+        place = pl.col("kl").sqrt().alias("place")
+        single = [run.with_columns(place).sort("place") for run in once.curves.partition_by("record")]
+        there = {name: averages.at_places(single, name, np.array([path]))[:, 0] for name in SHOWN}
+        row = {"rounds": 1, "path": path, "kl": path**2} | _over_seeds(there)
+        rows.append(row | {"predicted": float(law.predict([path**2])[0])})
         return pl.DataFrame(rows).sort("rounds")
 
 
@@ -217,5 +215,5 @@ def _floats(table: pl.DataFrame, name: str) -> np.ndarray:
 
 def _over_seeds(ends: dict[str, np.ndarray]) -> dict[str, float]:
     """Means over seeds, and the error of that of gold."""
-    error = averages.error_over_seeds(ends["gold"], ends["gold_se"])
+    error = error_over_seeds(ends["gold"], ends["gold_se"])
     return {name: float(values.mean()) for name, values in ends.items()} | {"gold_se": float(error)}

@@ -1,17 +1,20 @@
 """Tables that single figures need, cut from the evidence of a study: one function a figure."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import polars as pl
 
 from overopt import averages, fitted_laws
-from overopt.alternatives import OWN, fitted_form
+from overopt.alternatives import fitted_until
 from overopt.claims_laws import largest_kl, line_of
 from overopt.evidence import Evidence
-from overopt.laws import at_least_usual, fit, predict
+from overopt.fitted_laws import LAW_OF
+from overopt.laws import fit
+from overopt.uncertainty import at_least_usual, standard_error
 
-LAW = {"rm_params": pl.Int64, "kl": pl.Float64, "gold": pl.Float64}
+LINE = {"rm_params": pl.Int64, "kl": pl.Float64, "gold": pl.Float64}
 SCORES = ("gold", "gold_se", "proxy", "proxy_se")
 
 
@@ -46,29 +49,29 @@ def far_means(e: Evidence) -> pl.DataFrame:
 
 def far_law_lines(e: Evidence) -> pl.DataFrame:
     """The law fitted to the near part of each curve of `far_means`, over all of it: `rm_params, kl, gold`."""
-    lines = [pl.DataFrame(schema=LAW)]
+    lines = [pl.DataFrame(schema=LINE)]
     for (size,), curve in far_means(e).group_by("rm_params", maintain_order=True):
         kl, gold, se = (curve[name].to_numpy() for name in ("kl", "gold", "gold_se"))
         near = (kl > 0) & (kl <= largest_kl(e) + 1e-9)
-        made = fit(kl[near], gold[near], form="bon", gold_se=at_least_usual(se[near]))
-        lines.append(_line(int(size), kl, lambda at, made=made: predict(made, at)))
+        made = fit(kl[near], gold[near], law=LAW_OF["bon"], gold_se=at_least_usual(se[near]))
+        lines.append(_line(int(size), kl, made.predict))
     return pl.concat(lines)
 
 
 def early_law_lines(e: Evidence) -> pl.DataFrame:
     """The PPO law fitted to the start of each curve, over all of it: `rm_params, kl, gold` (paper: Fig. 26b)."""
-    lines = [pl.DataFrame(schema=LAW)]
+    lines = [pl.DataFrame(schema=LINE)]
     for (size,), curve in e.sizes.of("ppo").group_by("rm_params", maintain_order=True):
         kl, gold, se = (curve[name].to_numpy() for name in ("kl", "gold", "gold_se"))
-        law = fitted_form(OWN["ppo"], kl, gold, se, line_of(kl))
-        if law:
-            lines.append(_line(int(size), kl, law))
+        predict = fitted_until(LAW_OF["ppo"], kl, gold, se, line_of(kl))
+        if predict:
+            lines.append(_line(int(size), kl, predict))
     return pl.concat(lines)
 
 
-def _line(size: int, kl: np.ndarray, law) -> pl.DataFrame:  # type: ignore[no-untyped-def]
+def _line(size: int, kl: np.ndarray, predict: Callable[[np.ndarray], np.ndarray]) -> pl.DataFrame:
     grid = np.linspace(0, math.sqrt(kl.max()), 64)[1:] ** 2
-    return pl.DataFrame({"rm_params": [size] * len(grid), "kl": grid, "gold": law(grid)}, schema=LAW)
+    return pl.DataFrame({"rm_params": [size] * len(grid), "kl": grid, "gold": predict(grid)}, schema=LINE)
 
 
 def ppo_line(e: Evidence) -> float:
@@ -92,7 +95,7 @@ def coefficients_by_pairs(e: Evidence) -> pl.DataFrame:
         row: dict[str, object] = {"pairs": pairs, "what": "mean over proxy sizes"}
         for name in ("alpha", "beta"):
             values = np.array([getattr(found.fit, name) for found in fits.values()])
-            row |= {name: values.mean(), f"{name}_se": values.std(ddof=min(1, sizes - 1)) / math.sqrt(sizes)}
+            row |= {name: values.mean(), f"{name}_se": float(standard_error(values))}
         rows.append(row)
     return pl.DataFrame(rows).sort("pairs")
 

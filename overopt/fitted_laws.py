@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from overopt.bootstrap import Bootstrap, bootstrap
+from overopt.bootstrap import Bootstrap, bootstrap, even_grid, not_drawn
 from overopt.curves import prompt_curve
 from overopt.groups import SIZES, Group
-from overopt.laws import predict
+from overopt.laws import LAWS, fit
 from overopt.seeds import derive
 
-FORMS = {"bon": "bon", "ppo": "rl"}
+# the law that the paper has for a method
+LAW_OF = {"bon": LAWS["bon"], "ppo": LAWS["rl"], "rloo": LAWS["rl"]}
 
 Fits = dict[tuple[str, Any], Bootstrap]  # by method, and the value that the curves of a figure differ in
 
@@ -24,8 +25,12 @@ def fitted(curves: pl.DataFrame, by_prompt: pl.DataFrame, by: Group = SIZES, *, 
     fits: Fits = {}
     for (method, value), part in curves.group_by("method", by.column, maintain_order=True):
         runs = [prompt_points(by_prompt, record) for record in part["record"].unique(maintain_order=True)]
+        law, (kl, gold) = LAW_OF[str(method)], runs[0]
+        if len(runs) == gold.shape[1] == 1:  # neither seeds nor prompts to draw from
+            fits[str(method), value] = not_drawn(fit(kl, gold[:, 0], law=law), even_grid(kl))
+            continue
         rng = np.random.default_rng(derive(0, "bootstrap", str(method), by.label(value)))
-        fits[str(method), value] = bootstrap(runs, FORMS[str(method)], rng=rng, draws=draws)
+        fits[str(method), value] = bootstrap(runs, law, rng=rng, draws=draws)
     return fits
 
 
@@ -43,7 +48,7 @@ def law_lines(fits: Fits, method: str, by: Group = SIZES) -> pl.DataFrame:
     for (name, value), found in fits.items():
         if name != method or math.isnan(found.fit.alpha):
             continue
-        line = pl.DataFrame({"kl": found.grid_kl, "gold": predict(found.fit, found.grid_kl)})
+        line = pl.DataFrame({"kl": found.grid_kl, "gold": found.fit.predict(found.grid_kl)})
         lines.append(line.select(pl.lit(value, dtype=_type(value)).alias(by.column), pl.all()))
     if lines:
         return pl.concat(lines)

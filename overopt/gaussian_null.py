@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from overopt.best_of_n import best_of_n_curve
+from overopt.best_of_n import best_of_n_curve, powers_of_two
 from overopt.errors import UserError
 from overopt.seeds import derive
 
@@ -35,7 +35,7 @@ def best_of_n_of_noisy(noise_variance: float, *, prompts: int, samples: int, see
     rng = np.random.default_rng(derive(seed, "gaussian null", f"{noise_variance:g}"))
     gold = rng.normal(size=(prompts, samples))
     proxy = gold + np.sqrt(noise_variance) * rng.normal(size=gold.shape)
-    points = best_of_n_curve(proxy, gold, [2**k for k in range((samples // 2).bit_length())])
+    points = best_of_n_curve(proxy, gold, powers_of_two(samples // 2))
     return Null(
         *(np.array([getattr(point, name) for point in points]) for name in ("kl", "gold", "gold_se", "proxy"))
     )

@@ -1,6 +1,5 @@
 """Which part of the loss is noise: measured best-of-n beside the one that normal noise alone would give."""
 
-import numpy as np
 import polars as pl
 
 from overopt import averages
@@ -70,10 +69,13 @@ def round_paths(e: Evidence) -> pl.DataFrame:
     if e.rounds.is_empty():
         return pl.DataFrame()
     runs = e.curves.filter(pl.col("rounds") > 1)
-    rows = [
-        _mean_path(rounds, [_path(run, rounds) for run in part.partition_by("seed", maintain_order=True)])
-        for (rounds,), part in runs.group_by("rounds", maintain_order=True)
-    ]
+    rows = []
+    for (rounds,), part in runs.group_by("rounds", maintain_order=True):
+        ways = [_path(run, rounds) for run in part.partition_by("seed", maintain_order=True)]
+        grid = averages.common_grid(ways)
+        gold, error = averages.over_seeds(ways, "gold", grid)
+        columns = {"rounds": [rounds] * len(grid), "path": grid, "gold": gold, "gold_se": error}
+        rows.append(pl.DataFrame(columns))
     first = runs.filter(round=1)
     once = e.plain.filter(method="ppo", rm_params=first["rm_params"][0], pairs=first["pairs"][0])
     mean = averages.averaged(once).with_columns(path=pl.col("kl").sqrt())
@@ -85,24 +87,11 @@ def round_paths(e: Evidence) -> pl.DataFrame:
 
 
 def _path(run: pl.DataFrame, rounds: int) -> pl.DataFrame:
-    """One run of `rounds` rounds: `path, gold, gold_se`, in the order of its steps."""
+    """One run of `rounds` rounds: `place, gold, gold_se`, in the order of its steps; `place` is the distance gone."""
     parts, gone = [], 0.0
     for k in range(1, rounds + 1):
         way = run.filter(round=k).sort("step").with_columns(d=pl.coalesce("kl_round", "kl").sqrt())
-        parts.append(way.select("gold", "gold_se", path=gone + pl.col("d")))
+        parts.append(way.select("gold", "gold_se", place=gone + pl.col("d")))
         gone += float(way["d"][-1])
-    return pl.concat(parts)
-
-
-def _mean_path(rounds: int, runs: list[pl.DataFrame]) -> pl.DataFrame:
-    """Several runs on one grid, up to where the shortest ends."""
     # KL may fall for a step: what was gone stays gone
-    gone = [np.maximum.accumulate(run["path"].to_numpy()) for run in runs]
-    grid = np.linspace(0, min(way[-1] for way in gone), max(run.height for run in runs))
-    gold, errors = (
-        np.array([np.interp(grid, way, run[name].to_numpy()) for way, run in zip(gone, runs, strict=True)])
-        for name in ("gold", "gold_se")
-    )
-    of = pl.lit(rounds, dtype=pl.Int64).alias("rounds")
-    mean = {"path": grid, "gold": gold.mean(axis=0), "gold_se": averages.error_over_seeds(gold, errors)}
-    return pl.DataFrame(mean).select(of, pl.all())
+    return pl.concat(parts).with_columns(pl.col("place").cum_max())

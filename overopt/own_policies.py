@@ -18,6 +18,7 @@ from overopt.pretrained import Scorer, encode
 from overopt.samples import decode
 from overopt.sampling import sample_many
 from overopt.seeding import generator
+from overopt.uncertainty import standard_error
 
 Table = Float64[np.ndarray, "prompts samples"]
 
@@ -57,7 +58,7 @@ def measure(
 
     Returns:
         Columns `policy, kl, kl_se, kl_k1, kl_k3` (nats), `gold, gold_se` and, with a proxy, `proxy, proxy_se` (base-policy
-        SDs), `length` (tokens), `prompts, samples`. Standard errors are over prompts.
+        SDs), `length` (tokens), `prompts, samples`. Standard errors are over prompts, null with a single one.
 
     Raises:
         UserError: if there is no gold, a policy has another vocabulary, a prompt is too long, or a score is no number.
@@ -108,13 +109,12 @@ def measure(
             row |= _mean(kind, (raw - mean) / sd)
         row |= {"length": drawn.lengths.double().mean().item(), "prompts": len(prompts), "samples": samples}
         rows.append(row)
-    return pl.DataFrame(rows)
+    return pl.DataFrame(rows).with_columns(pl.col("^.*_se$").fill_nan(None))
 
 
 def _mean(name: str, values: Table) -> dict[str, float]:
     of_prompts = values.mean(1)
-    error = of_prompts.std(ddof=1) / len(of_prompts) ** 0.5 if len(of_prompts) > 1 else 0.0
-    return {name: float(of_prompts.mean()), f"{name}_se": float(error)}
+    return {name: float(of_prompts.mean()), f"{name}_se": float(standard_error(of_prompts))}
 
 
 def _numbers(kind: str, scores: Sequence[float], count: int) -> Float64[np.ndarray, " scores"]:

@@ -20,7 +20,6 @@ from overopt.words import capital, duration, number, short_number, with_interval
 __all__ = [
     "COEFFICIENT_HEADER",
     "PEAK_HEADER",
-    "TEX",
     "about",
     "card",
     "coefficient_rows",
@@ -130,15 +129,6 @@ def found(paper: str, here: Iterable[str]) -> Markdown:
     return Markdown(
         f":::{{admonition}} In short\n:class: verdict\n**The paper.** {paper}\n\n**Here.** {text}\n:::"
     )
-
-
-TEX = {
-    "d(α − β d)": "d(\\alpha - \\beta d)",
-    "d(α − β ln d)": "d(\\alpha - \\beta \\ln\\,d)",
-    "d(α − β ln(1 + d))": "d(\\alpha - \\beta \\ln(1 + d))",
-    "d(α − β dᵞ)": "d(\\alpha - \\beta d^\\gamma)",
-    "d(α − β ln(ε + d))": "d(\\alpha - \\beta \\ln(\\varepsilon + d))",
-}  # the forms of `overopt.alternatives`
 
 
 def proxy_title(table: Any) -> str:

@@ -20,6 +20,7 @@ from overopt.sampling import sample_many
 from overopt.seeding import generator
 from overopt.stage import Job
 from overopt.stage_prompts import encoded, encoded_prompts
+from overopt.uncertainty import standard_error
 
 Judge = Callable[[Samples], Tensor]
 
@@ -119,7 +120,7 @@ def curve_point(
     means = {name: value.double().reshape(prompts, -1).mean(-1) for name, value in values.items()}
     point: Row = {name: mean.mean().item() for name, mean in means.items()}
     for name in {"gold", "proxy", "kl", "gold_second"} & set(means):
-        point[f"{name}_se"] = (means[name].std() / prompts**0.5).item()
+        point[f"{name}_se"] = float(standard_error(means[name].tolist()))
     seen = evaluation.iteration
     point |= {
         "step": evaluation.step,

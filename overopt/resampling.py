@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from overopt.curves import prompt_curve
 from overopt.seeds import derive
+from overopt.uncertainty import rows_drawn, shares_drawn
 
 DRAWS = 400
 
@@ -20,7 +21,8 @@ class Resampled:
     """One curve, the mean over its seeds, on a grid of KL or of steps, with the KL there; `draws` of it, over prompts
     and seeds.
 
-    Curves of the same prompts draw the same prompts, so that differences between them can be taken draw by draw.
+    Curves of the same prompts draw the same prompts, so that differences between them can be taken draw by draw. Draws
+    are nan where there is nothing to draw from: of a single prompt and seed.
     """
 
     kl: Float64[np.ndarray, " grid"]
@@ -49,22 +51,24 @@ def resampled(
     Seeds meet at equal KL, or at equal steps with `by_step`: a KL penalty holds KL where it is, while gold moves on.
     """
     records = [str(record) for record in curves["record"].unique(maintain_order=True)]
-    found = [prompt_curve(by_prompt, record) for record in records]
-    kls = [points["kl"].mean(1) for points in found]
+    runs = [prompt_curve(by_prompt, record) for record in records]
+    kls = [run["kl"].mean(1) for run in runs]
     places = [steps(by_prompt, record) for record in records] if by_step else [np.sqrt(kl) for kl in kls]
     shared = all(len(at) == len(places[0]) and np.allclose(at, places[0]) for at in places)
     grid = places[0] if shared else np.linspace(0, min(float(at[-1]) for at in places), points)
-    prompts = found[0][value].shape[1]
+    prompts = runs[0][value].shape[1]
     rng = np.random.default_rng(derive(0, "prompts", prompts, draws))
-    counts = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=draws) / prompts  # [draws, prompts]
+    of_prompts = shares_drawn(prompts, draws=draws, rng=rng)  # [draws, prompts]
     rng = np.random.default_rng(derive(0, "seeds", *sorted(records)))
-    seeds = rng.multinomial(len(found), np.full(len(found), 1 / len(found)), size=draws) / len(found)
+    of_seeds = shares_drawn(len(runs), draws=draws, rng=rng)  # [draws, seeds]
     kl, mean, drawn = np.zeros(len(grid)), np.zeros(len(grid)), np.zeros((draws, len(grid)))
-    for k, (place, run) in enumerate(zip(places, found, strict=True)):
+    for k, (place, run) in enumerate(zip(places, runs, strict=True)):
         matrix = _interpolation(place, grid)
-        kl += matrix @ kls[k] / len(found)
-        mean += matrix @ run[value].mean(1) / len(found)
-        drawn += seeds[:, k : k + 1] * (counts @ (matrix @ run[value]).T)
+        kl += matrix @ kls[k] / len(runs)
+        mean += matrix @ run[value].mean(1) / len(runs)
+        drawn += of_seeds[:, k : k + 1] * (of_prompts @ (matrix @ run[value]).T)
+    if prompts == len(runs) == 1:
+        drawn[:] = np.nan
     return Resampled(kl if by_step else grid**2, mean, drawn)
 
 
@@ -90,9 +94,9 @@ def over_groups(
 
     `statistic` takes values and an `axis`.
     """
-    found = np.asarray(values, dtype=float)
-    drawn = found[np.random.default_rng(0).integers(len(found), size=(draws, len(found)))]
-    return float(statistic(found, axis=0)), interval(statistic(drawn, axis=1))
+    of_groups = np.asarray(values, dtype=float)
+    drawn = of_groups[rows_drawn(len(of_groups), draws=draws)]
+    return float(statistic(of_groups, axis=0)), interval(statistic(drawn, axis=1))
 
 
 def slopes(x: Sequence[float], y: Float64[np.ndarray, "*draws x"]) -> Float64[np.ndarray, "*draws"]:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from overopt.laws import STATUSES
+from overopt.laws import LAWS, STATUSES
 from overopt.score_tables import bon_table, ending_of, fit_table, write_table
 
 
@@ -27,9 +27,9 @@ def fit_command(curves: Path, form: str, json: bool = False, centre: bool = Fals
     if json:
         print(jsonlib.dumps(results, indent=2, allow_nan=False))
         return
-    law = "d (alpha - beta d)" if form == "bon" else "d (alpha - beta ln d)"
-    table = Table(title=f"gold = {law}, d = sqrt(KL); ± one standard error", title_justify="left")
-    for heading in ("proxy", "alpha", "beta", "peak KL, nats", "peak gold", "points", "status"):
+    title = f"gold = {LAWS[form].label}, d = √KL; ± one standard error"
+    table = Table(title=title, title_justify="left")
+    for heading in ("proxy", "α", "β", "peak KL, nats", "peak gold", "points", "status"):
         table.add_column(heading, justify="left" if heading in ("proxy", "status") else "right")
     for row in results:
         table.add_row(

@@ -15,10 +15,10 @@ import numpy as np
 import polars as pl
 
 from overopt.arrays import LARGEST
-from overopt.best_of_n import BestOfN, best_of_n_ragged
+from overopt.best_of_n import BestOfN, best_of_n_ragged, powers_of_two
 from overopt.errors import UserError
 from overopt.files import replacing
-from overopt.laws import check_form, fit
+from overopt.laws import fit, law_named
 
 # What `overopt fit --json` gives for each curve.
 FitRow: TypeAlias = dict[str, str | float | int | None]
@@ -48,7 +48,8 @@ def bon_table(path: Path) -> pl.DataFrame:
     # Rows of each prompt, prompts in the order in which they first appear.
     rows = df.select("prompt").with_row_index("row").group_by("prompt", maintain_order=True).agg("row")["row"]
     of_prompt = [indices.to_numpy() for indices in rows]
-    ns = _grid(min(len(indices) for indices in of_prompt))
+    fewest = min(len(indices) for indices in of_prompt)
+    ns = sorted({*powers_of_two(fewest), fewest})  # about even in sqrt(KL), where the curves are drawn
     gold = [scores["gold"][indices] for indices in of_prompt]
     table: list[dict[str, Any]] = []
     for name in proxies:
@@ -61,12 +62,12 @@ def bon_table(path: Path) -> pl.DataFrame:
 
 
 def fit_table(path: Path, form: str, *, centre: bool = False) -> list[FitRow]:
-    """Fit `form` ("bon" or "rl") to each curve in `path`; one dict a curve, None for what does not exist.
+    """Fit the law `form` ("bon" or "rl") to each curve in `path`; one dict a curve, None for what does not exist.
 
     The file has columns `kl` (nats) and `gold`, may have `gold_se` (empty throughout counts as absent), and
     is one curve for each value of `proxy_name` where there is such a column. Other columns are ignored.
 
-    Both forms are 0 at KL 0. With `centre`, the mean gold of a curve's points at kl = 0 is subtracted
+    Both laws are 0 at KL 0. With `centre`, the mean gold of a curve's points at kl = 0 is subtracted
     from its gold first, and alpha, beta and peak_gold are of the gain over it; its noise is not propagated.
 
     Raises:
@@ -74,7 +75,7 @@ def fit_table(path: Path, form: str, *, centre: bool = False) -> list[FitRow]:
             value is not finite, a kl is negative, a gold_se is not positive where it is used or given for
             some points only; with `centre`, if a curve has no point at kl = 0.
     """
-    check_form(form)
+    law = law_named(form, "form")
     df = _read(path)
     for name in ("kl", "gold"):
         _require(df, name, path)
@@ -105,7 +106,7 @@ def fit_table(path: Path, form: str, *, centre: bool = False) -> list[FitRow]:
     for name in dict.fromkeys(labels):  # in the order of the file
         rows = np.array([label == name for label in labels])
         golds = gold[rows] - _start(kl[rows], gold[rows], name, path) if centre else gold[rows]
-        fitted = fit(kl[rows], golds, form=form, gold_se=None if gold_se is None else gold_se[rows])
+        fitted = fit(kl[rows], golds, law=law, gold_se=None if gold_se is None else gold_se[rows])
         results.append(
             {
                 "proxy_name": name,
@@ -146,11 +147,6 @@ def _bon_row(proxy_name: str, point: BestOfN) -> dict[str, Any]:
         "proxy": point.proxy,
         "proxy_se": _or_none(point.proxy_se),
     }
-
-
-def _grid(samples: int) -> list[int]:
-    """1, 2, 4, ... and `samples` itself: about even in sqrt(KL), where the curves are drawn."""
-    return sorted({2**k for k in range(samples.bit_length())} | {samples})
 
 
 def _start(kl: np.ndarray, gold: np.ndarray, name: str | None, path: Path) -> float:

@@ -18,6 +18,7 @@ from scipy.special import logsumexp
 
 from overopt.arrays import as_floats
 from overopt.errors import UserError
+from overopt.uncertainty import standard_error
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,23 @@ class Tilted:
         return float(self.kl_by_prompt.mean())
 
     def mean(self, values: Float64[np.ndarray, "prompts samples"]) -> tuple[float, float]:
-        """Expected value under the tilted policy, and its standard error over prompts."""
+        """Expected value under the tilted policy, and its standard error over prompts, nan with a single one."""
         by_prompt = (self.weights * values).sum(1)
-        spread = by_prompt.std(ddof=1) if len(by_prompt) > 1 else math.nan
-        return float(by_prompt.mean()), float(spread / math.sqrt(len(by_prompt)))
+        return float(by_prompt.mean()), float(standard_error(by_prompt))
 
 
 def tilt(score: ArrayLike, temperature: float) -> Tilted:
     """Reweight samples by exp(score / temperature).
 
     `score` is [prompts, samples], `temperature` in its units. KL is sum_i w_i ln(N w_i), which overstates by about
-    1 / (2 ess) nats.
+    1 / (2 ess) nats. Rafailov et al. 2023, eq. 4.
+
+    >>> tilted = tilt([[0.0, math.log(3.0)]], temperature=1.0)
+    >>> tilted.weights.round(6).tolist(), round(tilted.kl, 4), round(tilted.ess, 4)
+    ([[0.25, 0.75]], 0.1308, 1.6)
+    >>> mean, error = tilted.mean(np.array([[1.0, 5.0]]))
+    >>> round(mean, 6)  # of what the first and the second sample are worth
+    4.0
 
     Raises:
         UserError: (a ValueError) if a score is not finite or the temperature not positive.

@@ -8,7 +8,8 @@ import pytest
 from overopt.best_of_n import best_of_n_kl
 from overopt.bootstrap import bootstrap
 from overopt.errors import UserError
-from overopt.laws import at_least_usual, basis, fit
+from overopt.laws import LAWS, fit
+from overopt.uncertainty import at_least_usual
 
 TRUTH = {"bon": (0.6, 0.12), "rl": (0.9, 0.45)}
 KL = np.array([best_of_n_kl(2**k) for k in range(13)])
@@ -21,7 +22,7 @@ def simulate(form, rng, *, seeds=1, prompts=50, seed_spread=0.0, kl_by_prompt=Fa
     curves = []
     for _ in range(seeds):
         coefficients = by_prompt + rng.normal(0, seed_spread, size=2) * [1.0, 0.2]
-        gold = basis(form, KL) @ coefficients.T + rng.normal(0, 0.1, size=(len(KL), prompts))
+        gold = LAWS[form].basis(KL) @ coefficients.T + rng.normal(0, 0.1, size=(len(KL), prompts))
         kl = KL[:, None] * rng.uniform(0.9, 1.1, size=(len(KL), prompts)) if kl_by_prompt else KL
         curves.append((kl, gold))
     return curves
@@ -78,11 +79,11 @@ def test_fit_and_band_belong_to_the_measured_points():
     ((kl, gold),) = simulate("bon", rng)
     got = bootstrap([(kl, gold)], "bon", rng=rng, grid_kl=KL)
     mean, se = gold.mean(axis=1), gold.std(axis=1, ddof=1) / math.sqrt(gold.shape[1])
-    made = fit(KL, mean, form="bon", gold_se=at_least_usual(se))
+    made = fit(KL, mean, law="bon", gold_se=at_least_usual(se))
     assert got.fit.alpha == pytest.approx(made.alpha, rel=1e-12)
     assert got.alpha[0] < got.fit.alpha < got.alpha[1]
     assert (got.band_low <= got.band_high).all()
-    middle = basis("bon", KL) @ [got.fit.alpha, got.fit.beta]
+    middle = LAWS["bon"].basis(KL) @ [got.fit.alpha, got.fit.beta]
     assert ((got.band_low <= middle) & (middle <= got.band_high)).all()
     assert got.turns_down > 0.99
 
@@ -144,7 +145,7 @@ def test_too_few_points_give_nan_and_say_so():
 def test_refuses_bad_curves_in_one_sentence(curves, message):
     with pytest.raises(UserError, match=message):
         bootstrap(curves, "bon", rng=np.random.default_rng(0))
-    with pytest.raises(UserError, match="form: found 'x'"):
+    with pytest.raises(UserError, match="law: found 'x'"):
         bootstrap(curves, "x", rng=np.random.default_rng(0))
 
 
@@ -157,7 +158,7 @@ def test_kl_is_resampled_with_the_same_prompts_as_gold():
 
 
 def test_a_seed_drawn_twice_counts_twice():
-    curves = [(KL, basis("bon", KL) @ np.array([[alpha], [0.1]])) for alpha in (0.0, 3.0, 30.0)]
+    curves = [(KL, LAWS["bon"].basis(KL) @ np.array([[alpha], [0.1]])) for alpha in (0.0, 3.0, 30.0)]
     got = bootstrap(curves, "bon", rng=np.random.default_rng(0))
     means = [(a + b + c) / 3 for a in (0, 3, 30) for b in (0, 3, 30) for c in (0, 3, 30)]
     assert {round(float(alpha), 6) + 0.0 for alpha in got.coefficients[:, 0]} == {
@@ -169,7 +170,7 @@ def test_a_collapsed_policy_does_not_pin_the_curve():
     ((kl, gold),) = simulate("rl", np.random.default_rng(11), prompts=400)
     gold[-1] = 0.0  # the last checkpoint answers every prompt alike
     got = bootstrap([(kl, gold)], "rl", rng=np.random.default_rng(12))
-    residual = gold.mean(axis=1) - basis("rl", KL) @ [got.fit.alpha, got.fit.beta]
+    residual = gold.mean(axis=1) - LAWS["rl"].basis(KL) @ [got.fit.alpha, got.fit.beta]
     assert abs(residual[-1]) > 0.01
     with pytest.raises(UserError, match=r"kl: found -2\.0"):
         bootstrap([(kl, gold)], "rl", rng=np.random.default_rng(12), grid_kl=[1.0, -2.0])

@@ -38,6 +38,13 @@ def test_round_trip(tmp_path):
     assert os.listdir(tmp_path) == ["curves.parquet"]
 
 
+def test_the_error_over_a_single_prompt_is_kept_as_nothing(tmp_path):
+    errors = dict.fromkeys(("kl_se", "gold_se", "proxy_se", "gold_second_se"), math.nan)
+    curves.write(frame(BON | errors | {"gold_second": 0.2}), tmp_path / "c")
+    (row,) = curves.read(tmp_path / "c").rows(named=True)
+    assert [row[name] for name in errors] == [None] * 4
+
+
 def test_a_table_of_one_method_alone_has_typed_empty_columns(tmp_path):
     curves.write(frame(BON), tmp_path / "bon")
     curves.write(frame(PPO), tmp_path / "ppo")

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from overopt.alternatives import RIVALS
 from overopt.best_of_n import best_of_n_curve, best_of_n_kl
 from overopt.errors import UserError
-from overopt.laws import STATUSES, fit, peak, predict
+from overopt.laws import LAWS, STATUSES, fit
 
 KL = np.array([best_of_n_kl(2**k) for k in range(1, 15)])
 TRUTH = {"bon": (0.6, 0.12), "rl": (0.9, 0.45)}
@@ -23,13 +24,13 @@ def law(form, kl, alpha, beta):
 def test_recovers_exact_coefficients_and_peak(form, gold_se):
     alpha, beta = TRUTH[form]
     gold = law(form, KL, alpha, beta)
-    got = fit(KL, gold, form=form, gold_se=gold_se)
+    got = fit(KL, gold, law=form, gold_se=gold_se)
     assert (got.alpha, got.beta) == pytest.approx((alpha, beta), rel=1e-9)
     assert (got.status, got.n_points, got.dof) == ("ok", len(KL), len(KL) - 2)
     fine = np.linspace(1e-3, 20, 200_001)  # the peak, found by looking
     assert got.peak_kl == pytest.approx(fine[law(form, fine, alpha, beta).argmax()], abs=2e-3)
     assert got.peak_gold == pytest.approx(law(form, fine, alpha, beta).max(), rel=1e-6)
-    np.testing.assert_allclose(predict(got, [0.0, *KL]), [0.0, *gold], rtol=1e-9)
+    np.testing.assert_allclose(got.predict([0.0, *KL]), [0.0, *gold], rtol=1e-9)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -46,18 +47,18 @@ def test_against_textbook_weighted_least_squares(form, weighted):
     residuals = gold - x @ expected
     chi2_dof = residuals @ w @ residuals / (len(KL) - 2)
     covariance = inverse * (max(1, chi2_dof) if weighted else chi2_dof)
-    got = fit(KL, gold, form=form, gold_se=se if weighted else None)
+    got = fit(KL, gold, law=form, gold_se=se if weighted else None)
     assert (got.alpha, got.beta) == pytest.approx(tuple(expected))
     assert (got.alpha_se, got.beta_se) == pytest.approx(tuple(np.sqrt(np.diag(covariance))))
-    assert got.cov == pytest.approx(covariance[0, 1])
+    assert got.covariance == pytest.approx(covariance)
     if weighted:
         assert got.chi2_dof == pytest.approx(chi2_dof)
 
 
 def test_less_scatter_than_stated_does_not_narrow_the_errors():
     gold, se = law("bon", KL, 0.6, 0.12), np.full(len(KL), 0.05)
-    exact = fit(KL, gold, form="bon", gold_se=se)
-    doubled = fit(KL, gold, form="bon", gold_se=2 * se)
+    exact = fit(KL, gold, law="bon", gold_se=se)
+    doubled = fit(KL, gold, law="bon", gold_se=2 * se)
     assert exact.chi2_dof < 1e-9
     assert exact.alpha_se > 0.005
     assert doubled.alpha_se == pytest.approx(2 * exact.alpha_se)
@@ -73,7 +74,7 @@ def test_stated_intervals_cover_at_the_stated_rate(form, weighted, low, high):
     truth = law(form, KL, *TRUTH[form])
     hits = np.zeros(2)
     for _ in range(1500):
-        got = fit(KL, truth + se * rng.normal(size=len(KL)), form=form, gold_se=se if weighted else None)
+        got = fit(KL, truth + se * rng.normal(size=len(KL)), law=form, gold_se=se if weighted else None)
         for i, name in enumerate(("alpha", "beta")):
             lower, upper = got.interval(name, 0.95)
             hits[i] += lower < TRUTH[form][i] < upper
@@ -84,7 +85,7 @@ def test_standard_errors_understated_by_the_points_are_made_up_for():
     rng = np.random.default_rng(2)
     truth, hits = law("bon", KL, 0.6, 0.12), 0
     for _ in range(600):
-        got = fit(KL, truth + 0.1 * rng.normal(size=len(KL)), form="bon", gold_se=np.full(len(KL), 0.02))
+        got = fit(KL, truth + 0.1 * rng.normal(size=len(KL)), law="bon", gold_se=np.full(len(KL), 0.02))
         hits += abs(got.alpha - 0.6) < 1.96 * got.alpha_se
     assert hits / 600 > 0.9
 
@@ -111,13 +112,13 @@ def test_standard_errors_understated_by_the_points_are_made_up_for():
     ],
 )
 def test_statuses(form, kl, gold, status):
-    got = fit(kl, gold, form=form)
+    got = fit(kl, gold, law=form)
     assert got.status == status
     assert status in STATUSES
     if status == "too_few_points":
         assert math.isnan(got.alpha)
         assert math.isnan(got.peak_kl)
-        assert np.isnan(predict(got, [1.0])).all()
+        assert np.isnan(got.predict([1.0])).all()
     if status in ("no_peak", "negative_slope"):
         assert math.isnan(got.peak_kl)
         assert math.isnan(got.peak_gold)
@@ -126,11 +127,11 @@ def test_statuses(form, kl, gold, status):
 def test_status_follows_the_precision_of_the_points():
     rng = np.random.default_rng(3)
     gold = law("bon", KL, 0.6, 0.12)
-    assert fit(KL, gold, form="bon", gold_se=np.full(len(KL), 0.02)).status == "ok"
-    assert fit(KL, gold, form="bon", gold_se=np.full(len(KL), 1.0)).status == "underdetermined"
+    assert fit(KL, gold, law="bon", gold_se=np.full(len(KL), 0.02)).status == "ok"
+    assert fit(KL, gold, law="bon", gold_se=np.full(len(KL), 1.0)).status == "underdetermined"
     # A little noise at kl = 0, within its error, is not an offset.
     with_start = [rng.normal() * 0.01, *gold]
-    assert fit([0.0, *KL], with_start, form="bon", gold_se=np.full(len(KL) + 1, 0.01)).status == "ok"
+    assert fit([0.0, *KL], with_start, law="bon", gold_se=np.full(len(KL) + 1, 0.01)).status == "ok"
 
 
 def test_gaussian_null_has_no_resolved_downturn():
@@ -139,7 +140,7 @@ def test_gaussian_null_has_no_resolved_downturn():
     gold = 0.5 * proxy + math.sqrt(0.75) * rng.normal(size=proxy.shape)
     points = best_of_n_curve(proxy, gold, [2**k for k in range(11)])
     got = fit(
-        [p.kl for p in points], [p.gold for p in points], form="bon", gold_se=[p.gold_se for p in points]
+        [p.kl for p in points], [p.gold for p in points], law="bon", gold_se=[p.gold_se for p in points]
     )
     assert got.alpha == pytest.approx(1.3 * 0.5, abs=0.05)
     assert got.status in ("no_peak", "underdetermined", "peak_outside")
@@ -150,10 +151,10 @@ def test_gaussian_null_has_no_resolved_downturn():
 def test_order_and_scale_of_the_points_do_not_matter(form):
     rng = np.random.default_rng(5)
     gold, se = law(form, KL, *TRUTH[form]) + 0.03 * rng.normal(size=len(KL)), rng.uniform(0.02, 0.05, len(KL))
-    before = fit(KL, gold, form=form, gold_se=se)
+    before = fit(KL, gold, law=form, gold_se=se)
     order = rng.permutation(len(KL))
     for scale in (1.0, 1e-6, 1e9):
-        after = fit(KL[order], scale * gold[order], form=form, gold_se=scale * se[order])
+        after = fit(KL[order], scale * gold[order], law=form, gold_se=scale * se[order])
         for name in ("alpha", "alpha_se", "beta", "beta_se", "peak_gold"):
             assert getattr(after, name) == pytest.approx(scale * getattr(before, name), rel=1e-9)
         assert (after.peak_kl, after.status) == (pytest.approx(before.peak_kl, rel=1e-9), before.status)
@@ -161,22 +162,23 @@ def test_order_and_scale_of_the_points_do_not_matter(form):
 
 def test_points_at_zero_change_nothing():
     gold = law("rl", KL, 0.9, 0.45) + 0.01 * np.sin(np.arange(len(KL)))
-    without = fit(KL, gold, form="rl", gold_se=np.full(len(KL), 0.01))
-    with_zero = fit([0.0, *KL], [0.0, *gold], form="rl", gold_se=[0.0, *[0.01] * len(KL)])
+    without = fit(KL, gold, law="rl", gold_se=np.full(len(KL), 0.01))
+    with_zero = fit([0.0, *KL], [0.0, *gold], law="rl", gold_se=[0.0, *[0.01] * len(KL)])
     assert with_zero == without
+    np.testing.assert_array_equal(with_zero.covariance, without.covariance)
 
 
 def test_peak_too_far_for_a_number_is_none():
     for form in ("bon", "rl"):
-        assert all(math.isnan(value) for value in peak(form, 1.0, 1e-308))
-        assert all(math.isnan(value) for value in peak(form, 1.0, -0.1))
-    assert peak("bon", 0.6, 0.1) == pytest.approx((9.0, 0.9))
+        assert all(math.isnan(value) for value in LAWS[form].peak(1.0, 1e-308))
+        assert all(math.isnan(value) for value in LAWS[form].peak(1.0, -0.1))
+    assert LAWS["bon"].peak(0.6, 0.1) == pytest.approx((9.0, 0.9))
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"form": "log"}, "form: found 'log', expected 'bon' or 'rl'"),
+        ({"law": "log"}, "law: found 'log', expected 'bon' or 'rl'"),
         ({"kl": [1.0, -2.0, 3.0]}, "kl: found -2.0 at point 1"),
         ({"kl": [1.0, math.nan, 3.0]}, "kl: found nan at point 1"),
         ({"gold": [1.0, 2.0, math.inf]}, "gold: found inf at point 2"),
@@ -190,11 +192,72 @@ def test_peak_too_far_for_a_number_is_none():
     ],
 )
 def test_refuses_bad_points_in_one_sentence(arguments, message):
-    good = {"kl": [1.0, 2.0, 3.0], "gold": [0.1, 0.2, 0.3], "form": "bon"}
+    good = {"kl": [1.0, 2.0, 3.0], "gold": [0.1, 0.2, 0.3], "law": "bon"}
     with pytest.raises(UserError, match=message):
         fit(**(good | arguments))
 
 
 def test_predict_refuses_negative_kl():
     with pytest.raises(UserError, match=r"kl: found -1\.0 at point 1"):
-        predict(fit(KL, law("bon", KL, 0.6, 0.12), form="bon"), [1.0, -1.0])
+        fit(KL, law("bon", KL, 0.6, 0.12), law="bon").predict([1.0, -1.0])
+
+
+ALL = LAWS | RIVALS
+BENDS = {
+    "bon": lambda d, _: d,
+    "rl": lambda d, _: math.log(d),
+    "log1p": lambda d, _: math.log(1 + d),
+    "power": lambda d, gamma: d**gamma,
+    "shifted": lambda d, epsilon: math.log(epsilon + d),
+}
+
+
+def test_laws_go_by_their_names():
+    assert list(LAWS) == ["bon", "rl"]
+    assert {name: law.name for name, law in ALL.items()} == {name: name for name in BENDS}
+    assert [law.parameters for law in ALL.values()] == [2, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_basis_is_what_alpha_and_beta_multiply(name):
+    for shape in ALL[name].shapes:
+        by_hand = [[d, -d * BENDS[name](d, shape)] for d in np.sqrt(KL)]
+        np.testing.assert_allclose(ALL[name].basis(KL, shape), by_hand, rtol=1e-12)
+        assert (ALL[name].basis(np.zeros(1), shape) == 0).all()
+        gold = np.array(by_hand) @ [0.7, 0.2]
+        np.testing.assert_allclose(ALL[name].gold(KL, 0.7, 0.2, shape), gold, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(0.5, 0.3), (0.9, 0.45), (0.2, 0.4), (-0.3, 0.3)])
+@pytest.mark.parametrize("name", ALL)
+def test_peak_is_where_a_search_finds_it(name, alpha, beta):
+    law = ALL[name]
+    for shape in law.shapes[::7]:
+        kl, gold = law.peak(alpha, beta, shape)
+        around = np.geomspace(1e-12, 1e12, 2000) * (1.0 if math.isnan(kl) else kl)
+        highest = law.gold(around, alpha, beta, shape).max()
+        if math.isnan(kl):  # gold falls from the start
+            assert highest <= 0
+        else:
+            assert gold == pytest.approx(highest, rel=1e-3)
+            assert (gold + 1e-12 >= law.gold(around, alpha, beta, shape)).all()
+            assert law.gold([kl], alpha, beta, shape)[0] == pytest.approx(gold)
+
+
+def test_suprema_lie_at_infinity_at_a_peak_or_at_the_start():
+    alpha, beta = np.array([1.0, 1.0, -1.0]), np.array([-0.1, 0.1, 0.1])
+    kl, gold = LAWS["bon"].suprema(alpha, beta)
+    assert kl.tolist() == pytest.approx([math.inf, 25.0, 0.0])
+    assert gold.tolist() == pytest.approx([math.inf, 2.5, 0.0])
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_rejected_forms_are_fitted_by_the_same_function(name):
+    law = RIVALS[name]
+    shape = law.shapes[len(law.shapes) // 2]
+    got = fit(KL, law.gold(KL, 0.9, 0.3, shape), law=law)
+    assert (got.law, got.shape, got.dof) == (law, shape, len(KL) - law.parameters)
+    assert (got.alpha, got.beta) == pytest.approx((0.9, 0.3), rel=1e-6)
+    assert got.status in ("ok", "peak_outside")
+    few = KL[: law.parameters]
+    assert fit(few, np.sqrt(few), law=law).status == "too_few_points"

@@ -46,6 +46,14 @@ def test_every_architecture_is_measured(name, saved):
     assert (table["prompts"].unique().to_list(), table["samples"].unique().to_list()) == ([3], [40])
 
 
+def test_one_prompt_has_no_standard_error(saved):
+    base, tokenizer = load_policy(saved("llama"))
+    table = measure(
+        {}, base, tokenizer, PROMPTS[:1], {"gold": LikesLetters()}, samples=20, completion_tokens=6
+    )
+    assert table.select("kl_se", "gold_se").row(0) == (None, None)
+
+
 def test_scores_are_in_standard_deviations_of_the_base_policy(saved):
     base, tokenizer = load_policy(saved("llama"))
 

@@ -150,14 +150,13 @@ def test_fit_equals_the_library_for_each_proxy(tmp_path, scores, ending):
         assert [row["proxy_name"] for row in results] == ["fine", "coarse"]
         for row in results:
             rows = table.filter(proxy_name=row["proxy_name"])
-            expected = fit(rows["kl"], rows["gold"], form=form, gold_se=rows["gold_se"])
+            expected = fit(rows["kl"], rows["gold"], law=form, gold_se=rows["gold_se"])
             assert list(row) == KEYS
-            for key in KEYS[1:]:
+            assert row["form"] == expected.law.name
+            for key in KEYS[2:]:
                 value = getattr(expected, key)
                 missing = isinstance(value, float) and math.isnan(value)
-                assert row[key] == (
-                    None if missing else pytest.approx(value) if key not in ("form", "status") else value
-                )
+                assert row[key] == (None if missing else pytest.approx(value) if key != "status" else value)
 
 
 def test_fit_without_names_or_errors_is_one_curve(tmp_path):
@@ -177,7 +176,15 @@ def test_fit_prints_valid_json_with_null_for_what_is_not(tmp_path, capsys):
 def test_fit_prints_a_table_with_the_status_explained(tmp_path, capsys):
     fit_command(curve_file(tmp_path / "c.csv", proxy_name=["small[1b]"] * 12), "bon")
     printed = capsys.readouterr().out
-    for word in ("small[1b]", "0.6 ±", "0.12 ±", "6.25", "0.75", "ok: the peak lies within"):
+    for word in (
+        "gold = d(α − β d)",
+        "small[1b]",
+        "0.6 ±",
+        "0.12 ±",
+        "6.25",
+        "0.75",
+        "ok: the peak lies within",
+    ):
         assert word in printed
 
 

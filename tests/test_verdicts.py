@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from overopt import claims_data, claims_laws, claims_methods, verdicts
+from overopt import altair_page, claims_data, claims_laws, claims_methods, figures, pages, verdicts
 from overopt.evidence import Evidence
 from overopt.outcomes import Outcome, by_share, jointly
 from overopt.results import Results
@@ -37,6 +37,29 @@ def evidence(change=lambda table: table, **options):
             folder=Path(),
         )
     )
+
+
+def test_one_prompt_and_one_seed_crash_nothing_and_show_no_interval():
+    def first(table):
+        if "prompts" in table.columns:
+            return table.with_columns(
+                pl.lit(None, dtype=pl.Float64).alias(f"{s}_se") for s in ("gold", "proxy")
+            )
+        return table.filter(prompt=0)
+
+    e = evidence(first, seeds=1)
+    entries = {entry["claim"]: entry for entry in verdicts.as_data(verdicts.judge(e))}
+    assert len(entries) == 20
+    assert entries[1]["verdict"] == entries[2]["verdict"] == "cannot tell"
+    for method in ("bon", "ppo"):
+        assert e.sizes.of(method)["gold_se"].is_nan().all()
+        rows = pages.coefficient_rows(e.sizes.coefficients(method))
+        assert all(cell.endswith("[—,\u00a0—]") for row in rows for cell in row[2:])
+        law = e.sizes.law_lines(method)
+        assert law["gold"].is_finite().all()
+        mean, peaks = e.sizes.of(method), e.sizes.peaks(method)
+        chart = figures.gold_and_proxy(mean, law, peaks, description="one prompt")
+        assert "NaN" not in altair_page.page_html(chart.to_dict())
 
 
 class Only(Evidence):
