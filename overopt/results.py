@@ -16,11 +16,12 @@ from overopt.study import Study
 class Results:
     """What a finished study measured.
 
-    curves, by_prompt: see `overopt.curves`; far, far_by_prompt: best-of-n far beyond those curves, if the study has any;
+    curves, by_prompt: see `overopt.curves`;
+    far, far_by_prompt: best-of-n far beyond those curves, if the study has any;
     proxies: one row a proxy, how it was trained and how gold follows it; sweep: learning rates that were tried, if any;
-    texts: completions of the prompts for show; verdicts: see `overopt.verdicts`; chain: how the models of the study
-    came out; record: key, git commit, time of the run, compute seconds, device, versions, seeds; folder: where the
-    tables are, with a `record.json` that names each file's SHA-256.
+    texts: completions of the prompts for show; verdicts: see `overopt.verdicts`;
+    chain: how the models of the study came out; record: key, git commit, time of the run, compute seconds, device,
+    versions, seeds; folder: where the tables are, with a `record.json` that names each file's SHA-256.
     """
 
     study: Study

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from overopt import data
+from overopt.data import load_reviews
 from overopt.files import write_json
 from overopt.models import (
     ENCODED_AT_ONCE,
@@ -27,7 +27,7 @@ VALIDATION_SENTENCES = 1000  # of the language-model split, for its validation l
 
 def corpus(job: Job) -> None:
     """Sentences and ratings, split; prompts of every use."""
-    reviews = data.load_reviews(job.spec["seed"])
+    reviews = load_reviews(job.spec["seed"])
     reviews.sentences.write_parquet(job.out / "sentences.parquet")
     reviews.ratings.write_parquet(job.out / "ratings.parquet")
 

@@ -6,7 +6,8 @@ import shutil
 import pytest
 from playwright.sync_api import sync_playwright
 
-from overopt import altair_page, report
+from overopt import report
+from overopt.altair_page import BREAK
 
 BROWSER = next(
     (path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None
@@ -149,4 +150,4 @@ def test_formulas_are_shown_without_scripts(open_page):
 
 def test_the_page_and_the_renderer_size_charts_alike():
     script = (report.ROOT / "book" / "_static" / "charts.js").read_text()
-    assert f"const BREAK = {altair_page.BREAK};" in script
+    assert f"const BREAK = {BREAK};" in script

@@ -23,7 +23,7 @@ from overopt.words import short_number
 
 
 @pytest.fixture(scope="module", params=[(4, 2), (1, 1)], ids=["4 sizes, 2 seeds", "1 size, 1 seed"])
-def charts(request):
+def drawings(request):
     """Every figure of the book, by name."""
     sizes, seeds = request.param
     r = fake_results.load(sizes=sizes, seeds=seeds)
@@ -74,8 +74,8 @@ def charts(request):
     }
 
 
-def test_every_figure_is_valid_described_and_drawn(charts):
-    for name, chart in charts.items():
+def test_every_figure_is_valid_described_and_drawn(drawings):
+    for name, chart in drawings.items():
         spec = chart.to_dict()  # altair checks it against the Vega-Lite schema
         assert spec["description"], name
         for width in (altair_page.WIDE, altair_page.NARROW):
@@ -84,32 +84,32 @@ def test_every_figure_is_valid_described_and_drawn(charts):
             assert svg.count("<path") > 3, name
 
 
-def test_a_legend_of_sizes_selects_by_click(charts):
+def test_a_legend_of_sizes_selects_by_click(drawings):
     for name in ("bon", "ppo", "gold against proxy", "kl", "health", "lines", "kinds"):
-        params = charts[name].to_dict()["params"]
+        params = drawings[name].to_dict()["params"]
         assert [param["bind"] for param in params] == ["legend"], name
         assert params[0]["select"]["fields"] == ["group"], name
 
 
-def test_the_page_has_no_ink_that_only_one_theme_can_show(charts):
-    for name, chart in charts.items():
+def test_the_page_has_no_ink_that_only_one_theme_can_show(drawings):
+    for name, chart in drawings.items():
         svg = altair_page.static_svg(chart.to_dict(), altair_page.WIDE, "x-")
         inks = set(re.findall(r'(?:fill|stroke)="(#[0-9a-f]{3,6}|black|white)"', svg))
         assert not inks & {"#000", "#000000", "#fff", "#ffffff", "black", "white"}, name
 
 
-def test_a_chart_brings_its_data_as_csv(charts):
-    page = altair_page.page_html(charts["lines"].to_dict())
-    (data,) = re.findall(r'href="data:text/csv;base64,([^"]+)"', page)
+def test_a_chart_brings_its_data_as_csv(drawings):
+    html = altair_page.page_html(drawings["lines"].to_dict())
+    (data,) = re.findall(r'href="data:text/csv;base64,([^"]+)"', html)
     table = pl.read_csv(io.BytesIO(base64.b64decode(data)))
     assert {"group", "kl", "gold", "low", "high"} <= set(table.columns)
     assert table.height == len(
-        charts["lines"].to_dict()["datasets"][charts["lines"].to_dict()["data"]["name"]]
+        drawings["lines"].to_dict()["datasets"][drawings["lines"].to_dict()["data"]["name"]]
     )
 
 
-def test_the_same_chart_is_the_same_bytes(charts):
-    spec = charts["bon"].to_dict()
+def test_the_same_chart_is_the_same_bytes(drawings):
+    spec = drawings["bon"].to_dict()
     assert altair_page.page_html(spec) == altair_page.page_html(json.loads(json.dumps(spec)))
 
 
@@ -125,15 +125,15 @@ def test_html_holds_two_pictures_and_the_chart():
     assert 'aria-label="&quot;quoted&quot; &amp; &lt;b&gt;"' in html
 
 
-def test_two_pictures_never_share_an_id(charts):
-    html = altair_page.page_html(charts["bon"].to_dict()) + altair_page.page_html(charts["ppo"].to_dict())
+def test_two_pictures_never_share_an_id(drawings):
+    html = altair_page.page_html(drawings["bon"].to_dict()) + altair_page.page_html(drawings["ppo"].to_dict())
     ids = re.findall(r'\bid="([^"]+)"', html)
     assert len(ids) == len(set(ids))
 
 
 @pytest.mark.parametrize(("width", "columns"), [(800, 2), (340, 1)])
-def test_a_concatenation_takes_the_columns_that_fit(charts, width, columns):
-    spec = charts["proxies"].to_dict()
+def test_a_concatenation_takes_the_columns_that_fit(drawings, width, columns):
+    spec = drawings["proxies"].to_dict()
     spec_before = json.dumps(spec)
     fitted = altair_page.sized(spec, width)
     assert fitted["columns"] == columns
