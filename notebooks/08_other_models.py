@@ -77,7 +77,7 @@ from overopt.evidence import Evidence
 from overopt.plan import plan
 from overopt.pricing import HEADER, price_rows
 from overopt.study import load_study
-from overopt.words import short_number
+from overopt.util.words import short_number
 
 pages.start()
 r = api.load_results(study)

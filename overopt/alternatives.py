@@ -9,9 +9,9 @@ from jaxtyping import Float64
 from numpy.typing import ArrayLike
 from scipy.special import wrightomega
 
-from overopt.arrays import as_floats, as_nats
 from overopt.laws import Law, coefficients, law_named
 from overopt.uncertainty import at_least_usual
+from overopt.util.checked_arrays import as_floats, as_nats
 
 RIVALS = {
     "log1p": Law(

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 from overopt import results
-from overopt.paths import IN_CHECKOUT, ROOT
 from overopt.plan import plan
 from overopt.pricing import heights
 from overopt.record import read_record, verify_folder
@@ -12,6 +11,7 @@ from overopt.results import Results
 from overopt.stage import Runtime
 from overopt.store import Store
 from overopt.study import Study, load_study
+from overopt.util.paths import IN_CHECKOUT, ROOT
 
 RECOMPUTE = "OVEROPT_RECOMPUTE"  # environment variable: leave committed results alone
 
@@ -25,11 +25,12 @@ def run(study: Study, runtime: Runtime | None = None, *, recompute: bool = True)
         UserError: if the store cannot be used, a download fails, or a damaged result is refused.
         Diverged: if a training run's loss or KL is no longer finite.
     """
-    from overopt import runner, together
+    from overopt import runner
+    from overopt.util import processes
 
     runtime = runtime or runner.make_runtime()
     made, store = plan(study), Store(runtime.store)
-    if together.launched():
+    if processes.launched():
         from overopt.run_together import run_together
 
         return run_together(made, store, runtime, smallest_batch=study.smallest_batch)

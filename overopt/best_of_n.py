@@ -23,10 +23,10 @@ from jaxtyping import Float64
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
-from overopt.arrays import as_floats
-from overopt.errors import UserError
 from overopt.ranking import ascending
 from overopt.uncertainty import standard_error
+from overopt.util.checked_arrays import as_floats
+from overopt.util.errors import UserError
 
 TOGETHER = 32  # ns whose weights over ranks are held at once
 

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from overopt.best_of_n import BestOfN, best_of_n_curve, best_of_n_kl, powers_of_two, summaries
 from overopt.curve_rows import curve_identity, write_curve, write_rows, write_texts
-from overopt.files import read_json, write_json
 from overopt.gold_inclusion import inclusion_chance, spread_gold
 from overopt.golds import load_gold
 from overopt.models import load_reward_model, load_tokenizer
@@ -19,10 +18,11 @@ from overopt.precision import frozen_dtype
 from overopt.proxy_stages import calibrated_gain
 from overopt.reward import Scale, score
 from overopt.samples import Samples, decode
-from overopt.seeds import derive
 from overopt.stage import Job
 from overopt.tilting import tilts_at
 from overopt.uncertainty import standard_error
+from overopt.util.files import read_json, write_json
+from overopt.util.seeds import derive
 
 
 def best_of_n(job: Job) -> None:

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from overopt.errors import UserError
+from overopt.util.errors import UserError
 
 # Attributes by which a page loads something, tag by tag; a plain link (a href) loads nothing.
 _LOADS = {

@@ -14,11 +14,11 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
-from overopt.arrays import as_floats, as_nats
-from overopt.errors import UserError
 from overopt.laws import Fit, Law, fit, law_named
 from overopt.least_squares import solve
 from overopt.uncertainty import at_least_usual, shares_drawn, standard_error
+from overopt.util.checked_arrays import as_floats, as_nats
+from overopt.util.errors import UserError
 
 Interval = tuple[float, float]
 

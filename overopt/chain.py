@@ -6,11 +6,11 @@ import polars as pl
 import torch
 from safetensors.torch import load_file
 
-from overopt.files import read_json
 from overopt.models import load_tokenizer
 from overopt.samples import Samples, decode
 from overopt.stage import Job
 from overopt.study import PretrainedStudy, ReviewsStudy, Study
+from overopt.util.files import read_json
 from overopt.validity import bag_of_words_r2
 
 SHOWN_SCORES = 4000  # base samples whose gold scores are kept for a histogram

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from overopt.download import sha256_of
+from overopt.util.download import sha256_of
 
 PATTERN = "*.checkpoint"
 

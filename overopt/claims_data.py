@@ -9,7 +9,7 @@ from overopt.evidence import Evidence
 from overopt.outcomes import Outcome, Verdict, jointly, not_measured, within
 from overopt.resampling import interval, resampled, slopes
 from overopt.uncertainty import rows_drawn
-from overopt.words import capital, short_number, with_interval
+from overopt.util.words import capital, short_number, with_interval
 
 CHANCE = 0.05  # accuracy above one half by which a proxy is better than chance
 REPEATED = 0.5  # share of the gain of unique data that repeating must not reach

@@ -14,7 +14,7 @@ from overopt.laws import LAWS, fit
 from overopt.outcomes import Outcome, Verdict, by_share, jointly, not_measured, within
 from overopt.resampling import interval, over_groups, resampled, slopes
 from overopt.uncertainty import at_least_usual, rows_drawn
-from overopt.words import with_interval
+from overopt.util.words import with_interval
 
 FALL = 0.05  # SDs: a smaller fall counts as none
 GOOD, FAIR = 0.05, 0.10  # misfit as a share of the range of gold

@@ -12,7 +12,7 @@ from overopt.gaussian_null import best_of_n_of_noisy
 from overopt.outcomes import Outcome, Verdict, jointly, not_measured, within
 from overopt.resampling import Resampled, interval, over_groups, resampled
 from overopt.uncertainty import standard_error
-from overopt.words import number, with_interval
+from overopt.util.words import number, with_interval
 
 SAME = 0.15  # SDs: a difference in gold that counts as none
 QUADRATIC = (1.5, 2.5)  # exponents of KL against steps that count as quadratic

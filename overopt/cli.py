@@ -12,9 +12,9 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from overopt import __version__
-from overopt.errors import UserError
 from overopt.rates import CORE_DRAWING_TFLOPS, CORE_TFLOPS
 from overopt.stopping import STOPPED, exit_code, stoppable
+from overopt.util.errors import UserError
 
 StudyName = Annotated[
     Positional[str], arg(metavar="STUDY", help="name of a study (laptop) or path of its YAML")
@@ -106,7 +106,7 @@ def status(study: StudyName) -> None:
     from overopt.status import study_status
     from overopt.store import Store, store_root
     from overopt.study import load_study
-    from overopt.words import clock, duration
+    from overopt.util.words import clock, duration
 
     rows = study_status(make_plan(load_study(study)), Store(store_root()))
     print(_status_line("state", "spent", "left", "stage"))
@@ -176,7 +176,7 @@ def report(
     publish: Annotated[bool, arg(help="also renew book/ and results/ (for maintainers)")] = False,
 ) -> None:
     """Build the book of a study, from its committed tables or else by running what is missing of it."""
-    from overopt.paths import checkout
+    from overopt.util.paths import checkout
 
     checkout("report")
     try:

@@ -5,10 +5,10 @@ from overopt.optimise import optimise
 from overopt.precision import frozen_dtype
 from overopt.pretrained_specs import LoRA
 from overopt.recorder import Recorder
-from overopt.seeds import derive
 from overopt.specs import PPO
 from overopt.stage import Job
 from overopt.stage_prompts import encoded_prompts
+from overopt.util.seeds import derive
 
 
 def ppo(job: Job) -> None:

@@ -19,8 +19,8 @@ from jaxtyping import Float64
 from pandera.api.polars.types import PolarsData
 from pandera.errors import SchemaErrors
 
-from overopt.errors import UserError
-from overopt.files import replacing
+from overopt.util.errors import UserError
+from overopt.util.files import replacing
 
 METHODS = ("bon", "tilt", "ppo", "rloo")
 PLACES = ("n", "step", "temperature")  # where on its curve a point is: exactly one is known

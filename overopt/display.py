@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from overopt.progress import Progress
-from overopt.words import clock, duration
+from overopt.util.words import clock, duration
 
 # Columns of the terminal from which there is room for a rate, and for a bar; no line is longer than the last.
 ROOM_FOR_RATE, ROOM_FOR_BAR, WIDEST = 60, 80, 100

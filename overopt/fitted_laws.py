@@ -12,7 +12,7 @@ from overopt.bootstrap import Bootstrap, bootstrap, even_grid, not_drawn
 from overopt.curves import prompt_curve
 from overopt.groups import SIZES, Group
 from overopt.laws import LAWS, fit
-from overopt.seeds import derive
+from overopt.util.seeds import derive
 
 # the law that the paper has for a method
 LAW_OF = {"bon": LAWS["bon"], "ppo": LAWS["rl"], "rloo": LAWS["rl"]}

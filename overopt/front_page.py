@@ -6,7 +6,7 @@ from overopt.pages import VERDICT_MARKS, commit
 from overopt.results import Results
 from overopt.specs import Sweep
 from overopt.study import ReviewsStudy
-from overopt.words import duration, short_number
+from overopt.util.words import duration, short_number
 
 
 def in_short(r: Results, e: Evidence) -> str:

@@ -9,11 +9,11 @@ import polars as pl
 
 from overopt import chain, curves, verdicts
 from overopt.evidence import Evidence
-from overopt.files import read_json, write_json
 from overopt.record import costs, read_record
 from overopt.results import read_tables
 from overopt.stage import Job
 from overopt.study import Study, parse_study
+from overopt.util.files import read_json, write_json
 
 DECIMALS = (
     4  # of values by prompt, SDs and nats: a hundredth of their standard errors at most, and half the bytes

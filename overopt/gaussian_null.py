@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from overopt.best_of_n import best_of_n_curve, powers_of_two
-from overopt.errors import UserError
-from overopt.seeds import derive
+from overopt.util.errors import UserError
+from overopt.util.seeds import derive
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from overopt.files import write_json
 from overopt.gold_model import GoldModel
 from overopt.models import (
     Shape,
@@ -31,13 +30,14 @@ from overopt.reward import gold_scale, score
 from overopt.samples import encode_prompts
 from overopt.sampling import sample_many
 from overopt.seeding import generator
-from overopt.seeds import derive
 from overopt.specs import PPO
 from overopt.spoilt_pairs import decoy_pairs, spoilt_pairs
 from overopt.stage import Job
 from overopt.stage_prompts import prompt_table
 from overopt.training.fluency_model import train_fluency_model
 from overopt.training.rating_model import Rated, train_rating_model
+from overopt.util.files import write_json
+from overopt.util.seeds import derive
 from overopt.validity import rating_validity, spoilt_validity
 from overopt.word_vectors import word_vectors as vectors_of
 

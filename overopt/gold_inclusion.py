@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from numpy.typing import ArrayLike
 
-from overopt.arrays import as_floats
 from overopt.ranking import ascending
+from overopt.util.checked_arrays import as_floats
 
 
 def inclusion_chance(proxy: ArrayLike, exact: int) -> Float64[np.ndarray, "prompts samples"]:

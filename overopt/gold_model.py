@@ -15,10 +15,10 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from overopt.files import read_json, write_json
 from overopt.models import load_reward_model, load_tokenizer, token_ids
 from overopt.reward import Rows, score_all
 from overopt.samples import Samples
+from overopt.util.files import read_json, write_json
 
 RARELY = 0.01  # share of real texts that one fluency model has count less than half
 FLOOR = 0.05  # share of rated texts that are rated below what spoilt text is worth

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from overopt.words import short_number
+from overopt.util.words import short_number
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from overopt.errors import UserError
-from overopt.quiet import quiet_transformers
 from overopt.score_tables import ending_of, write_table
+from overopt.util.errors import UserError
+from overopt.util.quiet import quiet_transformers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

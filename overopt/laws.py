@@ -25,9 +25,9 @@ from jaxtyping import Float64
 from numpy.typing import ArrayLike
 from scipy import special
 
-from overopt.arrays import LARGEST, as_floats, as_nats
-from overopt.errors import UserError
 from overopt.least_squares import solve
+from overopt.util.checked_arrays import LARGEST, as_floats, as_nats
+from overopt.util.errors import UserError
 
 Points = Float64[np.ndarray, " points"]
 

@@ -5,11 +5,11 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from overopt import together
 from overopt.final_states import states_of
 from overopt.next_token import log_probs_after, next_token_kl
 from overopt.packing import Layout, rows_at_once
 from overopt.samples import Samples
+from overopt.util import processes
 
 
 def states_before(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "tokens width"]:
@@ -38,7 +38,7 @@ def sample_kl(
     k1 = log(pi/pi0) of the sampled tokens; k3 = sum of (pi0/pi - 1 - log(pi0/pi)) (Schulman 2020).
     """
     found = []
-    for rows in together.dealt(torch.arange(len(samples))).split(rows_at_once(policy.device, batch)):
+    for rows in processes.dealt(torch.arange(len(samples))).split(rows_at_once(policy.device, batch)):
         part = samples[rows].to(policy.device)
         of_policy, of_reference = (
             (model.get_output_embeddings(), states_before(model, part)) for model in (policy, reference)
@@ -48,4 +48,4 @@ def sample_kl(
         row = part.mask.nonzero()[:, 0]
         sums = torch.zeros(len(part), 3, device=policy.device).index_add_(0, row, torch.stack(kinds, -1))
         found.append(sums.cpu())
-    return together.gathered(torch.cat(found), len(samples))
+    return processes.gathered(torch.cat(found), len(samples))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from overopt.words import with_interval
+from overopt.util.words import with_interval
 
 Verdict = Literal["holds", "partly", "does not hold", "cannot tell"]
 

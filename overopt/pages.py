@@ -15,7 +15,7 @@ from IPython.display import HTML, Markdown
 
 from overopt import altair_page
 from overopt.study import available, load_study
-from overopt.words import capital, duration, number, short_number, with_interval, with_se
+from overopt.util.words import capital, duration, number, short_number, with_interval, with_se
 
 __all__ = [
     "COEFFICIENT_HEADER",

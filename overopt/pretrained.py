@@ -17,8 +17,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from overopt.errors import UserError
 from overopt.samples import Prompts, pad_rows
+from overopt.util.errors import UserError
 
 
 @runtime_checkable

@@ -6,8 +6,6 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from overopt import data
-from overopt.errors import UserError
-from overopt.files import write_json
 from overopt.golds import NAMED, REWARD_MODEL, TokenGold
 from overopt.models import count_parameters, load_language_model, load_tokenizer, new_reward_model, save_model
 from overopt.pretrained import load_classifier
@@ -17,6 +15,8 @@ from overopt.published_models import folder_of
 from overopt.seeding import generator
 from overopt.stage import Job
 from overopt.training.rating_model import Rated, train_rating_model
+from overopt.util.errors import UserError
+from overopt.util.files import write_json
 from overopt.validity import rating_validity
 
 

@@ -10,16 +10,16 @@ import polars as pl
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from overopt import data
-from overopt.download import sha256_of
-from overopt.errors import UserError
-from overopt.files import write_json
 from overopt.models import count_parameters, load_language_model, load_tokenizer, save_model
 from overopt.pretrained import encode, read_prompts
 from overopt.pretrained_specs import Loaded, LoRA, PromptSource, TextSource
 from overopt.published_models import load_published
 from overopt.seeding import isolated
-from overopt.seeds import derive
 from overopt.stage import Job
+from overopt.util.download import sha256_of
+from overopt.util.errors import UserError
+from overopt.util.files import write_json
+from overopt.util.seeds import derive
 
 # Shares of the prompts of a file or dataset, by use. Reviews come split: see `overopt.data`.
 SHARES = {"evaluation": 0.15, "policy": 0.25, "pairs": 0.6}

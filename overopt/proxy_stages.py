@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 from safetensors.torch import load_file, save_file
 
-from overopt.files import read_json, write_json
 from overopt.models import (
     count_parameters,
     load_language_model,
@@ -22,9 +21,10 @@ from overopt.pretrained_specs import LoRA
 from overopt.reward import Scale, proxy_gain, score
 from overopt.samples import Samples
 from overopt.seeding import generator
-from overopt.seeds import derive
 from overopt.stage import Job
 from overopt.training.reward_model import pair_margins, train_reward_model
+from overopt.util.files import read_json, write_json
+from overopt.util.seeds import derive
 
 
 def proxy(job: Job) -> None:

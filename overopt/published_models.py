@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from overopt.download import Archive, fetch, sha256_of
-from overopt.errors import UserError
 from overopt.pretrained import load_policy
 from overopt.pretrained_specs import Loaded, Published
+from overopt.util.download import Archive, fetch, sha256_of
+from overopt.util.errors import UserError
 
 FETCHED = [
     "*.safetensors",

@@ -4,13 +4,13 @@ from pathlib import Path
 
 from overopt import figures
 from overopt.altair_page import static_svg
-from overopt.errors import UserError
 from overopt.evidence import Evidence
-from overopt.files import replacing
 from overopt.pages import VERDICT_MARKS
 from overopt.results import Results
 from overopt.sentences import say_ends
-from overopt.words import capital
+from overopt.util.errors import UserError
+from overopt.util.files import replacing
+from overopt.util.words import capital
 
 START, END = (
     "<!-- verdicts: written by `.venv/bin/overopt report published --publish` -->",

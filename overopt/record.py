@@ -8,8 +8,8 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
-from overopt.download import sha256_of
-from overopt.paths import IN_CHECKOUT, ROOT
+from overopt.util.download import sha256_of
+from overopt.util.paths import IN_CHECKOUT, ROOT
 
 RECORD = "record.json"
 

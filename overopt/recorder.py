@@ -8,7 +8,6 @@ from transformers import PreTrainedModel
 
 from overopt.curve_rows import Row, curve_identity, write_curve, write_texts
 from overopt.evaluation import Evaluation
-from overopt.files import read_json
 from overopt.golds import Gold
 from overopt.log_probs import sample_kl
 from overopt.models import load_language_model, load_reward_model, load_tokenizer
@@ -21,6 +20,7 @@ from overopt.seeding import generator
 from overopt.stage import Job
 from overopt.stage_prompts import encoded, encoded_prompts
 from overopt.uncertainty import standard_error
+from overopt.util.files import read_json
 
 Judge = Callable[[Samples], Tensor]
 

@@ -33,8 +33,8 @@ import yaml
 from papermill.exceptions import PapermillExecutionError
 
 from overopt.book_html_checks import check_book, check_notebook
-from overopt.errors import UserError
-from overopt.paths import ROOT
+from overopt.util.errors import UserError
+from overopt.util.paths import ROOT
 
 PRETRAINED_PAGE = "08_other_models"
 KERNEL = "python3"  # as notebooks name it

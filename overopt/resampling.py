@@ -10,8 +10,8 @@ from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
 from overopt.curves import prompt_curve
-from overopt.seeds import derive
 from overopt.uncertainty import rows_drawn, shares_drawn
+from overopt.util.seeds import derive
 
 DRAWS = 400
 

@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 
 from overopt import curves
-from overopt.files import read_json
 from overopt.record import read_record
 from overopt.study import Study
+from overopt.util.files import read_json
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from scipy.special import expit
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from overopt import together
-from overopt.files import read_json, write_json
 from overopt.final_states import states_of
 from overopt.packing import Layout, common_starts, rows_at_once
 from overopt.samples import Samples, pad_rows
+from overopt.util import processes
+from overopt.util.files import read_json, write_json
 
 Rows = list[list[int]]  # token ids of texts, BOS first
 WORTH_SHARING = (
@@ -57,12 +57,12 @@ def _score_table(
 ) -> Float[Tensor, " rows"]:
     """Raw scores of rows that start at column 0, on the CPU, in their order."""
     found, order = [], reading_order(ids, lengths)
-    for rows in together.dealt(order).split(rows_at_once(model.device, batch)):
+    for rows in processes.dealt(order).split(rows_at_once(model.device, batch)):
         of = lengths[rows].to(model.device)
         part = ids[rows, : int(of.max())].to(model.device)
         found.append(score_rows(model, part, Layout.sharing(part, of)).cpu())
     scores = torch.empty(len(ids))
-    scores[order] = together.gathered(torch.cat(found), len(ids))
+    scores[order] = processes.gathered(torch.cat(found), len(ids))
     return scores
 
 

@@ -23,12 +23,12 @@ from transformers import (
 )
 from trl import RLOOConfig, RLOOTrainer
 
-from overopt import together
 from overopt.pretrained_specs import RLOO, LoRA
 from overopt.samples import Prompts, Samples
 from overopt.seeding import isolated
 from overopt.training.optim import check_finite
 from overopt.training.with_trl import adapters, quiet_options
+from overopt.util import processes
 
 
 def train_with_rloo(
@@ -59,7 +59,7 @@ def train_with_rloo(
         prompts_: Sequence[Any], completion_ids: list[list[int]], row: list[int], **_: Any
     ) -> list[float]:
         texts = as_samples(prompts[torch.tensor(row)], completion_ids, completion_tokens, policy)
-        with together.alone():
+        with processes.alone():
             found: list[float] = reward(texts).tolist()
         return found
 

@@ -4,7 +4,6 @@ import math
 
 from transformers import PreTrainedModel
 
-from overopt import together
 from overopt.evaluation import Evaluation, evaluate
 from overopt.models import load_language_model, load_tokenizer, save_model
 from overopt.precision import frozen_dtype
@@ -12,9 +11,10 @@ from overopt.pretrained_specs import RLOO, LoRA
 from overopt.recorder import Recorder
 from overopt.rloo import train_with_rloo
 from overopt.seeding import generator
-from overopt.seeds import derive
 from overopt.stage import Job
 from overopt.stage_prompts import encoded, prompt_table
+from overopt.util import processes
+from overopt.util.seeds import derive
 
 
 def rloo(job: Job) -> None:
@@ -41,7 +41,7 @@ def rloo(job: Job) -> None:
         recorder.add(Evaluation(step, samples, kl, None), policy)
         distance = kl[:, 0].mean().item()
         share = max(step / config.max_steps, math.sqrt(max(0.0, distance) / config.max_kl))
-        if together.rank() == 0:
+        if processes.rank() == 0:
             job.progress(round(1000 * min(1.0, share)), 1000)
         return distance
 

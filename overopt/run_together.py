@@ -6,14 +6,14 @@ from pathlib import Path
 
 import torch
 
-from overopt import together
 from overopt.checkpoint import ReadOnly
-from overopt.errors import UserError
 from overopt.graph import Plan
-from overopt.quiet import quiet_transformers
 from overopt.record import read_record
 from overopt.stage import Job, Runtime, Stage
 from overopt.store import Store
+from overopt.util import processes
+from overopt.util.errors import UserError
+from overopt.util.quiet import quiet_transformers
 
 
 def run_together(plan: Plan, store: Store, runtime: Runtime, *, smallest_batch: int) -> Path:
@@ -26,18 +26,18 @@ def run_together(plan: Plan, store: Store, runtime: Runtime, *, smallest_batch: 
         UserError: if there are more processes than texts in that batch, or as `run_stages`.
     """
     quiet_transformers()
-    runtime = replace(runtime, device=together.start(runtime.device), workers=1)
+    runtime = replace(runtime, device=processes.start(runtime.device), workers=1)
     torch.set_num_threads(1 if runtime.device == "cpu" else torch.get_num_threads())
-    if together.size() > smallest_batch:
+    if processes.size() > smallest_batch:
         raise UserError(
-            f"processes: found {together.size()}, expected at most the {smallest_batch} texts of the study's smallest batch"
+            f"processes: found {processes.size()}, expected at most the {smallest_batch} texts of the study's smallest batch"
         )
     for k, stage in enumerate(plan.stages, 1):
-        if together.rank() == 0:
+        if processes.rank() == 0:
             _write_together(stage, store, runtime, f"[{k}/{len(plan.stages)}]")
-        elif together.agreed(0):
+        elif processes.agreed(0):
             _help(stage, store, runtime)
-    together.wait()
+    processes.wait()
     return store.path(plan.tables)
 
 
@@ -47,16 +47,16 @@ def _write_together(stage: Stage, store: Store, runtime: Runtime, count: str) ->
 
     def with_the_others(job: Job) -> None:
         nonlocal asked
-        asked = bool(together.agreed(1))
+        asked = bool(processes.agreed(1))
         stage.run(job)
-        together.wait()
+        processes.wait()
 
     folder = store.compute(replace(stage, run=with_the_others), runtime)
     if asked:
         seconds = read_record(folder)["seconds"]
-        print(f"{count} {stage.title}: {seconds:.0f} seconds in {together.size()} processes", flush=True)
+        print(f"{count} {stage.title}: {seconds:.0f} seconds in {processes.size()} processes", flush=True)
     else:
-        together.agreed(0)
+        processes.agreed(0)
 
 
 def _help(stage: Stage, store: Store, runtime: Runtime) -> None:
@@ -64,4 +64,4 @@ def _help(stage: Stage, store: Store, runtime: Runtime) -> None:
     kept = ReadOnly(store.checkpoint_folder(stage))
     with tempfile.TemporaryDirectory() as out:
         stage.run(store.job(stage, Path(out), runtime, lambda done, total: None, kept))
-        together.wait()
+        processes.wait()

@@ -18,13 +18,13 @@ from pathlib import Path
 import torch
 
 from overopt.display import Display
-from overopt.errors import UserError
 from overopt.graph import Plan
 from overopt.progress import read_progress
-from overopt.quiet import quiet_transformers
 from overopt.record import read_record
 from overopt.stage import Runtime, Stage
 from overopt.store import Store, held, store_root
+from overopt.util.errors import UserError
+from overopt.util.quiet import quiet_transformers
 
 POLL_SECONDS = 0.5
 

@@ -7,9 +7,9 @@ from overopt.models import (
 from overopt.samples import Prompts, Samples
 from overopt.sampling import sample_many
 from overopt.seeding import generator
-from overopt.seeds import derive
 from overopt.stage import Job
 from overopt.stage_prompts import encoded, encoded_prompts
+from overopt.util.seeds import derive
 from overopt.with_vllm import load_engine, sample_with_vllm
 
 

@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from overopt import together
 from overopt.decoding import Decoder, decoder
 from overopt.drawing import draw_tokens
 from overopt.samples import Prompts, Samples, concatenate
+from overopt.util import processes
 
 
 @torch.inference_mode()
@@ -82,7 +82,7 @@ def sample_many(
     rows = torch.arange(len(prompts)).repeat_interleave(per_prompt)
     uniforms = torch.rand(len(rows), completion_tokens, generator=generator)
     parts = []
-    for chosen in together.dealt(torch.arange(len(rows))).split(batch):
+    for chosen in processes.dealt(torch.arange(len(rows))).split(batch):
         part = prompts[rows[chosen]].to(model.device)
         eos, pad = model.config.eos_token_id, model.config.pad_token_id
         parts.append(sample(model, part, uniforms[chosen], eos=eos, pad=pad)[0].to("cpu"))
@@ -91,8 +91,8 @@ def sample_many(
 
 
 def gathered_samples(part: Samples, prompts: Prompts) -> Samples:
-    """Completions of `prompts` that were dealt to several processes, all of them: see `overopt.together`."""
-    if together.size() == 1:
+    """Completions of `prompts` that were dealt to several processes, all of them: see `overopt.util.processes`."""
+    if processes.size() == 1:
         return part
-    ids, mask = (together.gathered(table, len(prompts)) for table in (part.ids, part.mask))
+    ids, mask = (processes.gathered(table, len(prompts)) for table in (part.ids, part.mask))
     return Samples(prompts, ids, mask)

@@ -14,11 +14,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import polars as pl
 
-from overopt.arrays import LARGEST
 from overopt.best_of_n import BestOfN, best_of_n_ragged, powers_of_two
-from overopt.errors import UserError
-from overopt.files import replacing
 from overopt.laws import fit, law_named
+from overopt.util.checked_arrays import LARGEST
+from overopt.util.errors import UserError
+from overopt.util.files import replacing
 
 # What `overopt fit --json` gives for each curve.
 FitRow: TypeAlias = dict[str, str | float | int | None]

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from overopt.seeds import derive
+from overopt.util.seeds import derive
 
 
 def generator(seed: int, *names: str | int) -> torch.Generator:

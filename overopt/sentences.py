@@ -12,7 +12,7 @@ from overopt.averages import NAMES
 from overopt.evidence import Evidence
 from overopt.frontier import WAYS, table
 from overopt.results import Results
-from overopt.words import capital, number, short_number
+from overopt.util.words import capital, number, short_number
 
 DISAGREE = 0.5  # SDs between gold and second gold beyond which one of them must be wrong
 

@@ -9,10 +9,10 @@ from transformers import PreTrainedTokenizerFast
 from overopt.data import openings
 from overopt.models import encode_sentences, token_ids
 from overopt.reward import Rows
-from overopt.seeds import derive
 from overopt.spoil import SPOILT_KINDS, spoil
 from overopt.stage import Job
 from overopt.stage_prompts import prompt_table, short_prompts
+from overopt.util.seeds import derive
 
 HELD_OUT = 10  # one sentence in so many is kept from training, with all its spoilt forms
 

@@ -4,7 +4,6 @@ import polars as pl
 from transformers import PreTrainedTokenizerFast
 
 from overopt import data
-from overopt.errors import UserError
 from overopt.models import (
     load_tokenizer,
     token_ids,
@@ -12,6 +11,7 @@ from overopt.models import (
 from overopt.pretrained import encode
 from overopt.samples import Prompts, encode_prompts
 from overopt.stage import Job
+from overopt.util.errors import UserError
 
 
 def prompt_table(job: Job, split: str, count: int) -> pl.DataFrame:

@@ -19,9 +19,6 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
-from overopt.errors import UserError, refusals
-from overopt.memory import peak_megabytes, reset_peak
-from overopt.paths import IN_CHECKOUT, ROOT
 from overopt.progress import remove_progress, reporter
 from overopt.record import (
     RECORD,
@@ -33,6 +30,9 @@ from overopt.record import (
     write_record,
 )
 from overopt.stage import Job, Runtime, Stage
+from overopt.util.errors import UserError, refusals
+from overopt.util.paths import IN_CHECKOUT, ROOT
+from overopt.util.peak_memory import peak_megabytes, reset_peak
 
 if TYPE_CHECKING:  # torch comes with it; who only asks what is there need not wait for it
     from overopt.checkpoint import Checkpoint

@@ -10,8 +10,6 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
-from overopt.errors import UserError
-from overopt.paths import STUDIES
 from overopt.pretrained_specs import (
     KINDS,
     Cut,
@@ -43,6 +41,8 @@ from overopt.specs import (
     Sweep,
     Text,
 )
+from overopt.util.errors import UserError
+from overopt.util.paths import STUDIES
 
 
 class Study(Spec):

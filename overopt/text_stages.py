@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 
 from overopt.data import load_reviews
-from overopt.files import write_json
 from overopt.models import (
     ENCODED_AT_ONCE,
     Shape,
@@ -18,9 +17,10 @@ from overopt.models import (
     train_tokenizer,
 )
 from overopt.seeding import generator
-from overopt.seeds import derive
 from overopt.stage import Job
 from overopt.training.language_model import train_language_model, validation_loss
+from overopt.util.files import write_json
+from overopt.util.seeds import derive
 
 VALIDATION_SENTENCES = 1000  # of the language-model split, for its validation loss
 

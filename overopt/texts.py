@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from overopt.words import short_number
+from overopt.util.words import short_number
 
 
 def proxy_of(curves: pl.DataFrame, texts: pl.DataFrame) -> str:

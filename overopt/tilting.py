@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import logsumexp
 
-from overopt.arrays import as_floats
-from overopt.errors import UserError
 from overopt.uncertainty import standard_error
+from overopt.util.checked_arrays import as_floats
+from overopt.util.errors import UserError
 
 
 @dataclass(frozen=True)

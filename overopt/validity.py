@@ -13,7 +13,7 @@ from sklearn.model_selection import cross_val_predict
 from overopt.gold_model import GoldModel
 from overopt.golds import TokenGold
 from overopt.reward import Rows
-from overopt.seeds import derive
+from overopt.util.seeds import derive
 
 
 def rating_validity(

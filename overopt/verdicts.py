@@ -11,8 +11,8 @@ from typing import Any
 
 from overopt import claims_data, claims_laws, claims_methods
 from overopt.evidence import Evidence
-from overopt.files import write_json
 from overopt.outcomes import Outcome, finite
+from overopt.util.files import write_json
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
-from overopt.errors import UserError
 from overopt.samples import Prompts, Samples
-from overopt.seeds import derive
+from overopt.util.errors import UserError
+from overopt.util.seeds import derive
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import torch
 
-from overopt.paths import ROOT
+from overopt.util.paths import ROOT
 
 SHAPE = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
 POLICIES = ("sft", "dpo-100", "dpo-200", "dpo-300", "dpo-400")

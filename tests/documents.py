@@ -7,7 +7,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from overopt.paths import ROOT
+from overopt.util.paths import ROOT
 
 PROGRAMS = (
     r"make|overopt|papermill|jupyter-book|jupytext|pip|git|python[\d.]*|accelerate|snakemake|pytest|"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from overopt.alternatives import RIVALS, fitted_until, held_out_error
-from overopt.errors import UserError
 from overopt.laws import LAWS
+from overopt.util.errors import UserError
 
 KL = np.linspace(0, 6, 40) ** 2
 SE = np.full(40, 0.01)

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import integrate, stats
 
 from overopt.best_of_n import best_of_n, best_of_n_curve, best_of_n_kl, best_of_n_ragged
-from overopt.errors import UserError
+from overopt.util.errors import UserError
 
 
 def over_all_subsets(proxy, gold, n):

@@ -7,9 +7,9 @@ import pytest
 
 from overopt.best_of_n import best_of_n_kl
 from overopt.bootstrap import bootstrap
-from overopt.errors import UserError
 from overopt.laws import LAWS, fit
 from overopt.uncertainty import at_least_usual
+from overopt.util.errors import UserError
 
 TRUTH = {"bon": (0.6, 0.12), "rl": (0.9, 0.45)}
 KL = np.array([best_of_n_kl(2**k) for k in range(13)])

@@ -133,7 +133,7 @@ def test_the_version_is_that_of_the_package(overopt):
 
 
 def test_a_report_without_a_clone_is_refused(refused, monkeypatch):
-    monkeypatch.setattr("overopt.paths.IN_CHECKOUT", False)
+    monkeypatch.setattr("overopt.util.paths.IN_CHECKOUT", False)
     assert refused("report", "smoke").startswith("report: found an installed package at ")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from overopt import curves
 from overopt.curves import ByPrompt, Curves
-from overopt.errors import UserError
+from overopt.util.errors import UserError
 
 BON = {
     "study": "s", "world": "w", "method": "bon", "policy_params": 10, "rm_params": 10, "pairs": 90,

@@ -19,7 +19,7 @@ from overopt import altair_page, averages, figures, fitted_laws, pages, sentence
 from overopt.figures.optimisation import MOST_POINTS, thinned
 from overopt.figures.style import ordered_colours
 from overopt.groups import PENALTIES
-from overopt.words import short_number
+from overopt.util.words import short_number
 
 
 @pytest.fixture(scope="module", params=[(4, 2), (1, 1)], ids=["4 sizes, 2 seeds", "1 size, 1 seed"])

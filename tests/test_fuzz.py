@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from overopt.best_of_n import best_of_n_kl
-from overopt.errors import UserError
 from overopt.score_tables import bon_table, fit_table
 from overopt.study import STUDIES, Study, load_study
+from overopt.util.errors import UserError
 
 BUDGET = settings(max_examples=60, deadline=None)
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from overopt.errors import UserError
 from overopt.gaussian_null import best_of_n_of_noisy
+from overopt.util.errors import UserError
 
 # E[max of n standard normal values], n = 1, 2, 4, 8 (Teichroew 1956)
 EXPECTED = (0.0, 1 / math.sqrt(math.pi), 1.02938, 1.42360)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from overopt.best_of_n import best_of_n_curve
-from overopt.errors import UserError
 from overopt.gold_inclusion import inclusion_chance, spread_gold
+from overopt.util.errors import UserError
 
 
 def scores(prompts, samples, seed, *, tied=False):

@@ -7,8 +7,8 @@ import pytest
 
 from overopt.alternatives import RIVALS
 from overopt.best_of_n import best_of_n_curve, best_of_n_kl
-from overopt.errors import UserError
 from overopt.laws import LAWS, STATUSES, fit
+from overopt.util.errors import UserError
 
 KL = np.array([best_of_n_kl(2**k) for k in range(1, 15)])
 TRUTH = {"bon": (0.6, 0.12), "rl": (0.9, 0.45)}

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from overopt.paths import ROOT
+from overopt.util.paths import ROOT
 
 FOLDERS = ("overopt", "notebooks", "benchmarks")
 # The last part of a call's name, whatever stands before it.

@@ -5,7 +5,7 @@ import re
 import pytest
 from clone_fixtures import add_readers_files
 
-from overopt.paths import ROOT
+from overopt.util.paths import ROOT
 
 
 @pytest.fixture

@@ -11,8 +11,6 @@ from pretrained_fixtures import PROMPTS, TEMPLATE, computed, one_proxy, ppo_of, 
 from tiny_models import CONFIGS
 from transformers import AutoTokenizer
 
-from overopt.download import sha256_of
-from overopt.errors import UserError
 from overopt.models import load_language_model
 from overopt.plan import plan
 from overopt.pretrained import encode, load_policy
@@ -20,6 +18,8 @@ from overopt.pretrained_stages import first_layers, untrained
 from overopt.rloo import as_samples
 from overopt.store import Store
 from overopt.study import parse_study
+from overopt.util.download import sha256_of
+from overopt.util.errors import UserError
 
 
 @pytest.mark.parametrize(

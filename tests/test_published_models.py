@@ -11,13 +11,13 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from overopt import published_models
-from overopt.download import sha256_of
-from overopt.errors import UserError
 from overopt.models import count_parameters
 from overopt.pretrained_specs import Loaded
 from overopt.published_models import GGUF, PACKAGES, folder_of, load_published, weights_sha256
 from overopt.sampling import sample_many
 from overopt.seeding import generator
+from overopt.util.download import sha256_of
+from overopt.util.errors import UserError
 
 SIZE = {"parameters": 1, "layers": 1, "width": 16, "vocabulary": 300}
 

@@ -3,9 +3,9 @@
 import pytest
 
 from overopt import readme, results
-from overopt.errors import UserError
-from overopt.paths import ROOT
 from overopt.study import load_study
+from overopt.util.errors import UserError
+from overopt.util.paths import ROOT
 
 
 @pytest.fixture(scope="module")

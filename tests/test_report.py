@@ -9,7 +9,7 @@ import pytest
 
 from overopt import report
 from overopt.book_html_checks import check_book, check_notebook, outside_loads
-from overopt.errors import UserError
+from overopt.util.errors import UserError
 
 HEADER = "# ---\n# jupyter:\n#   kernelspec: {display_name: P, language: python, name: python3}\n# ---\n"
 PARAMETERS = '# %% tags=["parameters"]\nstudy = "laptop"\n\n'

@@ -6,9 +6,9 @@ import pytest
 
 from overopt import api, results, verdicts
 from overopt.evidence import Evidence
-from overopt.paths import ROOT
 from overopt.store import verify_folder
 from overopt.study import load_study
+from overopt.util.paths import ROOT
 
 COMMITTED = sorted(path.parent for path in (ROOT / "results").glob("*/record.json"))
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from overopt import api, runner
-from overopt.errors import UserError
 from overopt.plan import plan
 from overopt.store import Store, store_root
 from overopt.study import load_study
+from overopt.util.errors import UserError
 
 SMOKE = load_study("smoke")
 
@@ -82,7 +82,7 @@ def test_what_starts_in_the_block_never_sees_an_interrupt():
 def test_a_fresh_worker_hears_no_advice_of_transformers():
     """In a process that has imported nothing yet: the library sets its own level when it is first used."""
     code = (
-        "from overopt.quiet import quiet_transformers; quiet_transformers(); "
+        "from overopt.util.quiet import quiet_transformers; quiet_transformers(); "
         "from transformers import GPT2Config; GPT2Config(num_labels=1, id2label={0: 'a', 1: 'b'}); "
         "from transformers.utils import logging; logging.get_logger('transformers.models').warning('advice')"
     )

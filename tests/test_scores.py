@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from overopt.best_of_n import best_of_n, best_of_n_kl
-from overopt.errors import UserError
 from overopt.laws import fit
 from overopt.score_commands import bon_command, fit_command
 from overopt.score_tables import bon_table, fit_table
+from overopt.util.errors import UserError
 
 COLUMNS = ["proxy_name", "n", "kl", "gold", "gold_se", "proxy", "proxy_se"]
 KEYS = [

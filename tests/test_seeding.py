@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from overopt.seeding import generator, isolated
-from overopt.seeds import derive
+from overopt.util.seeds import derive
 
 
 def test_a_derived_seed_depends_on_the_seed_and_every_name():

@@ -11,7 +11,6 @@ from filelock import FileLock
 
 from overopt import runner
 from overopt.checkpoint import Checkpoint
-from overopt.errors import UserError
 from overopt.graph import Plan
 from overopt.plan import plan
 from overopt.progress import Progress
@@ -20,6 +19,7 @@ from overopt.stage import Runtime, Stage
 from overopt.status import damaged, leftovers, results, size, study_status
 from overopt.store import Store
 from overopt.study import load_study
+from overopt.util.errors import UserError
 
 SMOKE = load_study("smoke")
 

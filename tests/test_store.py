@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from overopt.download import sha256_of
-from overopt.errors import UserError
 from overopt.record import canonical_json, git_state, verify_folder, write_record
 from overopt.stage import Stage
 from overopt.store import Store
+from overopt.util.download import sha256_of
+from overopt.util.errors import UserError
 
 
 def write_number(job):

@@ -8,13 +8,13 @@ import pytest
 from toy_stages import toy_stage
 
 from overopt import cli
-from overopt.errors import UserError
 from overopt.plan import plan
 from overopt.record import read_record, verify_folder
 from overopt.stage import Runtime
 from overopt.status import damaged, results
 from overopt.store import Store
 from overopt.study import load_study
+from overopt.util.errors import UserError
 
 SMOKE = load_study("smoke")
 

@@ -12,10 +12,10 @@ from safetensors.torch import save_file
 from toy_stages import toy_stage
 
 from overopt import store as store_module
-from overopt.errors import UserError, system_error
 from overopt.models import new_language_model, train_tokenizer
 from overopt.specs import Shape
 from overopt.store import Store, held
+from overopt.util.errors import UserError, system_error
 
 ROOM = 20_000  # bytes a file, in tests of a full disk; each stage writes more into one
 FULL = r"^store \S+: (No space left on device|File too large)( \(\S+\))? while computing 'toy 1'; expected .* room left"

@@ -4,9 +4,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from overopt.errors import UserError
 from overopt.specs import Shape
 from overopt.study import STUDIES, available, load_study
+from overopt.util.errors import UserError
 
 GRID = {"models": ["1k"], "pairs": [640], "seeds": 1}
 

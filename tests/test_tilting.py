@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from overopt.best_of_n import best_of_n_curve
-from overopt.errors import UserError
 from overopt.tilting import tilt, tilts_at
+from overopt.util.errors import UserError
 
 
 def test_weights_and_kl_by_hand():

@@ -6,11 +6,11 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import torch
 
-from overopt.errors import UserError
 from overopt.log_probs import token_log_probs
 from overopt.pretrained import encode, load_policy
 from overopt.sampling import sample_many
 from overopt.seeding import generator
+from overopt.util.errors import UserError
 from overopt.with_vllm import load_engine, sample_with_vllm
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from overopt import together
 from overopt.checkpoint import Checkpoint
+from overopt.util import processes
 
 CHECKPOINT_SECONDS = 20.0
 CHECKPOINT_SHARE = 0.05  # of the time of training that goes into checkpoints, at most
@@ -66,7 +66,7 @@ def adamw(
 def descend(loss: Tensor, model: PreTrainedModel, optimiser: torch.optim.Optimizer) -> None:
     """One step down the gradient of `loss`, its norm clipped at 1; gradients are cleared."""
     loss.backward()
-    together.average_gradients(model)
+    processes.average_gradients(model)
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimiser.step()
     optimiser.zero_grad()

@@ -13,12 +13,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from overopt import together
 from overopt.log_probs import states_before, token_log_probs
 from overopt.samples import Prompts, Samples
 from overopt.sampling import gathered_samples, sample
 from overopt.specs import PPO
 from overopt.training.optim import adamw, check_finite, descend, restore_training, training_state
+from overopt.util import processes
 
 
 @dataclass(frozen=True)
@@ -173,9 +173,9 @@ def collect(
 ) -> tuple[Rollout, dict[str, float]]:
     """One batch of completions with advantages (whitened over its tokens) and returns."""
     tokens = {"eos": policy.config.eos_token_id, "pad": policy.config.pad_token_id}
-    mine = together.dealt(torch.arange(len(prompts)))
+    mine = processes.dealt(torch.arange(len(prompts)))
     drawn, log_probs = sample(policy, prompts[mine], uniforms[mine], **tokens)
-    samples, log_probs = gathered_samples(drawn, prompts), together.gathered(log_probs, len(prompts))
+    samples, log_probs = gathered_samples(drawn, prompts), processes.gathered(log_probs, len(prompts))
     mask = samples.mask
     # without a penalty the reference says how far the policy is, no more: a minibatch is enough for that
     compared = len(samples) if kl_penalty else config.minibatch
@@ -183,8 +183,8 @@ def collect(
     def over(
         count: int, read: Callable[[PreTrainedModel, Samples], Tensor], model: PreTrainedModel
     ) -> Tensor:
-        parts = together.dealt(torch.arange(count)).split(config.minibatch)
-        return together.gathered(torch.cat([read(model, samples[rows]) for rows in parts]), count)
+        parts = processes.dealt(torch.arange(count)).split(config.minibatch)
+        return processes.gathered(torch.cat([read(model, samples[rows]) for rows in parts]), count)
 
     log_ratio = log_probs[:compared] - over(compared, token_log_probs, reference)
     values = over(len(samples), token_values, value_model)
@@ -218,8 +218,8 @@ def update(
 ) -> tuple[float, float, float]:
     """One clipped step on one minibatch; returns policy loss, value loss and the share of clipped tokens."""
     whole = rollout.samples.mask[rows].sum()
-    rows = together.dealt(rows)
-    counts = together.weight(rollout.samples.mask[rows].sum(), whole)
+    rows = processes.dealt(rows)
+    counts = processes.weight(rollout.samples.mask[rows].sum(), whole)
     samples = rollout.samples[rows]  # indexing copies: what was made in inference mode may enter autograd
     mask, old = samples.mask, rollout.log_probs[rows]
     advantages, returns, old_values = (
@@ -239,5 +239,5 @@ def update(
 
     outside = masked_mean(((ratio - 1).abs() > config.clip).float(), mask) * counts
     seen = torch.stack([policy_loss.detach(), value_loss.detach(), outside.detach()])
-    policy_mean, value_mean, outside_mean = together.gathered(seen[None], together.size()).mean(0).tolist()
+    policy_mean, value_mean, outside_mean = processes.gathered(seen[None], processes.size()).mean(0).tolist()
     return policy_mean, value_mean, outside_mean

@@ -8,13 +8,13 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from overopt import together
 from overopt.checkpoint import Checkpoint
 from overopt.packing import Layout
 from overopt.precision import mixed_precision
 from overopt.reward import score, score_rows
 from overopt.samples import Samples, concatenate
 from overopt.training.optim import batches, minimise
+from overopt.util import processes
 
 NARROW = 48  # width below which casts to bfloat16 take longer than its products save
 
@@ -46,11 +46,11 @@ def train_reward_model(
     sign = first_wins.float() * 2 - 1
 
     def loss(chosen: list[int]) -> Tensor:
-        mine = together.dealt(torch.tensor(chosen))
+        mine = processes.dealt(torch.tensor(chosen))
         with mixed_precision(model, least_width=NARROW):
             margin = pair_margin(model, first[mine], second[mine])
         mean = F.softplus(-sign[mine].to(margin.device) * margin).mean()
-        return mean * together.weight(len(mine), len(chosen))
+        return mean * processes.weight(len(mine), len(chosen))
 
     minimise(
         model,

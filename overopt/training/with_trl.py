@@ -24,13 +24,13 @@ from transformers import (
 from trl import RewardConfig, RewardTrainer, SFTConfig, SFTTrainer
 from trl.trainer.reward_trainer import DataCollatorForPreference
 
-from overopt import together
 from overopt.precision import has_bfloat16
 from overopt.pretrained_specs import LoRA
 from overopt.reward import Rows
 from overopt.samples import Samples
 from overopt.seeding import isolated
 from overopt.training.optim import check_finite
+from overopt.util import processes
 
 Progress = Callable[[int, int], None]
 
@@ -123,7 +123,7 @@ def _rows(samples: Samples) -> Rows:
 def quiet_options(model: PreTrainedModel, batch: int, learning_rate: float, seed: int) -> dict[str, Any]:
     """What TRL's trainers share here: AdamW as in `overopt.training.optim`, nothing saved, nothing sent anywhere."""
     return {
-        "per_device_train_batch_size": max(1, batch // together.size()),
+        "per_device_train_batch_size": max(1, batch // processes.size()),
         "learning_rate": learning_rate,
         "lr_scheduler_type": "cosine",
         "warmup_steps": 0.05,

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from overopt.memory import peak_megabytes, reset_peak
+from overopt.util.peak_memory import peak_megabytes, reset_peak
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the peak is that of the whole process")
@@ -28,7 +28,7 @@ def test_the_peak_is_counted_anew():
 def test_nor_is_what_the_c_library_kept_of_it():
     script = """
 import numpy as np
-from overopt.memory import peak_megabytes, reset_peak
+from overopt.util.peak_memory import peak_megabytes, reset_peak
 kept = np.ones(20_000_000)
 above = np.ones(1000)  # what is freed below it is not at the end of the heap
 del kept

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from overopt.errors import UserError, refusals
+from overopt.util.errors import UserError, refusals
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
-from overopt.errors import UserError
+from overopt.util.errors import UserError
 
 # Squares and sums over a million values stay inside float64's 1.8e308.
 LARGEST = 1e145

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from overopt.errors import UserError
+from overopt.util.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from overopt.download import Archive, cache_folder, fetch, sha256_of
-from overopt.errors import UserError
+from overopt.util.download import Archive, cache_folder, fetch, sha256_of
+from overopt.util.errors import UserError
 
 CONTENT = b"a package"
 ARCHIVE = Archive("toy-data", "1.0", "toy_data-1.0.whl", hashlib.sha256(CONTENT).hexdigest(), "wheel")

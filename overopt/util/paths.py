@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from overopt.errors import UserError
+from overopt.util.errors import UserError
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 STUDIES = PACKAGE / "studies"
 ROOT = PACKAGE.parent  # of the checkout; of an installed package, wherever packages are
 IN_CHECKOUT = all((ROOT / name).is_file() for name in ("pyproject.toml", "_toc.yml"))

@@ -11,16 +11,16 @@ import yaml
 from pretrained_fixtures import computed, one_proxy, ppo_of, study_fields  # noqa: F401
 from safetensors.torch import load_file
 
-from overopt import together
 from overopt.plan import plan
 from overopt.results import read
 from overopt.samples import Samples
 from overopt.store import Store
 from overopt.study import parse_study
+from overopt.util import processes
 
 COUNT = r"""
 import json, sys, torch
-from overopt.together import alone, dealt, gathered, rank, start
+from overopt.util.processes import alone, dealt, gathered, rank, start
 start("cpu")
 rows = torch.arange(7)
 mine = dealt(rows)
@@ -70,12 +70,12 @@ def test_rows_are_dealt_once_and_come_back_in_order(tmp_path):
 
 def test_alone_nothing_is_dealt():
     rows = torch.arange(5)
-    assert (together.size(), together.rank()) == (1, 0)
-    assert torch.equal(together.dealt(rows), rows)
-    assert together.gathered(rows, 5) is rows
-    assert together.weight(3, 5) == 1.0
-    with together.alone():
-        assert together.gathered(rows, 5) is rows
+    assert (processes.size(), processes.rank()) == (1, 0)
+    assert torch.equal(processes.dealt(rows), rows)
+    assert processes.gathered(rows, 5) is rows
+    assert processes.weight(3, 5) == 1.0
+    with processes.alone():
+        assert processes.gathered(rows, 5) is rows
 
 
 def test_two_processes_measure_what_one_measures(fields, runtime, tmp_path):

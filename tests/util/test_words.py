@@ -1,6 +1,6 @@
 """Numbers and spans of time in words."""
 
-from overopt.words import clock, duration, number, with_interval
+from overopt.util.words import clock, duration, number, with_interval
 
 
 def test_duration():
