@@ -7,7 +7,7 @@ import torch
 from transformers import GPT2LMHeadModel
 
 from benchmarks.measure import Ratio, Work, compare, seconds
-from overopt.best_of_n import best_of_n_curve
+from overopt.estimators.best_of_n import best_of_n_curve
 from overopt.models import new_language_model, new_reward_model, train_tokenizer
 from overopt.reward import score
 from overopt.samples import Prompts, Samples

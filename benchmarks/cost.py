@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.cases import COMPLETION, VOCABULARY, language_model, prompts
 from benchmarks.measure import seconds
-from overopt.best_of_n import best_of_n_curve, powers_of_two
+from overopt.estimators.best_of_n import best_of_n_curve, powers_of_two
 from overopt.models import new_reward_model
 from overopt.plan import plan
 from overopt.pricing import heights

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from overopt.estimators.uncertainty import error_over_seeds
 from overopt.groups import SIZES, Group
-from overopt.uncertainty import error_over_seeds
 
 NAMES = {"bon": "best-of-n", "ppo": "PPO"}
 

@@ -9,9 +9,11 @@ from jaxtyping import Float, Float64
 from safetensors.torch import load_file
 from torch import Tensor
 
-from overopt.best_of_n import BestOfN, best_of_n_curve, best_of_n_kl, powers_of_two, summaries
 from overopt.curve_rows import curve_identity, write_curve, write_rows, write_texts
-from overopt.gold_inclusion import inclusion_chance, spread_gold
+from overopt.estimators.best_of_n import BestOfN, best_of_n_curve, best_of_n_kl, powers_of_two, summaries
+from overopt.estimators.partial_gold import inclusion_chance, spread_gold
+from overopt.estimators.tilting import tilts_at
+from overopt.estimators.uncertainty import standard_error
 from overopt.golds import load_gold
 from overopt.models import load_reward_model, load_tokenizer
 from overopt.precision import frozen_dtype
@@ -19,8 +21,6 @@ from overopt.proxy_stages import calibrated_gain
 from overopt.reward import Scale, score
 from overopt.samples import Samples, decode
 from overopt.stage import Job
-from overopt.tilting import tilts_at
-from overopt.uncertainty import standard_error
 from overopt.util.files import read_json, write_json
 from overopt.util.seeds import derive
 

@@ -7,11 +7,11 @@ import polars as pl
 from scipy.stats import gmean
 
 from overopt.claims_data import part_name
+from overopt.estimators.noise_alone import best_of_n_of_noisy
+from overopt.estimators.uncertainty import standard_error
 from overopt.evidence import Evidence
-from overopt.gaussian_null import best_of_n_of_noisy
 from overopt.outcomes import Outcome, Verdict, jointly, not_measured, within
 from overopt.resampling import Resampled, interval, over_groups, resampled
-from overopt.uncertainty import standard_error
 from overopt.util.words import number, with_interval
 
 SAME = 0.15  # SDs: a difference in gold that counts as none

@@ -151,7 +151,7 @@ def read_by_prompt(path: Path) -> pl.DataFrame:
 
 def prompt_curve(by_prompt: pl.DataFrame, record: str) -> dict[str, Float64[np.ndarray, "points prompts"]]:
     """`kl`, `gold` and `proxy` of one curve as arrays [points, prompts], in order of n or step, then prompt:
-    what `overopt.bootstrap.bootstrap` resamples.
+    what `overopt.estimators.bootstrap.bootstrap` resamples.
 
     Raises:
         UserError: (a ValueError) if there is no such record, or its points are not all on the same prompts.

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 
 from overopt import averages, fitted_laws
+from overopt.estimators.uncertainty import error_over_seeds
 from overopt.fitted_laws import Fits
 from overopt.groups import PAIRS, PENALTIES, POLICIES, ROUNDS, SIZES, Group
 from overopt.results import Results
-from overopt.uncertainty import error_over_seeds
 
 SHOWN = ("gold", "gold_se", "gold_second", "proxy")  # of the end of a run of rounds
 

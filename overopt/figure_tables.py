@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 
 from overopt import averages, fitted_laws
-from overopt.alternatives import fitted_until
 from overopt.claims_laws import largest_kl, line_of
+from overopt.estimators.laws import fit
+from overopt.estimators.rival_forms import fitted_until
+from overopt.estimators.uncertainty import at_least_usual, standard_error
 from overopt.evidence import Evidence
 from overopt.fitted_laws import LAW_OF
-from overopt.laws import fit
-from overopt.uncertainty import at_least_usual, standard_error
 
 LINE = {"rm_params": pl.Int64, "kl": pl.Float64, "gold": pl.Float64}
 SCORES = ("gold", "gold_se", "proxy", "proxy_se")

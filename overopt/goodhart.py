@@ -3,8 +3,8 @@
 import polars as pl
 
 from overopt import averages
+from overopt.estimators.noise_alone import best_of_n_of_noisy
 from overopt.evidence import Evidence
-from overopt.gaussian_null import best_of_n_of_noisy
 
 VARIANCES = (0.25, 1.0, 4.0)
 WAYS = ("measured", "noise alone")

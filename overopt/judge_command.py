@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from overopt.score_tables import ending_of, write_table
+from overopt.estimators.tables import ending_of, write_table
 from overopt.util.errors import UserError
 from overopt.util.quiet import quiet_transformers
 

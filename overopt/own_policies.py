@@ -12,12 +12,12 @@ import torch
 from jaxtyping import Float64
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from overopt.estimators.uncertainty import standard_error
 from overopt.log_probs import sample_kl
 from overopt.pretrained import Scorer, encode
 from overopt.samples import decode
 from overopt.sampling import sample_many
 from overopt.seeding import generator
-from overopt.uncertainty import standard_error
 from overopt.util.errors import UserError
 
 Table = Float64[np.ndarray, "prompts samples"]

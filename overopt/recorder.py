@@ -7,6 +7,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from overopt.curve_rows import Row, curve_identity, write_curve, write_texts
+from overopt.estimators.uncertainty import standard_error
 from overopt.evaluation import Evaluation
 from overopt.golds import Gold
 from overopt.log_probs import sample_kl
@@ -19,7 +20,6 @@ from overopt.sampling import sample_many
 from overopt.seeding import generator
 from overopt.stage import Job
 from overopt.stage_prompts import encoded, encoded_prompts
-from overopt.uncertainty import standard_error
 from overopt.util.files import read_json
 
 Judge = Callable[[Samples], Tensor]

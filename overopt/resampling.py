@@ -10,7 +10,7 @@ from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
 from overopt.curves import prompt_curve
-from overopt.uncertainty import rows_drawn, shares_drawn
+from overopt.estimators.uncertainty import rows_drawn, shares_drawn
 from overopt.util.seeds import derive
 
 DRAWS = 400

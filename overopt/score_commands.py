@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from overopt.laws import LAWS, STATUSES
-from overopt.score_tables import bon_table, ending_of, fit_table, write_table
+from overopt.estimators.laws import LAWS, STATUSES
+from overopt.estimators.tables import bon_table, ending_of, fit_table, write_table
 
 
 def bon_command(scores: Path, out: Path) -> None:

@@ -225,7 +225,7 @@ class BestOfN(Spec):
 class FarBestOfN(Spec):
     """Best-of-n far beyond the curves that laws are fitted to, for the proxies of `grid`.
 
-    Only the `exact` best samples of a prompt by proxy are sure to be judged by gold: see `overopt.gold_inclusion`.
+    Only the `exact` best samples of a prompt by proxy are sure to be judged by gold: see `overopt.estimators.partial_gold`.
     """
 
     prompts: PositiveInt

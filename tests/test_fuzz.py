@@ -11,8 +11,8 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from overopt.best_of_n import best_of_n_kl
-from overopt.score_tables import bon_table, fit_table
+from overopt.estimators.best_of_n import best_of_n_kl
+from overopt.estimators.tables import bon_table, fit_table
 from overopt.study import STUDIES, Study, load_study
 from overopt.util.errors import UserError
 

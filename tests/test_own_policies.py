@@ -10,11 +10,11 @@ from conftest import TEXTS
 from tiny_models import CONFIGS, REWARD_CONFIGS
 from transformers import AutoModelForSequenceClassification
 
+from overopt.estimators.tables import fit_table
 from overopt.judge_command import judge_command
 from overopt.log_probs import token_log_probs
 from overopt.own_policies import measure
 from overopt.pretrained import RewardModel, encode, load_policy, read_prompts
-from overopt.score_tables import fit_table
 from overopt.util.errors import UserError
 
 PROMPTS = ["The film", "It was", "A slow start and a"]

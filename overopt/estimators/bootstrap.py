@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
-from overopt.laws import Fit, Law, fit, law_named
-from overopt.least_squares import solve
-from overopt.uncertainty import at_least_usual, shares_drawn, standard_error
+from overopt.estimators.laws import Fit, Law, fit, law_named
+from overopt.estimators.least_squares import solve
+from overopt.estimators.uncertainty import at_least_usual, shares_drawn, standard_error
 from overopt.util.checked_arrays import as_floats, as_nats
 from overopt.util.errors import UserError
 
@@ -66,9 +66,9 @@ def bootstrap(
     variance: read those of two or three seeds as too narrow
     (in simulation, 95% intervals from three seeds held the truth in about 85% of cases).
 
-    Points weigh 1/se^2, se over prompts in the data as measured, but at least the median se of all points: see
-    `overopt.uncertainty.at_least_usual`; the same in every draw. With a single prompt all points weigh the same. The
-    band is pointwise, on `grid_kl` (default: 64 points even in sqrt(kl) up to the largest measured).
+    Points weigh 1/se^2, se over prompts in the data as measured, but at least the median se of all points (see
+    `overopt.estimators.uncertainty.at_least_usual`), the same in every draw. With a single prompt all points weigh the same.
+    The band is pointwise, on `grid_kl` (default: 64 points even in sqrt(kl) up to the largest measured).
 
     >>> kl = np.array([0.0, 0.5, 1.0, 2.0, 4.0, 8.0])
     >>> d, prompts = np.sqrt(kl)[:, None], np.linspace(0.6, 1.0, 50)  # gold rises faster for some prompts
@@ -80,7 +80,7 @@ def bootstrap(
     True
 
     Raises:
-        UserError: (a ValueError) for what `overopt.laws.fit` refuses, no seeds, seeds with different numbers
+        UserError: (a ValueError) for what `overopt.estimators.laws.fit` refuses, no seeds, seeds with different numbers
             of prompts, or a single seed with a single prompt.
     """
     law = law_named(law)

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from overopt.best_of_n import best_of_n_kl
-from overopt.bootstrap import bootstrap
-from overopt.laws import LAWS, fit
-from overopt.uncertainty import at_least_usual
+from overopt.estimators.best_of_n import best_of_n_kl
+from overopt.estimators.bootstrap import bootstrap
+from overopt.estimators.laws import LAWS, fit
+from overopt.estimators.uncertainty import at_least_usual
 from overopt.util.errors import UserError
 
 TRUTH = {"bon": (0.6, 0.12), "rl": (0.9, 0.45)}

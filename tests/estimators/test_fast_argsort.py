@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from overopt.ranking import ascending
+from overopt.estimators.fast_argsort import ascending
 
 
 def same_order(scores):

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from numpy.typing import ArrayLike
 
-from overopt.ranking import ascending
+from overopt.estimators.fast_argsort import ascending
 from overopt.util.checked_arrays import as_floats
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import integrate, stats
 
-from overopt.best_of_n import best_of_n, best_of_n_curve, best_of_n_kl, best_of_n_ragged
+from overopt.estimators.best_of_n import best_of_n, best_of_n_curve, best_of_n_kl, best_of_n_ragged
 from overopt.util.errors import UserError
 
 

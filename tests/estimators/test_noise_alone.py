@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from overopt.gaussian_null import best_of_n_of_noisy
+from overopt.estimators.noise_alone import best_of_n_of_noisy
 from overopt.util.errors import UserError
 
 # E[max of n standard normal values], n = 1, 2, 4, 8 (Teichroew 1956)

@@ -25,7 +25,7 @@ from jaxtyping import Float64
 from numpy.typing import ArrayLike
 from scipy import special
 
-from overopt.least_squares import solve
+from overopt.estimators.least_squares import solve
 from overopt.util.checked_arrays import LARGEST, as_floats, as_nats
 from overopt.util.errors import UserError
 
@@ -185,7 +185,7 @@ def fit(kl: ArrayLike, gold: ArrayLike, *, law: Law | str, gold_se: ArrayLike | 
     points that scatter less, as neighbours on a curve measured on the same samples do, do not narrow them.
 
     The standard errors suppose points with independent errors. The points of a best-of-n curve share their
-    samples; for those take the intervals of `overopt.bootstrap`.
+    samples; for those take the intervals of `overopt.estimators.bootstrap`.
 
     >>> kl = np.array([0.0, 0.2, 1.0, 2.0, 4.0, 6.0])
     >>> made = fit(kl, np.sqrt(kl) * (0.8 - 0.2 * np.sqrt(kl)), law="bon")

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import logsumexp
 
-from overopt.uncertainty import standard_error
+from overopt.estimators.uncertainty import standard_error
 from overopt.util.checked_arrays import as_floats
 from overopt.util.errors import UserError
 

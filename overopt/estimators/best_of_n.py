@@ -23,8 +23,8 @@ from jaxtyping import Float64
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
-from overopt.ranking import ascending
-from overopt.uncertainty import standard_error
+from overopt.estimators.fast_argsort import ascending
+from overopt.estimators.uncertainty import standard_error
 from overopt.util.checked_arrays import as_floats
 from overopt.util.errors import UserError
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from overopt.best_of_n import best_of_n_curve
-from overopt.tilting import tilt, tilts_at
+from overopt.estimators.best_of_n import best_of_n_curve
+from overopt.estimators.tilting import tilt, tilts_at
 from overopt.util.errors import UserError
 
 

@@ -4,7 +4,7 @@ import doctest
 
 import pytest
 
-from overopt import best_of_n, bootstrap, laws, tilting, uncertainty
+from overopt.estimators import best_of_n, bootstrap, laws, tilting, uncertainty
 
 SHOWN = {
     best_of_n: ["best_of_n", "best_of_n_curve", "best_of_n_kl"],

@@ -5,9 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from overopt.best_of_n import best_of_n
-from overopt.tilting import tilt
-from overopt.uncertainty import at_least_usual, error_over_seeds, rows_drawn, shares_drawn, standard_error
+from overopt.estimators.best_of_n import best_of_n
+from overopt.estimators.tilting import tilt
+from overopt.estimators.uncertainty import (
+    at_least_usual,
+    error_over_seeds,
+    rows_drawn,
+    shares_drawn,
+    standard_error,
+)
 
 
 def test_standard_error_is_the_spread_of_means():

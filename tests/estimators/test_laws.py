@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from overopt.alternatives import RIVALS
-from overopt.best_of_n import best_of_n_curve, best_of_n_kl
-from overopt.laws import LAWS, STATUSES, fit
+from overopt.estimators.best_of_n import best_of_n_curve, best_of_n_kl
+from overopt.estimators.laws import LAWS, STATUSES, fit
+from overopt.estimators.rival_forms import RIVALS
 from overopt.util.errors import UserError
 
 KL = np.array([best_of_n_kl(2**k) for k in range(1, 15)])

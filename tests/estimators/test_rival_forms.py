@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from overopt.alternatives import RIVALS, fitted_until, held_out_error
-from overopt.laws import LAWS
+from overopt.estimators.laws import LAWS
+from overopt.estimators.rival_forms import RIVALS, fitted_until, held_out_error
 from overopt.util.errors import UserError
 
 KL = np.linspace(0, 6, 40) ** 2

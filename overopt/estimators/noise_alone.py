@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from overopt.best_of_n import best_of_n_curve, powers_of_two
+from overopt.estimators.best_of_n import best_of_n_curve, powers_of_two
 from overopt.util.errors import UserError
 from overopt.util.seeds import derive
 

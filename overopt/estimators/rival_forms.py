@@ -9,8 +9,8 @@ from jaxtyping import Float64
 from numpy.typing import ArrayLike
 from scipy.special import wrightomega
 
-from overopt.laws import Law, coefficients, law_named
-from overopt.uncertainty import at_least_usual
+from overopt.estimators.laws import Law, coefficients, law_named
+from overopt.estimators.uncertainty import at_least_usual
 from overopt.util.checked_arrays import as_floats, as_nats
 
 RIVALS = {
@@ -46,7 +46,7 @@ def fitted_until(
 ) -> Callable[[ArrayLike], Float64[np.ndarray, " points"]] | None:
     """The law fitted to the points with 0 < KL <= `until` nats, weighted by 1/se^2, as a function of KL.
 
-    Standard errors count as `overopt.uncertainty.at_least_usual` says. None where there are fewer points than
+    Standard errors count as `overopt.estimators.uncertainty.at_least_usual` says. None where there are fewer points than
     parameters; as many do, since nothing is said of errors.
 
     Raises:

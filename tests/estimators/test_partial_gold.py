@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from overopt.best_of_n import best_of_n_curve
-from overopt.gold_inclusion import inclusion_chance, spread_gold
+from overopt.estimators.best_of_n import best_of_n_curve
+from overopt.estimators.partial_gold import inclusion_chance, spread_gold
 from overopt.util.errors import UserError
 
 

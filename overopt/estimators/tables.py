@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import polars as pl
 
-from overopt.best_of_n import BestOfN, best_of_n_ragged, powers_of_two
-from overopt.laws import fit, law_named
+from overopt.estimators.best_of_n import BestOfN, best_of_n_ragged, powers_of_two
+from overopt.estimators.laws import fit, law_named
 from overopt.util.checked_arrays import LARGEST
 from overopt.util.errors import UserError
 from overopt.util.files import replacing

@@ -1,0 +1,1 @@
+"""What is computed from numbers alone, with NumPy: best-of-n, tilting, laws and their intervals."""
