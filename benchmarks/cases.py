@@ -12,7 +12,7 @@ from overopt.models import new_language_model, new_reward_model, train_tokenizer
 from overopt.reward import score
 from overopt.samples import Prompts, Samples
 from overopt.sampling import sample
-from overopt.specs import Shape
+from overopt.study.parts import Shape
 
 VOCABULARY, PROMPT, COMPLETION = 4096, 8, 24
 EOS, PAD = 2, 0

@@ -23,8 +23,8 @@ from overopt.pricing import heights
 from overopt.reward import score
 from overopt.samples import Samples
 from overopt.sampling import sample_many
-from overopt.specs import Shape
-from overopt.study import load_study
+from overopt.study.parts import Shape
+from overopt.study.study import load_study
 from overopt.training.reward_model import train_reward_model
 
 LINEAR = 1.15  # a growth up to this is called linear: timings scatter

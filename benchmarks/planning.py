@@ -23,7 +23,7 @@ def large_plan() -> dict[str, float]:
     """Plan the study `published` with far more pairs, epochs, penalties and seeds: stages, seconds, peak MB."""
     from overopt.plan import plan
     from overopt.store import Store
-    from overopt.study import load_study, parse_study
+    from overopt.study.study import load_study, parse_study
 
     fields = load_study("published").model_dump(mode="json")
     models = [name for grid in fields["proxies"]["grids"] for name in grid["models"]]

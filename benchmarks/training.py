@@ -25,8 +25,8 @@ from overopt.models import new_reward_model, train_tokenizer
 from overopt.precision import has_bfloat16
 from overopt.reward import score
 from overopt.samples import Samples
-from overopt.specs import Shape
-from overopt.study import load_study
+from overopt.study.parts import Shape
+from overopt.study.study import load_study
 from overopt.training.ppo import Trainer
 from overopt.training.reward_model import train_reward_model
 

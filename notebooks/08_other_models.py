@@ -76,7 +76,7 @@ from overopt import api, figures, pages, sentences, texts
 from overopt.evidence import Evidence
 from overopt.plan import plan
 from overopt.pricing import HEADER, price_rows
-from overopt.study import load_study
+from overopt.study.study import load_study
 from overopt.util.words import short_number
 
 pages.start()

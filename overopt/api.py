@@ -10,7 +10,7 @@ from overopt.record import read_record, verify_folder
 from overopt.results import Results
 from overopt.stage import Runtime
 from overopt.store import Store
-from overopt.study import Study, load_study
+from overopt.study.study import Study, load_study
 from overopt.util.paths import IN_CHECKOUT, ROOT
 
 RECOMPUTE = "OVEROPT_RECOMPUTE"  # environment variable: leave committed results alone

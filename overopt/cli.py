@@ -41,7 +41,7 @@ def run(
 ) -> None:
     """Compute what is missing of a study. A run that was stopped goes on where it was."""
     from overopt import api, runner
-    from overopt.study import load_study
+    from overopt.study.study import load_study
 
     spec, runtime = load_study(study), runner.make_runtime(device, workers, batch)
     if stage:
@@ -68,7 +68,7 @@ def plan(
     from overopt.plan import plan as make_plan
     from overopt.record import RECORD
     from overopt.store import Store, store_root
-    from overopt.study import load_study
+    from overopt.study.study import load_study
 
     graph, store = make_plan(load_study(study)), Store(store_root())
     if price:
@@ -105,7 +105,7 @@ def status(study: StudyName) -> None:
     from overopt.plan import plan as make_plan
     from overopt.status import study_status
     from overopt.store import Store, store_root
-    from overopt.study import load_study
+    from overopt.study.study import load_study
     from overopt.util.words import clock, duration
 
     rows = study_status(make_plan(load_study(study)), Store(store_root()))
@@ -182,7 +182,7 @@ def report(
     try:
         from overopt import api, runner
         from overopt.report import build
-        from overopt.study import load_study
+        from overopt.study.study import load_study
     except ModuleNotFoundError as error:
         raise UserError(
             f"report: found no module {error.name!r}, expected what the book is made with: make setup, or "

@@ -3,11 +3,11 @@
 from overopt.models import load_language_model, new_reward_model, save_model
 from overopt.optimise import optimise
 from overopt.precision import frozen_dtype
-from overopt.pretrained_specs import LoRA
 from overopt.recorder import Recorder
-from overopt.specs import PPO
 from overopt.stage import Job
 from overopt.stage_prompts import encoded_prompts
+from overopt.study.parts import PPO
+from overopt.study.pretrained_parts import LoRA
 from overopt.util.seeds import derive
 
 

@@ -4,8 +4,8 @@ from overopt import sentences
 from overopt.evidence import Evidence
 from overopt.pages import VERDICT_MARKS, commit
 from overopt.results import Results
-from overopt.specs import Sweep
-from overopt.study import ReviewsStudy
+from overopt.study.parts import Sweep
+from overopt.study.study import ReviewsStudy
 from overopt.util.words import duration, short_number
 
 

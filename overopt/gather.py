@@ -12,7 +12,7 @@ from overopt.evidence import Evidence
 from overopt.record import costs, read_record
 from overopt.results import read_tables
 from overopt.stage import Job
-from overopt.study import Study, parse_study
+from overopt.study.study import Study, parse_study
 from overopt.util.files import read_json, write_json
 
 DECIMALS = (

@@ -30,10 +30,10 @@ from overopt.reward import gold_scale, score
 from overopt.samples import encode_prompts
 from overopt.sampling import sample_many
 from overopt.seeding import generator
-from overopt.specs import PPO
 from overopt.spoilt_pairs import decoy_pairs, spoilt_pairs
 from overopt.stage import Job
 from overopt.stage_prompts import prompt_table
+from overopt.study.parts import PPO
 from overopt.training.fluency_model import train_fluency_model
 from overopt.training.rating_model import Rated, train_rating_model
 from overopt.util.files import write_json

@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from overopt.seeding import isolated
-from overopt.specs import Shape
+from overopt.study.parts import Shape
 
 PAD, BOS, EOS = "<pad>", "<bos>", "<eos>"
 ENCODED_AT_ONCE = 8192  # a tokenizer keeps two kilobytes a text while it encodes

@@ -12,7 +12,7 @@ from overopt.checkpoint import Checkpoint
 from overopt.evaluation import Evaluation, evaluate
 from overopt.samples import Prompts, Samples
 from overopt.seeding import generator
-from overopt.specs import PPO
+from overopt.study.parts import PPO
 from overopt.training.ppo import Iteration, Trainer
 
 

@@ -14,7 +14,7 @@ import polars as pl
 from IPython.display import HTML, Markdown
 
 from overopt import altair_page
-from overopt.study import available, load_study
+from overopt.study.study import available, load_study
 from overopt.util.words import capital, duration, number, short_number, with_interval, with_se
 
 __all__ = [

@@ -9,7 +9,7 @@ from overopt.plan_curves import add_curves
 from overopt.plan_pretrained import add_pretrained
 from overopt.plan_proxies import ProxyStages
 from overopt.plan_world import add_reviews
-from overopt.study import PretrainedStudy, ReviewsStudy, Study
+from overopt.study.study import PretrainedStudy, ReviewsStudy, Study
 
 
 def plan(study: Study) -> Plan:

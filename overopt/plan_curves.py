@@ -5,9 +5,9 @@ from typing import Any
 
 from overopt.graph import Graph
 from overopt.plan_proxies import ProxyStages, label
-from overopt.specs import BestOfN, Cell, FarBestOfN, Iterated, OtherPolicies
 from overopt.stage import Stage
-from overopt.study import PretrainedStudy, Study
+from overopt.study.parts import BestOfN, Cell, FarBestOfN, Iterated, OtherPolicies
+from overopt.study.study import PretrainedStudy, Study
 from overopt.world import World
 
 SAMPLES_A_STAGE = (

@@ -3,9 +3,9 @@
 from typing import Any
 
 from overopt.graph import Graph
-from overopt.pretrained_specs import Cut, Loaded, RatedGold, Scratch, Tuned
 from overopt.stage import Stage
-from overopt.study import PretrainedStudy
+from overopt.study.pretrained_parts import Cut, Loaded, RatedGold, Scratch, Tuned
+from overopt.study.study import PretrainedStudy
 from overopt.world import World
 
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 from overopt.graph import Graph
-from overopt.specs import Cell, Sweep
 from overopt.stage import Stage
-from overopt.study import PretrainedStudy, Study
+from overopt.study.parts import Cell, Sweep
+from overopt.study.study import PretrainedStudy, Study
 from overopt.world import World
 
 SWEEP_SEED = 1000  # of the proxies of a sweep

@@ -4,7 +4,7 @@ from itertools import product
 
 from overopt.graph import Graph
 from overopt.stage import Stage
-from overopt.study import ReviewsStudy
+from overopt.study.study import ReviewsStudy
 from overopt.world import World
 
 SECOND_SEED = 1000  # added to a study's seed for its second gold

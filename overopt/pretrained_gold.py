@@ -9,11 +9,11 @@ from overopt import data
 from overopt.golds import NAMED, REWARD_MODEL, TokenGold
 from overopt.models import count_parameters, load_language_model, load_tokenizer, new_reward_model, save_model
 from overopt.pretrained import load_classifier
-from overopt.pretrained_specs import NamedGold
 from overopt.pretrained_stages import check_sizes
 from overopt.published_models import folder_of
 from overopt.seeding import generator
 from overopt.stage import Job
+from overopt.study.pretrained_parts import NamedGold
 from overopt.training.rating_model import Rated, train_rating_model
 from overopt.util.errors import UserError
 from overopt.util.files import write_json

@@ -12,10 +12,10 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 from overopt import data
 from overopt.models import count_parameters, load_language_model, load_tokenizer, save_model
 from overopt.pretrained import encode, read_prompts
-from overopt.pretrained_specs import Loaded, LoRA, PromptSource, TextSource
 from overopt.published_models import load_published
 from overopt.seeding import isolated
 from overopt.stage import Job
+from overopt.study.pretrained_parts import Loaded, LoRA, PromptSource, TextSource
 from overopt.util.download import sha256_of
 from overopt.util.errors import UserError
 from overopt.util.files import write_json

@@ -12,9 +12,9 @@ from math import sqrt
 from overopt.graph import Plan
 from overopt.rates import CORE_DRAWING_TFLOPS, CORE_TFLOPS
 from overopt.record import RECORD, costs, read_record
-from overopt.specs import Shape
 from overopt.stage import Stage
 from overopt.store import Store
+from overopt.study.parts import Shape
 
 FLOAT, HALF = 4, 2  # bytes: what is drawn and kept is float32; what only reads may be bfloat16
 TRAINED = 4 * FLOAT  # bytes a parameter: weight, gradient, two moments of Adam

@@ -17,11 +17,11 @@ from overopt.models import (
 from overopt.pairs_stage import load_pairs
 from overopt.precision import frozen_dtype
 from overopt.preferences import draw, split
-from overopt.pretrained_specs import LoRA
 from overopt.reward import Scale, proxy_gain, score
 from overopt.samples import Samples
 from overopt.seeding import generator
 from overopt.stage import Job
+from overopt.study.pretrained_parts import LoRA
 from overopt.training.reward_model import pair_margins, train_reward_model
 from overopt.util.files import read_json, write_json
 from overopt.util.seeds import derive

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from overopt.pretrained import load_policy
-from overopt.pretrained_specs import Loaded, Published
+from overopt.study.pretrained_parts import Loaded, Published
 from overopt.util.download import Archive, fetch, sha256_of
 from overopt.util.errors import UserError
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from overopt import curves
 from overopt.record import read_record
-from overopt.study import Study
+from overopt.study.study import Study
 from overopt.util.files import read_json
 
 

@@ -23,9 +23,9 @@ from transformers import (
 )
 from trl import RLOOConfig, RLOOTrainer
 
-from overopt.pretrained_specs import RLOO, LoRA
 from overopt.samples import Prompts, Samples
 from overopt.seeding import isolated
+from overopt.study.pretrained_parts import RLOO, LoRA
 from overopt.training.optim import check_finite
 from overopt.training.with_trl import adapters, quiet_options
 from overopt.util import processes

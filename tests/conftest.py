@@ -73,7 +73,7 @@ def sharpen():
 def language_model(tokenizer, sharpen):
     """A tiny language model over `tokenizer`, far from uniform."""
     from overopt.models import new_language_model
-    from overopt.specs import Shape
+    from overopt.study.parts import Shape
 
     return sharpen(new_language_model(Shape(layers=2, width=16, heads=2), tokenizer, 32, seed=0))
 

@@ -16,7 +16,7 @@ import pytest
 def smoke_store(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A store that holds the finished study; `OVEROPT_STORE` names it for the rest of the session."""
     from overopt import api, runner
-    from overopt.study import load_study
+    from overopt.study.study import load_study
 
     base = tmp_path_factory.getbasetemp()
     shared = base if worker_id == "master" else base.parent  # one for all processes of pytest-xdist
@@ -39,7 +39,7 @@ def copied_without_one_of_each(store: Path, target: Path, names: list[str]) -> P
     """A copy of the store that lacks the first result, in the order of the plan, of each kind of stage in `names`."""
     from overopt.plan import plan
     from overopt.store import Store
-    from overopt.study import load_study
+    from overopt.study.study import load_study
 
     shutil.copytree(store, target)
     first = {stage.name: stage for stage in reversed(plan(load_study("smoke")).stages)}

@@ -9,7 +9,7 @@ import torch
 from overopt import best_of_n_stages, plan, plan_curves, runner
 from overopt.gold_model import GoldModel
 from overopt.store import Store
-from overopt.study import load_study
+from overopt.study.study import load_study
 from overopt.util.files import read_json
 
 SAMPLES = 16 * 80

@@ -13,7 +13,7 @@ from clone_fixtures import COMPUTES, run_in, shortened
 from documents import ANY_BLOCK, Command, all_commands, commands_of, documents
 
 from overopt.plan import plan
-from overopt.study import load_study
+from overopt.study.study import load_study
 
 pytestmark = pytest.mark.xdist_group("book")
 

@@ -18,7 +18,7 @@ from overopt.gather import DECIMALS
 from overopt.plan import plan
 from overopt.pricing import price_rows
 from overopt.store import Store, read_record
-from overopt.study import load_study
+from overopt.study.study import load_study
 from overopt.training.ppo import Trainer
 
 pytestmark = pytest.mark.xdist_group("smoke")

@@ -7,7 +7,7 @@ from overopt import figure_tables, frontier, goodhart, results
 from overopt.evidence import Evidence
 from overopt.plan import plan
 from overopt.store import Store
-from overopt.study import load_study
+from overopt.study.study import load_study
 
 pytestmark = pytest.mark.xdist_group("smoke")
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from overopt.estimators.best_of_n import best_of_n_kl
 from overopt.estimators.tables import bon_table, fit_table
-from overopt.study import STUDIES, Study, load_study
+from overopt.study.study import STUDIES, Study, load_study
 from overopt.util.errors import UserError
 
 BUDGET = settings(max_examples=60, deadline=None)

@@ -9,7 +9,7 @@ from overopt.models import new_language_model, new_reward_model, train_tokenizer
 from overopt.reward import score_all
 from overopt.samples import encode_prompts
 from overopt.sampling import sample_many
-from overopt.specs import Shape
+from overopt.study.parts import Shape
 
 READS = 8
 

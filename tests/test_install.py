@@ -17,7 +17,7 @@ from smoke_fixtures import copied_without
 import overopt
 from overopt.plan import plan
 from overopt.store import Store
-from overopt.study import available, load_study
+from overopt.study.study import available, load_study
 
 pytestmark = pytest.mark.xdist_group("book")
 COMMANDS = [

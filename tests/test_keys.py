@@ -10,7 +10,7 @@ import torch
 from overopt import results
 from overopt.plan import plan
 from overopt.store import Store
-from overopt.study import available, load_study
+from overopt.study.study import available, load_study
 
 
 @pytest.mark.parametrize("name", available())

@@ -9,7 +9,7 @@ from overopt.checkpoint import Checkpoint
 from overopt.models import new_reward_model
 from overopt.optimise import optimise
 from overopt.samples import encode_prompts
-from overopt.specs import PPO
+from overopt.study.parts import PPO
 
 STEPS = 9
 

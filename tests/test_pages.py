@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from overopt import pages
-from overopt.study import load_study
+from overopt.study.study import load_study
 
 RECORD = {"seeds": [0, 1], "git": "a" * 40, "seconds": 60.0, "device": "cpu", "key": "b" * 64}
 

@@ -12,7 +12,7 @@ from overopt.plan import plan
 from overopt.pricing import heights
 from overopt.rates import CORE_DRAWING_TFLOPS, CORE_TFLOPS
 from overopt.store import canonical_json
-from overopt.study import available, load_study, parse_study
+from overopt.study.study import available, load_study, parse_study
 
 
 def changed(study, path, value):

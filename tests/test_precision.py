@@ -12,7 +12,7 @@ from overopt.curves import read
 from overopt.plan import plan
 from overopt.precision import has_bfloat16, mixed_precision
 from overopt.store import Store
-from overopt.study import load_study
+from overopt.study.study import load_study
 from overopt.training import reward_model
 
 IDS = torch.tensor([[1, 5, 6, 7], [1, 8, 9, 10]])

@@ -17,7 +17,7 @@ from overopt.pretrained import encode, load_policy
 from overopt.pretrained_stages import first_layers, untrained
 from overopt.rloo import as_samples
 from overopt.store import Store
-from overopt.study import parse_study
+from overopt.study.study import parse_study
 from overopt.util.download import sha256_of
 from overopt.util.errors import UserError
 

@@ -17,9 +17,9 @@ from overopt.pricing import (
     prices,
     size,
 )
-from overopt.specs import Shape
 from overopt.store import Store
-from overopt.study import load_study
+from overopt.study.parts import Shape
+from overopt.study.study import load_study
 
 SMOKE = plan(load_study("smoke"))
 STAGES = {stage.title: stage for stage in SMOKE.stages}

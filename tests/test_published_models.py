@@ -12,10 +12,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from overopt import published_models
 from overopt.models import count_parameters
-from overopt.pretrained_specs import Loaded
 from overopt.published_models import GGUF, PACKAGES, folder_of, load_published, weights_sha256
 from overopt.sampling import sample_many
 from overopt.seeding import generator
+from overopt.study.pretrained_parts import Loaded
 from overopt.util.download import sha256_of
 from overopt.util.errors import UserError
 

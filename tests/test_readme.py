@@ -3,7 +3,7 @@
 import pytest
 
 from overopt import readme, results
-from overopt.study import load_study
+from overopt.study.study import load_study
 from overopt.util.errors import UserError
 from overopt.util.paths import ROOT
 

@@ -7,7 +7,7 @@ import pytest
 from overopt import api, results, verdicts
 from overopt.evidence import Evidence
 from overopt.store import verify_folder
-from overopt.study import load_study
+from overopt.study.study import load_study
 from overopt.util.paths import ROOT
 
 COMMITTED = sorted(path.parent for path in (ROOT / "results").glob("*/record.json"))

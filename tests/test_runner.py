@@ -10,7 +10,7 @@ import pytest
 from overopt import api, runner
 from overopt.plan import plan
 from overopt.store import Store, store_root
-from overopt.study import load_study
+from overopt.study.study import load_study
 from overopt.util.errors import UserError
 
 SMOKE = load_study("smoke")

@@ -12,7 +12,7 @@ from overopt.spoil import SPOILT_KINDS
 from overopt.spoilt_pairs import decoy_pairs, ending_alike, spoilt_pairs
 from overopt.stage import Job
 from overopt.store import Store
-from overopt.study import load_study
+from overopt.study.study import load_study
 
 EOS = 2
 

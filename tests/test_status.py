@@ -18,7 +18,7 @@ from overopt.record import read_record, write_record
 from overopt.stage import Runtime, Stage
 from overopt.status import damaged, leftovers, results, size, study_status
 from overopt.store import Store
-from overopt.study import load_study
+from overopt.study.study import load_study
 from overopt.util.errors import UserError
 
 SMOKE = load_study("smoke")

@@ -13,7 +13,7 @@ from overopt.record import read_record, verify_folder
 from overopt.stage import Runtime
 from overopt.status import damaged, results
 from overopt.store import Store
-from overopt.study import load_study
+from overopt.study.study import load_study
 from overopt.util.errors import UserError
 
 SMOKE = load_study("smoke")

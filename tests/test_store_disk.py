@@ -13,8 +13,8 @@ from toy_stages import toy_stage
 
 from overopt import store as store_module
 from overopt.models import new_language_model, train_tokenizer
-from overopt.specs import Shape
 from overopt.store import Store, held
+from overopt.study.parts import Shape
 from overopt.util.errors import UserError, system_error
 
 ROOM = 20_000  # bytes a file, in tests of a full disk; each stage writes more into one

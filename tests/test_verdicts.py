@@ -15,7 +15,7 @@ from overopt import altair_page, claims_data, claims_laws, claims_methods, figur
 from overopt.evidence import Evidence
 from overopt.outcomes import Outcome, by_share, jointly
 from overopt.results import Results
-from overopt.study import load_study
+from overopt.study.study import load_study
 
 
 def evidence(change=lambda table: table, **options):

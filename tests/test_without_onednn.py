@@ -11,7 +11,7 @@ from overopt import precision, products, runner
 from overopt.plan import plan
 from overopt.record import read_record
 from overopt.store import Store
-from overopt.study import load_study
+from overopt.study.study import load_study
 
 FIRST = ["language_model", "pairs", "proxy", "best_of_n"]  # one of each that learns, draws or reads
 

@@ -8,8 +8,8 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 from transformers import PreTrainedModel
 
-from overopt.pretrained_specs import LoRA
 from overopt.seeding import isolated
+from overopt.study.pretrained_parts import LoRA
 
 
 class Adapted:

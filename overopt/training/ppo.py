@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from overopt.log_probs import states_before, token_log_probs
 from overopt.samples import Prompts, Samples
 from overopt.sampling import gathered_samples, sample
-from overopt.specs import PPO
+from overopt.study.parts import PPO
 from overopt.training.optim import adamw, check_finite, descend, restore_training, training_state
 from overopt.util import processes
 

@@ -25,10 +25,10 @@ from trl import RewardConfig, RewardTrainer, SFTConfig, SFTTrainer
 from trl.trainer.reward_trainer import DataCollatorForPreference
 
 from overopt.precision import has_bfloat16
-from overopt.pretrained_specs import LoRA
 from overopt.reward import Rows
 from overopt.samples import Samples
 from overopt.seeding import isolated
+from overopt.study.pretrained_parts import LoRA
 from overopt.training.optim import check_finite
 from overopt.util import processes
 

@@ -6,9 +6,9 @@ from tiny_models import CONFIGS
 
 from overopt.log_probs import sample_kl, token_log_probs
 from overopt.pretrained import encode, load_policy
-from overopt.pretrained_specs import LoRA
 from overopt.sampling import sample_many
 from overopt.seeding import generator
+from overopt.study.pretrained_parts import LoRA
 from overopt.training.lora import Adapted
 from overopt.training.optim import learning
 

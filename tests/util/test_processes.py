@@ -15,7 +15,7 @@ from overopt.plan import plan
 from overopt.results import read
 from overopt.samples import Samples
 from overopt.store import Store
-from overopt.study import parse_study
+from overopt.study.study import parse_study
 from overopt.util import processes
 
 COUNT = r"""

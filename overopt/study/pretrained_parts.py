@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
-from overopt.specs import Grid, Spec, Training
+from overopt.study.parts import Grid, Spec, Training
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 

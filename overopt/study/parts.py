@@ -1,4 +1,4 @@
-"""The parts of a study: frozen, validated fields. `overopt.study` joins them and checks that they agree."""
+"""The parts of a study: frozen, validated fields. `overopt.study.study` joins them and checks that they agree."""
 
 from itertools import product
 from typing import Annotated, NamedTuple

@@ -10,22 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
-from overopt.pretrained_specs import (
-    KINDS,
-    Cut,
-    Lengths,
-    Loaded,
-    LoRA,
-    Model,
-    PretrainedGold,
-    PromptSource,
-    RatedGold,
-    RLOORuns,
-    Scratch,
-    Tuned,
-    made_of,
-)
-from overopt.specs import (
+from overopt.study.parts import (
     BestOfN,
     Decoys,
     FarBestOfN,
@@ -40,6 +25,21 @@ from overopt.specs import (
     Spec,
     Sweep,
     Text,
+)
+from overopt.study.pretrained_parts import (
+    KINDS,
+    Cut,
+    Lengths,
+    Loaded,
+    LoRA,
+    Model,
+    PretrainedGold,
+    PromptSource,
+    RatedGold,
+    RLOORuns,
+    Scratch,
+    Tuned,
+    made_of,
 )
 from overopt.util.errors import UserError
 from overopt.util.paths import STUDIES

@@ -4,8 +4,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from overopt.specs import Shape
-from overopt.study import STUDIES, available, load_study
+from overopt.study.parts import Shape
+from overopt.study.study import STUDIES, available, load_study
 from overopt.util.errors import UserError
 
 GRID = {"models": ["1k"], "pairs": [640], "seeds": 1}

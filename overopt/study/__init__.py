@@ -1,0 +1,1 @@
+"""What a study measures: its frozen, validated fields, read from YAML."""
