@@ -21,8 +21,8 @@ FOUND = Path(__file__).with_name("planning.json")
 
 def large_plan() -> dict[str, float]:
     """Plan the study `published` with far more pairs, epochs, penalties and seeds: stages, seconds, peak MB."""
+    from overopt.engine.store import Store
     from overopt.plan import plan
-    from overopt.store import Store
     from overopt.study.study import load_study, parse_study
 
     fields = load_study("published").model_dump(mode="json")
@@ -58,10 +58,10 @@ def nap(job: Any) -> None:
 
 def overhead() -> dict[str, float]:
     """Run stages that sleep, two at a time: seconds of a worker that a stage takes beside its sleep."""
-    from overopt import runner
-    from overopt.graph import Plan
-    from overopt.stage import Stage
-    from overopt.store import Store
+    from overopt.engine import runner
+    from overopt.engine.plan import Plan
+    from overopt.engine.stage import Stage
+    from overopt.engine.store import Store
 
     with tempfile.TemporaryDirectory() as folder:
         runtime = replace(runner.make_runtime("cpu", workers=2), store=Path(folder))

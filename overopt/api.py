@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 from overopt import results
+from overopt.engine.record import read_record, verify_folder
+from overopt.engine.stage import Runtime
+from overopt.engine.store import Store
 from overopt.plan import plan
 from overopt.pricing import heights
-from overopt.record import read_record, verify_folder
 from overopt.results import Results
-from overopt.stage import Runtime
-from overopt.store import Store
 from overopt.study.study import Study, load_study
 from overopt.util.paths import IN_CHECKOUT, ROOT
 
@@ -25,13 +25,13 @@ def run(study: Study, runtime: Runtime | None = None, *, recompute: bool = True)
         UserError: if the store cannot be used, a download fails, or a damaged result is refused.
         Diverged: if a training run's loss or KL is no longer finite.
     """
-    from overopt import runner
+    from overopt.engine import runner
     from overopt.util import processes
 
     runtime = runtime or runner.make_runtime()
     made, store = plan(study), Store(runtime.store)
     if processes.launched():
-        from overopt.run_together import run_together
+        from overopt.engine.lockstep import run_together
 
         return run_together(made, store, runtime, smallest_batch=study.smallest_batch)
     # the longest chain of stages first, so that nobody waits for it in the end
@@ -48,7 +48,7 @@ def run_stage(study: Study, key: str, runtime: Runtime) -> Path:
         UserError: if no stage or several have that key, or a parent's result is missing or does not verify.
         Diverged: if a training run's loss or KL is no longer finite.
     """
-    from overopt.runner import run_one
+    from overopt.engine.runner import run_one
 
     return run_one(plan(study), key, Store(runtime.store), runtime)
 

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from overopt.curve_rows import curve_identity, write_curve, write_rows, write_texts
+from overopt.engine.stage import Job
 from overopt.estimators.best_of_n import BestOfN, best_of_n_curve, best_of_n_kl, powers_of_two, summaries
 from overopt.estimators.partial_gold import inclusion_chance, spread_gold
 from overopt.estimators.tilting import tilts_at
@@ -20,7 +21,6 @@ from overopt.precision import frozen_dtype
 from overopt.proxy_stages import calibrated_gain
 from overopt.reward import Scale, score
 from overopt.samples import Samples, decode
-from overopt.stage import Job
 from overopt.util.files import read_json, write_json
 from overopt.util.seeds import derive
 

@@ -6,9 +6,9 @@ import polars as pl
 import torch
 from safetensors.torch import load_file
 
+from overopt.engine.stage import Job
 from overopt.models import load_tokenizer
 from overopt.samples import Samples, decode
-from overopt.stage import Job
 from overopt.study.study import PretrainedStudy, ReviewsStudy, Study
 from overopt.util.files import read_json
 from overopt.validity import bag_of_words_r2

@@ -40,7 +40,8 @@ def run(
     stage: Annotated[str, arg(help="key of the one stage to compute; those it needs must be there")] = "",
 ) -> None:
     """Compute what is missing of a study. A run that was stopped goes on where it was."""
-    from overopt import api, runner
+    from overopt import api
+    from overopt.engine import runner
     from overopt.study.study import load_study
 
     spec, runtime = load_study(study), runner.make_runtime(device, workers, batch)
@@ -65,9 +66,9 @@ def plan(
     batch: Batch = 256,
 ) -> None:
     """List the stages of a study, and which of them are already there; or what they cost."""
+    from overopt.engine.record import RECORD
+    from overopt.engine.store import Store, store_root
     from overopt.plan import plan as make_plan
-    from overopt.record import RECORD
-    from overopt.store import Store, store_root
     from overopt.study.study import load_study
 
     graph, store = make_plan(load_study(study)), Store(store_root())
@@ -102,9 +103,9 @@ def plan(
 @app.command(name="status")
 def status(study: StudyName) -> None:
     """Show the stages of a study: done, running, waiting; time spent and about how much is left."""
+    from overopt.engine.status import study_status
+    from overopt.engine.store import Store, store_root
     from overopt.plan import plan as make_plan
-    from overopt.status import study_status
-    from overopt.store import Store, store_root
     from overopt.study.study import load_study
     from overopt.util.words import clock, duration
 
@@ -146,8 +147,8 @@ def _fitting(line: str, indent: int = 0) -> str:
 @app.command(name="verify")
 def verify() -> None:
     """Check every result and checkpoint in the store against its SHA-256; exit code 2 if one does not verify."""
-    from overopt.status import damaged, leftovers, results, size
-    from overopt.store import store_root
+    from overopt.engine.status import damaged, leftovers, results, size
+    from overopt.engine.store import store_root
 
     root = store_root()
     problems, count = damaged(root), len(results(root))
@@ -180,7 +181,8 @@ def report(
 
     checkout("report")
     try:
-        from overopt import api, runner
+        from overopt import api
+        from overopt.engine import runner
         from overopt.report import build
         from overopt.study.study import load_study
     except ModuleNotFoundError as error:

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from overopt import curves
-from overopt.stage import Job
+from overopt.engine.stage import Job
 
 Row = dict[str, Any]
 

@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 
 from overopt import chain, curves, verdicts
+from overopt.engine.record import costs, read_record
+from overopt.engine.stage import Job
 from overopt.evidence import Evidence
-from overopt.record import costs, read_record
 from overopt.results import read_tables
-from overopt.stage import Job
 from overopt.study.study import Study, parse_study
 from overopt.util.files import read_json, write_json
 

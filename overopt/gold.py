@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from overopt.engine.stage import Job
 from overopt.gold_model import GoldModel
 from overopt.models import (
     Shape,
@@ -31,7 +32,6 @@ from overopt.samples import encode_prompts
 from overopt.sampling import sample_many
 from overopt.seeding import generator
 from overopt.spoilt_pairs import decoy_pairs, spoilt_pairs
-from overopt.stage import Job
 from overopt.stage_prompts import prompt_table
 from overopt.study.parts import PPO
 from overopt.training.fluency_model import train_fluency_model

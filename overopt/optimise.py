@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from overopt.checkpoint import Checkpoint
+from overopt.engine.checkpoint import Checkpoint
 from overopt.evaluation import Evaluation, evaluate
 from overopt.samples import Prompts, Samples
 from overopt.seeding import generator

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
+from overopt.engine.stage import Job
 from overopt.golds import load_gold
 from overopt.models import (
     load_tokenizer,
@@ -12,7 +13,6 @@ from overopt.precision import frozen_dtype
 from overopt.preferences import LabelledPairs, pair_up
 from overopt.samples import Samples
 from overopt.samples_stage import drawn
-from overopt.stage import Job
 from overopt.stage_prompts import encoded_prompts
 
 

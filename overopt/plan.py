@@ -4,7 +4,7 @@ The parts of the graph stand beside this file: `plan_world` or `plan_pretrained`
 (pairs, learning rates, proxies) and `plan_curves` (best-of-n, PPO, rounds of RLHF).
 """
 
-from overopt.graph import Graph, Plan
+from overopt.engine.plan import Graph, Plan
 from overopt.plan_curves import add_curves
 from overopt.plan_pretrained import add_pretrained
 from overopt.plan_proxies import ProxyStages

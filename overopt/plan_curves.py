@@ -3,9 +3,9 @@
 from functools import partial
 from typing import Any
 
-from overopt.graph import Graph
+from overopt.engine.plan import Graph
+from overopt.engine.stage import Stage
 from overopt.plan_proxies import ProxyStages, label
-from overopt.stage import Stage
 from overopt.study.parts import BestOfN, Cell, FarBestOfN, Iterated, OtherPolicies
 from overopt.study.study import PretrainedStudy, Study
 from overopt.world import World

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from overopt.graph import Graph
-from overopt.stage import Stage
+from overopt.engine.plan import Graph
+from overopt.engine.stage import Stage
 from overopt.study.parts import Cell, Sweep
 from overopt.study.study import PretrainedStudy, Study
 from overopt.world import World

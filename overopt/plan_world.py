@@ -2,8 +2,8 @@
 
 from itertools import product
 
-from overopt.graph import Graph
-from overopt.stage import Stage
+from overopt.engine.plan import Graph
+from overopt.engine.stage import Stage
 from overopt.study.study import ReviewsStudy
 from overopt.world import World
 

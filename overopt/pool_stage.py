@@ -2,6 +2,7 @@
 
 from safetensors.torch import save_file
 
+from overopt.engine.stage import Job
 from overopt.golds import Gold, load_gold
 from overopt.models import (
     load_tokenizer,
@@ -9,7 +10,6 @@ from overopt.models import (
 from overopt.precision import frozen_dtype
 from overopt.reward import Scale, gold_scale
 from overopt.samples import Samples, concatenate
-from overopt.stage import Job
 
 
 def pool(job: Job) -> None:

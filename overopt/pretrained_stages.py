@@ -10,11 +10,11 @@ import polars as pl
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from overopt import data
+from overopt.engine.stage import Job
 from overopt.models import count_parameters, load_language_model, load_tokenizer, save_model
 from overopt.pretrained import encode, read_prompts
 from overopt.published_models import load_published
 from overopt.seeding import isolated
-from overopt.stage import Job
 from overopt.study.pretrained_parts import Loaded, LoRA, PromptSource, TextSource
 from overopt.util.download import sha256_of
 from overopt.util.errors import UserError

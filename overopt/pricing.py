@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import sqrt
 
-from overopt.graph import Plan
+from overopt.engine.plan import Plan
+from overopt.engine.record import RECORD, costs, read_record
+from overopt.engine.stage import Stage
+from overopt.engine.store import Store
 from overopt.rates import CORE_DRAWING_TFLOPS, CORE_TFLOPS
-from overopt.record import RECORD, costs, read_record
-from overopt.stage import Stage
-from overopt.store import Store
 from overopt.study.parts import Shape
 
 FLOAT, HALF = 4, 2  # bytes: what is drawn and kept is float32; what only reads may be bfloat16

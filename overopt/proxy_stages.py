@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from safetensors.torch import load_file, save_file
 
+from overopt.engine.stage import Job
 from overopt.models import (
     count_parameters,
     load_language_model,
@@ -20,7 +21,6 @@ from overopt.preferences import draw, split
 from overopt.reward import Scale, proxy_gain, score
 from overopt.samples import Samples
 from overopt.seeding import generator
-from overopt.stage import Job
 from overopt.study.pretrained_parts import LoRA
 from overopt.training.reward_model import pair_margins, train_reward_model
 from overopt.util.files import read_json, write_json

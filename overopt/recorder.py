@@ -7,6 +7,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from overopt.curve_rows import Row, curve_identity, write_curve, write_texts
+from overopt.engine.stage import Job
 from overopt.estimators.uncertainty import standard_error
 from overopt.evaluation import Evaluation
 from overopt.golds import Gold
@@ -18,7 +19,6 @@ from overopt.reward import Scale, score
 from overopt.samples import Prompts, Samples, decode
 from overopt.sampling import sample_many
 from overopt.seeding import generator
-from overopt.stage import Job
 from overopt.stage_prompts import encoded, encoded_prompts
 from overopt.util.files import read_json
 

@@ -69,7 +69,7 @@ def build(
         UserError: for an unknown study, a failing cell, a warning of Jupyter Book or a failed check.
     """
     from overopt import api, readme
-    from overopt.runner import available_cores
+    from overopt.engine.runner import available_cores
 
     found = api.load_results(study)
     # a result that was computed again has the same key and another run time to show

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from overopt import curves
-from overopt.record import read_record
+from overopt.engine.record import read_record
 from overopt.study.study import Study
 from overopt.util.files import read_json
 

@@ -1,5 +1,6 @@
 """The stage that draws samples of a policy that nothing optimised."""
 
+from overopt.engine.stage import Job
 from overopt.models import (
     load_language_model,
     load_tokenizer,
@@ -7,7 +8,6 @@ from overopt.models import (
 from overopt.samples import Prompts, Samples
 from overopt.sampling import sample_many
 from overopt.seeding import generator
-from overopt.stage import Job
 from overopt.stage_prompts import encoded, encoded_prompts
 from overopt.util.seeds import derive
 from overopt.with_vllm import load_engine, sample_with_vllm

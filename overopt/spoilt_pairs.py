@@ -7,10 +7,10 @@ import polars as pl
 from transformers import PreTrainedTokenizerFast
 
 from overopt.data import openings
+from overopt.engine.stage import Job
 from overopt.models import encode_sentences, token_ids
 from overopt.reward import Rows
 from overopt.spoil import SPOILT_KINDS, spoil
-from overopt.stage import Job
 from overopt.stage_prompts import prompt_table, short_prompts
 from overopt.util.seeds import derive
 

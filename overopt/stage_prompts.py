@@ -4,13 +4,13 @@ import polars as pl
 from transformers import PreTrainedTokenizerFast
 
 from overopt import data
+from overopt.engine.stage import Job
 from overopt.models import (
     load_tokenizer,
     token_ids,
 )
 from overopt.pretrained import encode
 from overopt.samples import Prompts, encode_prompts
-from overopt.stage import Job
 from overopt.util.errors import UserError
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from overopt.data import load_reviews
+from overopt.engine.stage import Job
 from overopt.models import (
     ENCODED_AT_ONCE,
     Shape,
@@ -17,7 +18,6 @@ from overopt.models import (
     train_tokenizer,
 )
 from overopt.seeding import generator
-from overopt.stage import Job
 from overopt.training.language_model import train_language_model, validation_loss
 from overopt.util.files import write_json
 from overopt.util.seeds import derive

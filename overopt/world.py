@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from overopt.stage import Stage
+from overopt.engine.stage import Stage
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def all_completions():
 @pytest.fixture
 def runtime(tmp_path):
     """How toy stages are run: one worker, in a store of the test's own."""
-    from overopt.stage import Runtime
+    from overopt.engine.stage import Runtime
 
     return Runtime(device="cpu", batch=8, workers=1, store=tmp_path / "store")
 
@@ -137,6 +137,6 @@ def runtime(tmp_path):
 @pytest.fixture
 def store(runtime):
     """The store of `runtime`."""
-    from overopt.store import Store
+    from overopt.engine.store import Store
 
     return Store(runtime.store)

@@ -15,7 +15,8 @@ import pytest
 @pytest.fixture(scope="session")
 def smoke_store(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A store that holds the finished study; `OVEROPT_STORE` names it for the rest of the session."""
-    from overopt import api, runner
+    from overopt import api
+    from overopt.engine import runner
     from overopt.study.study import load_study
 
     base = tmp_path_factory.getbasetemp()
@@ -37,8 +38,8 @@ def copied_without(store: Path, target: Path, names: list[str]) -> Path:
 
 def copied_without_one_of_each(store: Path, target: Path, names: list[str]) -> Path:
     """A copy of the store that lacks the first result, in the order of the plan, of each kind of stage in `names`."""
+    from overopt.engine.store import Store
     from overopt.plan import plan
-    from overopt.store import Store
     from overopt.study.study import load_study
 
     shutil.copytree(store, target)

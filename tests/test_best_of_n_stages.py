@@ -6,9 +6,10 @@ import polars as pl
 import pytest
 import torch
 
-from overopt import best_of_n_stages, plan, plan_curves, runner
+from overopt import best_of_n_stages, plan, plan_curves
+from overopt.engine import runner
+from overopt.engine.store import Store
 from overopt.gold_model import GoldModel
-from overopt.store import Store
 from overopt.study.study import load_study
 from overopt.util.files import read_json
 

@@ -13,11 +13,12 @@ import polars as pl
 import pytest
 from smoke_fixtures import copied_without, copied_without_one_of_each
 
-from overopt import api, averages, results, runner
+from overopt import api, averages, results
+from overopt.engine import runner
+from overopt.engine.store import Store, read_record
 from overopt.gather import DECIMALS
 from overopt.plan import plan
 from overopt.pricing import price_rows
-from overopt.store import Store, read_record
 from overopt.study.study import load_study
 from overopt.training.ppo import Trainer
 

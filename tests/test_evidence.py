@@ -4,9 +4,9 @@ import polars as pl
 import pytest
 
 from overopt import figure_tables, frontier, goodhart, results
+from overopt.engine.store import Store
 from overopt.evidence import Evidence
 from overopt.plan import plan
-from overopt.store import Store
 from overopt.study.study import load_study
 
 pytestmark = pytest.mark.xdist_group("smoke")

@@ -15,8 +15,8 @@ from packaging.requirements import Requirement
 from smoke_fixtures import copied_without
 
 import overopt
+from overopt.engine.store import Store
 from overopt.plan import plan
-from overopt.store import Store
 from overopt.study.study import available, load_study
 
 pytestmark = pytest.mark.xdist_group("book")

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from overopt import results
+from overopt.engine.store import Store
 from overopt.plan import plan
-from overopt.store import Store
 from overopt.study.study import available, load_study
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import torch
 
-from overopt.checkpoint import Checkpoint
+from overopt.engine.checkpoint import Checkpoint
 from overopt.models import new_reward_model
 from overopt.optimise import optimise
 from overopt.samples import encode_prompts

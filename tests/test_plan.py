@@ -8,10 +8,10 @@ import sys
 import pytest
 
 from overopt import pricing
+from overopt.engine.store import canonical_json
 from overopt.plan import plan
 from overopt.pricing import heights
 from overopt.rates import CORE_DRAWING_TFLOPS, CORE_TFLOPS
-from overopt.store import canonical_json
 from overopt.study.study import available, load_study, parse_study
 
 

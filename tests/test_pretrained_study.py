@@ -11,12 +11,12 @@ from pretrained_fixtures import PROMPTS, TEMPLATE, computed, one_proxy, ppo_of, 
 from tiny_models import CONFIGS
 from transformers import AutoTokenizer
 
+from overopt.engine.store import Store
 from overopt.models import load_language_model
 from overopt.plan import plan
 from overopt.pretrained import encode, load_policy
 from overopt.pretrained_stages import first_layers, untrained
 from overopt.rloo import as_samples
-from overopt.store import Store
 from overopt.study.study import parse_study
 from overopt.util.download import sha256_of
 from overopt.util.errors import UserError

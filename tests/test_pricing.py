@@ -2,6 +2,7 @@
 
 import pytest
 
+from overopt.engine.store import Store
 from overopt.plan import plan
 from overopt.pricing import (
     HEADER,
@@ -17,7 +18,6 @@ from overopt.pricing import (
     prices,
     size,
 )
-from overopt.store import Store
 from overopt.study.parts import Shape
 from overopt.study.study import load_study
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from overopt import proxy_stages
-from overopt.checkpoint import Checkpoint
+from overopt.engine.checkpoint import Checkpoint
+from overopt.engine.stage import Job
+from overopt.engine.store import Store
 from overopt.models import new_reward_model
-from overopt.stage import Job
-from overopt.store import Store
 from overopt.training.optim import adamw
 
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from overopt import api, results, verdicts
+from overopt.engine.store import verify_folder
 from overopt.evidence import Evidence
-from overopt.store import verify_folder
 from overopt.study.study import load_study
 from overopt.util.paths import ROOT
 

@@ -7,10 +7,11 @@ import torch
 from smoke_fixtures import copied_without
 from torch.nn import functional as F
 
-from overopt import precision, products, runner
+from overopt import precision, products
+from overopt.engine import runner
+from overopt.engine.record import read_record
+from overopt.engine.store import Store
 from overopt.plan import plan
-from overopt.record import read_record
-from overopt.store import Store
 from overopt.study.study import load_study
 
 FIRST = ["language_model", "pairs", "proxy", "best_of_n"]  # one of each that learns, draws or reads

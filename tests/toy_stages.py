@@ -3,8 +3,8 @@
 import time
 from pathlib import Path
 
-from overopt.stage import Stage
-from overopt.store import Store
+from overopt.engine.stage import Stage
+from overopt.engine.store import Store
 
 SECONDS_AT_MOST = 120
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from transformers import PreTrainedModel
 
-from overopt.checkpoint import Checkpoint
+from overopt.engine.checkpoint import Checkpoint
 from overopt.next_token import log_probs_after
 from overopt.packing import Layout, hidden_states
 from overopt.precision import mixed_precision

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from overopt.checkpoint import Checkpoint
+from overopt.engine.checkpoint import Checkpoint
 from overopt.util import processes
 
 CHECKPOINT_SECONDS = 20.0

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overopt.checkpoint import Checkpoint
+from overopt.engine.checkpoint import Checkpoint
 from overopt.training import optim
 from overopt.training.optim import (
     Diverged,

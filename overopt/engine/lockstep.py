@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from overopt.checkpoint import ReadOnly
-from overopt.graph import Plan
-from overopt.record import read_record
-from overopt.stage import Job, Runtime, Stage
-from overopt.store import Store
+from overopt.engine.checkpoint import ReadOnly
+from overopt.engine.plan import Plan
+from overopt.engine.record import read_record
+from overopt.engine.stage import Job, Runtime, Stage
+from overopt.engine.store import Store
 from overopt.util import processes
 from overopt.util.errors import UserError
 from overopt.util.quiet import quiet_transformers

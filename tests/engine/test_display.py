@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from overopt import display
-from overopt.display import Display
-from overopt.progress import Progress
+from overopt.engine import display
+from overopt.engine.display import Display
+from overopt.engine.progress import Progress
 
 ESCAPE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
 TITLE = "a stage with a title, 5400 pairs, seed 0"

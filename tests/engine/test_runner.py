@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from overopt import api, runner
+from overopt import api
+from overopt.engine import runner
+from overopt.engine.store import Store, store_root
 from overopt.plan import plan
-from overopt.store import Store, store_root
 from overopt.study.study import load_study
 from overopt.util.errors import UserError
 

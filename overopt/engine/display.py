@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from overopt.progress import Progress
+from overopt.engine.progress import Progress
 from overopt.util.words import clock, duration
 
 # Columns of the terminal from which there is room for a rate, and for a bar; no line is longer than the last.

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from overopt.record import canonical_json, git_state, verify_folder, write_record
-from overopt.stage import Stage
-from overopt.store import Store
+from overopt.engine.record import canonical_json, git_state, verify_folder, write_record
+from overopt.engine.stage import Stage
+from overopt.engine.store import Store
 from overopt.util.download import sha256_of
 from overopt.util.errors import UserError
 

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import torch
 
-from overopt.display import Display
-from overopt.graph import Plan
-from overopt.progress import read_progress
-from overopt.record import read_record
-from overopt.stage import Runtime, Stage
-from overopt.store import Store, held, store_root
+from overopt.engine.display import Display
+from overopt.engine.plan import Plan
+from overopt.engine.progress import read_progress
+from overopt.engine.record import read_record
+from overopt.engine.stage import Runtime, Stage
+from overopt.engine.store import Store, held, store_root
 from overopt.util.errors import UserError
 from overopt.util.quiet import quiet_transformers
 

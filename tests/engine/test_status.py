@@ -9,15 +9,15 @@ import pytest
 import torch
 from filelock import FileLock
 
-from overopt import runner
-from overopt.checkpoint import Checkpoint
-from overopt.graph import Plan
+from overopt.engine import runner
+from overopt.engine.checkpoint import Checkpoint
+from overopt.engine.plan import Plan
+from overopt.engine.progress import Progress
+from overopt.engine.record import read_record, write_record
+from overopt.engine.stage import Runtime, Stage
+from overopt.engine.status import damaged, leftovers, results, size, study_status
+from overopt.engine.store import Store
 from overopt.plan import plan
-from overopt.progress import Progress
-from overopt.record import read_record, write_record
-from overopt.stage import Runtime, Stage
-from overopt.status import damaged, leftovers, results, size, study_status
-from overopt.store import Store
 from overopt.study.study import load_study
 from overopt.util.errors import UserError
 

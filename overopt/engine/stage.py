@@ -6,10 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from overopt.record import sha256_of_json
+from overopt.engine.record import sha256_of_json
 
 if TYPE_CHECKING:  # torch comes with it; who only asks what is there need not wait for it
-    from overopt.checkpoint import Checkpoint
+    from overopt.engine.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from overopt.stage import Stage
+from overopt.engine.stage import Stage
 
 
 @dataclass(frozen=True)

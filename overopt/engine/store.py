@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
-from overopt.progress import remove_progress, reporter
-from overopt.record import (
+from overopt.engine.progress import remove_progress, reporter
+from overopt.engine.record import (
     RECORD,
     canonical_json,
     git_state,
@@ -29,13 +29,13 @@ from overopt.record import (
     verify_folder,
     write_record,
 )
-from overopt.stage import Job, Runtime, Stage
+from overopt.engine.stage import Job, Runtime, Stage
 from overopt.util.errors import UserError, refusals
 from overopt.util.paths import IN_CHECKOUT, ROOT
 from overopt.util.peak_memory import peak_megabytes, reset_peak
 
 if TYPE_CHECKING:  # torch comes with it; who only asks what is there need not wait for it
-    from overopt.checkpoint import Checkpoint
+    from overopt.engine.checkpoint import Checkpoint
 
 RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "polars")
 
@@ -152,7 +152,7 @@ class Store:
         return Job(stage.spec, parents, out, runtime, progress, keys, checkpoint)
 
     def _run(self, stage: Stage, work: Path, runtime: Runtime) -> None:
-        from overopt.checkpoint import Checkpoint
+        from overopt.engine.checkpoint import Checkpoint
 
         started, clock = time.time(), time.monotonic()
         reset_peak(runtime.device)

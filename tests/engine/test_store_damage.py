@@ -8,11 +8,11 @@ import pytest
 from toy_stages import toy_stage
 
 from overopt import cli
+from overopt.engine.record import read_record, verify_folder
+from overopt.engine.stage import Runtime
+from overopt.engine.status import damaged, results
+from overopt.engine.store import Store
 from overopt.plan import plan
-from overopt.record import read_record, verify_folder
-from overopt.stage import Runtime
-from overopt.status import damaged, results
-from overopt.store import Store
 from overopt.study.study import load_study
 from overopt.util.errors import UserError
 

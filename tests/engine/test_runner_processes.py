@@ -11,9 +11,9 @@ import pytest
 from filelock import FileLock
 from toy_stages import SECONDS_AT_MOST, wait_until
 
+from overopt.engine.record import read_record
+from overopt.engine.store import Store, held
 from overopt.plan import plan
-from overopt.record import read_record
-from overopt.store import Store, held
 from overopt.study.study import load_study
 
 STOPPED = "overopt: stopped; what was finished is kept, the same command goes on from there\n"
@@ -76,7 +76,7 @@ from pathlib import Path
 
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        if name in ("overopt.api", "overopt.runner", "overopt.study.study"):
+        if name in ("overopt.api", "overopt.engine.runner", "overopt.study.study"):
             from importlib.machinery import ModuleSpec
             return ModuleSpec(name, self)
     def create_module(self, spec):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from overopt.checkpoint import Checkpoint, damaged_checkpoints
+from overopt.engine.checkpoint import Checkpoint, damaged_checkpoints
 
 STATE = {"weights": torch.arange(6.0).reshape(2, 3), "step": torch.tensor(7)}
 

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import save_file
 from toy_stages import toy_stage
 
-from overopt import store as store_module
+from overopt.engine import store as store_module
+from overopt.engine.store import Store, held
 from overopt.models import new_language_model, train_tokenizer
-from overopt.store import Store, held
 from overopt.study.parts import Shape
 from overopt.util.errors import UserError, system_error
 

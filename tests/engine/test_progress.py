@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from overopt import progress
-from overopt.progress import Progress, read_progress, remove_progress, reporter
+from overopt.engine import progress
+from overopt.engine.progress import Progress, read_progress, remove_progress, reporter
 
 
 def test_a_stage_says_at_once_who_computes_it(tmp_path):

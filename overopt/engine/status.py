@@ -6,12 +6,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-from overopt.checkpoint import damaged_checkpoints
-from overopt.graph import Plan
-from overopt.progress import read_progress
-from overopt.record import RECORD, identity_of, read_record, sha256_of_json, verify_folder
-from overopt.stage import Stage
-from overopt.store import Store, held
+from overopt.engine.checkpoint import damaged_checkpoints
+from overopt.engine.plan import Plan
+from overopt.engine.progress import read_progress
+from overopt.engine.record import RECORD, identity_of, read_record, sha256_of_json, verify_folder
+from overopt.engine.stage import Stage
+from overopt.engine.store import Store, held
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Computes stages and keeps their results, whatever they are of: store, records, runner, status."""
