@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from overopt.data.word_vectors import word_vectors as vectors_of
 from overopt.engine.stage import Job
 from overopt.gold_model import GoldModel
 from overopt.models import (
@@ -39,7 +40,6 @@ from overopt.training.rating_model import Rated, train_rating_model
 from overopt.util.files import write_json
 from overopt.util.seeds import derive
 from overopt.validity import rating_validity, spoilt_validity
-from overopt.word_vectors import word_vectors as vectors_of
 
 
 def word_vectors(job: Job) -> None:
@@ -221,7 +221,7 @@ def rated_texts(
 ) -> Rated:
     """The rated texts of one split as token rows, cut at `limit` tokens (default: the spec's `sentence_tokens`).
 
-    Ratings are means over the spec's `raters`: see `overopt.data.Reviews`.
+    Ratings are means over the spec's `raters`: see `overopt.data.reviews.Reviews`.
     """
     table = pl.read_parquet(job.parents["corpus"] / "ratings.parquet").filter(pl.col("split") == split)
     return Rated(

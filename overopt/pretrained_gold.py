@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from overopt import data
+from overopt.data import reviews
 from overopt.engine.stage import Job
 from overopt.golds import NAMED, REWARD_MODEL, TokenGold
 from overopt.models import count_parameters, load_language_model, load_tokenizer, new_reward_model, save_model
@@ -27,7 +27,7 @@ def rated(job: Job) -> None:
     sentences, and nothing teaches this gold to tell text from what is none.
     """
     spec, tokenizer = job.spec, load_tokenizer(job.parents["tokenizer"])
-    ratings = data.load_ratings(spec["seed"])
+    ratings = reviews.load_ratings(spec["seed"])
     base = load_language_model(job.parents["language_model"] / "model")
     model = new_reward_model(base, spec["seed"]).to(job.runtime.device)
     freeze_below(model, spec["train_layers"])

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from overopt import data
+from overopt.data import reviews
 from overopt.engine.stage import Job
 from overopt.models import count_parameters, load_language_model, load_tokenizer, save_model
 from overopt.pretrained import encode, read_prompts
@@ -21,7 +21,7 @@ from overopt.util.errors import UserError
 from overopt.util.files import write_json
 from overopt.util.seeds import derive
 
-# Shares of the prompts of a file or dataset, by use. Reviews come split: see `overopt.data`.
+# Shares of the prompts of a file or dataset, by use. Reviews come split: see `overopt.data.reviews`.
 SHARES = {"evaluation": 0.15, "policy": 0.25, "pairs": 0.6}
 
 
@@ -159,9 +159,9 @@ def prompts(job: Job) -> None:
         )
 
     if source.reviews:
-        sentences = data.load_reviews(spec["seed"]).sentences
+        sentences = reviews.load_reviews(spec["seed"]).sentences
         found = {
-            use: data.prompts(sentences, use, source.words, spec["seed"])["prompt"].to_list()
+            use: reviews.prompts(sentences, use, source.words, spec["seed"])["prompt"].to_list()
             for use in SHARES
         }
         found = {use: list(filter(fits, rows)) for use, rows in found.items()}
@@ -194,7 +194,7 @@ def _read(source: TextSource) -> list[str]:
 
 
 def _once(texts: list[str]) -> list[str]:
-    return list({data.normalise(text): text for text in reversed(texts)}.values())[::-1]
+    return list({reviews.normalise(text): text for text in reversed(texts)}.values())[::-1]
 
 
 def _split(prompts: list[str], seed: int) -> dict[str, list[str]]:

@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 from transformers import PreTrainedTokenizerFast
 
-from overopt.data import openings
+from overopt.data.reviews import openings
+from overopt.data.spoil import SPOILT_KINDS, spoil
 from overopt.engine.stage import Job
 from overopt.models import encode_sentences, token_ids
 from overopt.reward import Rows
-from overopt.spoil import SPOILT_KINDS, spoil
 from overopt.stage_prompts import prompt_table, short_prompts
 from overopt.util.seeds import derive
 

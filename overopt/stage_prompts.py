@@ -3,7 +3,7 @@
 import polars as pl
 from transformers import PreTrainedTokenizerFast
 
-from overopt import data
+from overopt.data import reviews
 from overopt.engine.stage import Job
 from overopt.models import (
     load_tokenizer,
@@ -26,7 +26,7 @@ def prompt_table(job: Job, split: str, count: int) -> pl.DataFrame:
     else:
         tokenizer = load_tokenizer(job.parents["tokenizer"])
         sentences = pl.read_parquet(job.parents["corpus"] / "sentences.parquet")
-        found = data.prompts(sentences, split, job.spec["prompt_words"], job.spec["corpus_seed"])
+        found = reviews.prompts(sentences, split, job.spec["prompt_words"], job.spec["corpus_seed"])
         short = short_prompts(job, tokenizer, found)
     if len(short) < count:
         raise UserError(f"prompts of split {split!r}: found {len(short)}, the study expects {count}")

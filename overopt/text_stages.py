@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from overopt.data import load_reviews
+from overopt.data.reviews import load_reviews
 from overopt.engine.stage import Job
 from overopt.models import (
     ENCODED_AT_ONCE,

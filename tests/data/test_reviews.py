@@ -5,8 +5,8 @@ from itertools import combinations
 import polars as pl
 import pytest
 
-from overopt import data
-from overopt.data import PROMPT_SPLITS, REVIEW_SPLITS, normalise, prompts, split_into_sentences
+from overopt.data import reviews
+from overopt.data.reviews import PROMPT_SPLITS, REVIEW_SPLITS, normalise, prompts, split_into_sentences
 
 pytestmark = pytest.mark.xdist_group("data")  # one process reads it
 SEED, WORDS = 0, 4
@@ -15,7 +15,7 @@ SEED, WORDS = 0, 4
 @pytest.fixture(scope="module")
 def world():
     """The real data, from the cache."""
-    return data.load_reviews(SEED)
+    return reviews.load_reviews(SEED)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_prompts_are_the_first_words_of_sentences_that_go_on():
 
 
 def test_the_ratings_are_those_that_were_published():
-    found = pl.DataFrame(data._read_ratings(), schema=["text", "source", "votes"], orient="row")
+    found = pl.DataFrame(reviews._read_ratings(), schema=["text", "source", "votes"], orient="row")
     words = found["source"] == "words"
     assert found.filter(words)["text"].str.contains(r"^\p{Alphabetic}+$").all()
     found = found.filter(~words)
@@ -133,15 +133,15 @@ def test_ratings_are_means_of_about_twenty_people(world):
     ratings = ratings.filter(pl.col("source") != "words")
     assert len(ratings) > 23_000
     assert dict(ratings["split"].value_counts(normalize=True).rows()) == pytest.approx(
-        data.RATING_SPLITS, abs=0.001
+        reviews.RATING_SPLITS, abs=0.001
     )
     assert ratings["raters"].min() >= 15
     assert ratings["raters"].mean() > 19
 
 
 def test_the_splits_hang_on_the_seed(world):
-    rated = data._read_ratings()
-    again, other = (data._split_ratings(rated, seed) for seed in (SEED, SEED + 1))
+    rated = reviews._read_ratings()
+    again, other = (reviews._split_ratings(rated, seed) for seed in (SEED, SEED + 1))
     assert again.equals(world.ratings)
     assert not other["split"].equals(again["split"]) or not other["text"].equals(again["text"])
     one, two = (prompts(world.sentences, "evaluation", WORDS, seed)["prompt"] for seed in (0, 1))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from overopt.word_vectors import (
+from overopt.data.word_vectors import (
     LABEL_SHARE,
     NORM,
     PRIOR,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overopt.spoil import SPOILT_KINDS, spoil
+from overopt.data.spoil import SPOILT_KINDS, spoil
 
 completions = st.lists(st.integers(0, 99), min_size=1, max_size=20)
 NEW = range(1000, 1030)  # tokens that no completion has
