@@ -8,10 +8,10 @@ from transformers import GPT2LMHeadModel
 
 from benchmarks.measure import Ratio, Work, compare, seconds
 from overopt.estimators.best_of_n import best_of_n_curve
-from overopt.models import new_language_model, new_reward_model, train_tokenizer
+from overopt.models.build import new_language_model, new_reward_model, train_tokenizer
+from overopt.models.samples import Prompts, Samples
+from overopt.models.sampling import sample
 from overopt.reward import score
-from overopt.samples import Prompts, Samples
-from overopt.sampling import sample
 from overopt.study.parts import Shape
 
 VOCABULARY, PROMPT, COMPLETION = 4096, 8, 24

@@ -17,12 +17,12 @@ import torch
 from benchmarks.cases import COMPLETION, VOCABULARY, language_model, prompts
 from benchmarks.measure import seconds
 from overopt.estimators.best_of_n import best_of_n_curve, powers_of_two
-from overopt.models import new_reward_model
+from overopt.models.build import new_reward_model
+from overopt.models.samples import Samples
+from overopt.models.sampling import sample_many
 from overopt.plan import plan
 from overopt.pricing import heights
 from overopt.reward import score
-from overopt.samples import Samples
-from overopt.sampling import sample_many
 from overopt.study.parts import Shape
 from overopt.study.study import load_study
 from overopt.training.reward_model import train_reward_model

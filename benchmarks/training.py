@@ -21,10 +21,10 @@ from benchmarks.cases import (
 )
 from benchmarks.measure import Ratio, Work, compare, seconds
 from benchmarks.opponent import Trl
-from overopt.models import new_reward_model, train_tokenizer
-from overopt.precision import has_bfloat16
+from overopt.models.build import new_reward_model, train_tokenizer
+from overopt.models.precision import has_bfloat16
+from overopt.models.samples import Samples
 from overopt.reward import score
-from overopt.samples import Samples
 from overopt.study.parts import Shape
 from overopt.study.study import load_study
 from overopt.training.ppo import Trainer

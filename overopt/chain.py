@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from overopt.engine.stage import Job
-from overopt.models import load_tokenizer
-from overopt.samples import Samples, decode
+from overopt.models.build import load_tokenizer
+from overopt.models.samples import Samples, decode
 from overopt.study.study import PretrainedStudy, ReviewsStudy, Study
 from overopt.util.files import read_json
 from overopt.validity import bag_of_words_r2

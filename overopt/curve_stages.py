@@ -1,9 +1,9 @@
 """The stages that optimise a policy against one proxy, judged by gold on held-out prompts."""
 
 from overopt.engine.stage import Job
-from overopt.models import load_language_model, new_reward_model, save_model
+from overopt.models.build import load_language_model, new_reward_model, save_model
+from overopt.models.precision import frozen_dtype
 from overopt.optimise import optimise
-from overopt.precision import frozen_dtype
 from overopt.recorder import Recorder
 from overopt.stage_prompts import encoded_prompts
 from overopt.study.parts import PPO

@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from overopt.log_probs import sample_kl
-from overopt.samples import Prompts, Samples
-from overopt.sampling import sample_many
+from overopt.models.log_probs import sample_kl
+from overopt.models.samples import Prompts, Samples
+from overopt.models.sampling import sample_many
 from overopt.training.ppo import Iteration
 
 

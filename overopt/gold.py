@@ -15,7 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from overopt.data.word_vectors import word_vectors as vectors_of
 from overopt.engine.stage import Job
 from overopt.gold_model import GoldModel
-from overopt.models import (
+from overopt.models.build import (
     Shape,
     count_parameters,
     encode_sentences,
@@ -27,11 +27,11 @@ from overopt.models import (
     save_model,
     train_tokenizer,
 )
+from overopt.models.samples import encode_prompts
+from overopt.models.sampling import sample_many
+from overopt.models.seeding import generator
 from overopt.optimise import optimise
 from overopt.reward import gold_scale, score
-from overopt.samples import encode_prompts
-from overopt.sampling import sample_many
-from overopt.seeding import generator
 from overopt.spoilt_pairs import decoy_pairs, spoilt_pairs
 from overopt.stage_prompts import prompt_table
 from overopt.study.parts import PPO

@@ -15,9 +15,9 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from overopt.models import load_reward_model, load_tokenizer, token_ids
+from overopt.models.build import load_reward_model, load_tokenizer, token_ids
+from overopt.models.samples import Samples
 from overopt.reward import Rows, score_all
-from overopt.samples import Samples
 from overopt.util.files import read_json, write_json
 
 RARELY = 0.01  # share of real texts that one fluency model has count less than half

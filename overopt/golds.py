@@ -12,10 +12,10 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from overopt.gold_model import GoldModel
-from overopt.models import load_reward_model
-from overopt.pretrained import RewardModel, Scorer, encode
+from overopt.models.build import load_reward_model
+from overopt.models.pretrained import RewardModel, Scorer, encode
+from overopt.models.samples import Samples, decode
 from overopt.reward import Rows, score, score_all
-from overopt.samples import Samples, decode
 from overopt.util.files import read_json
 
 NAMED, REWARD_MODEL = "named.json", "reward_model"  # of a gold that reads texts

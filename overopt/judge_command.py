@@ -40,8 +40,8 @@ def judge_command(
         raise UserError(f"{out}: found no folder {out.absolute().parent}, expected one to write into")
     quiet_transformers()  # before it is imported
     from overopt.engine.runner import make_runtime
+    from overopt.models.pretrained import RewardModel, load_policy, read_prompts
     from overopt.own_policies import measure
-    from overopt.pretrained import RewardModel, load_policy, read_prompts
 
     asked = read_prompts(prompts)
     where = make_runtime(device).device

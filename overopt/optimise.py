@@ -10,8 +10,8 @@ from transformers import PreTrainedModel
 
 from overopt.engine.checkpoint import Checkpoint
 from overopt.evaluation import Evaluation, evaluate
-from overopt.samples import Prompts, Samples
-from overopt.seeding import generator
+from overopt.models.samples import Prompts, Samples
+from overopt.models.seeding import generator
 from overopt.study.parts import PPO
 from overopt.training.ppo import Iteration, Trainer
 

@@ -13,11 +13,11 @@ from jaxtyping import Float64
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from overopt.estimators.uncertainty import standard_error
-from overopt.log_probs import sample_kl
-from overopt.pretrained import Scorer, encode
-from overopt.samples import decode
-from overopt.sampling import sample_many
-from overopt.seeding import generator
+from overopt.models.log_probs import sample_kl
+from overopt.models.pretrained import Scorer, encode
+from overopt.models.samples import decode
+from overopt.models.sampling import sample_many
+from overopt.models.seeding import generator
 from overopt.util.errors import UserError
 
 Table = Float64[np.ndarray, "prompts samples"]

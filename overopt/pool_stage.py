@@ -4,12 +4,10 @@ from safetensors.torch import save_file
 
 from overopt.engine.stage import Job
 from overopt.golds import Gold, load_gold
-from overopt.models import (
-    load_tokenizer,
-)
-from overopt.precision import frozen_dtype
+from overopt.models.build import load_tokenizer
+from overopt.models.precision import frozen_dtype
+from overopt.models.samples import Samples, concatenate
 from overopt.reward import Scale, gold_scale
-from overopt.samples import Samples, concatenate
 
 
 def pool(job: Job) -> None:

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from overopt.samples import Samples
-from overopt.seeding import generator
+from overopt.models.samples import Samples
+from overopt.models.seeding import generator
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,17 @@ from transformers import PreTrainedModel
 from overopt.data import reviews
 from overopt.engine.stage import Job
 from overopt.golds import NAMED, REWARD_MODEL, TokenGold
-from overopt.models import count_parameters, load_language_model, load_tokenizer, new_reward_model, save_model
-from overopt.pretrained import load_classifier
+from overopt.models.build import (
+    count_parameters,
+    load_language_model,
+    load_tokenizer,
+    new_reward_model,
+    save_model,
+)
+from overopt.models.pretrained import load_classifier
+from overopt.models.published import folder_of
+from overopt.models.seeding import generator
 from overopt.pretrained_stages import check_sizes
-from overopt.published_models import folder_of
-from overopt.seeding import generator
 from overopt.study.pretrained_parts import NamedGold
 from overopt.training.rating_model import Rated, train_rating_model
 from overopt.util.errors import UserError

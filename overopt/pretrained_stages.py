@@ -11,10 +11,10 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 
 from overopt.data import reviews
 from overopt.engine.stage import Job
-from overopt.models import count_parameters, load_language_model, load_tokenizer, save_model
-from overopt.pretrained import encode, read_prompts
-from overopt.published_models import load_published
-from overopt.seeding import isolated
+from overopt.models.build import count_parameters, load_language_model, load_tokenizer, save_model
+from overopt.models.pretrained import encode, read_prompts
+from overopt.models.published import load_published
+from overopt.models.seeding import isolated
 from overopt.study.pretrained_parts import Loaded, LoRA, PromptSource, TextSource
 from overopt.util.download import sha256_of
 from overopt.util.errors import UserError

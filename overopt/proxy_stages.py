@@ -7,7 +7,7 @@ import polars as pl
 from safetensors.torch import load_file, save_file
 
 from overopt.engine.stage import Job
-from overopt.models import (
+from overopt.models.build import (
     count_parameters,
     load_language_model,
     load_reward_model,
@@ -15,12 +15,12 @@ from overopt.models import (
     new_reward_model,
     save_model,
 )
+from overopt.models.precision import frozen_dtype
+from overopt.models.samples import Samples
+from overopt.models.seeding import generator
 from overopt.pairs_stage import load_pairs
-from overopt.precision import frozen_dtype
 from overopt.preferences import draw, split
 from overopt.reward import Scale, proxy_gain, score
-from overopt.samples import Samples
-from overopt.seeding import generator
 from overopt.study.pretrained_parts import LoRA
 from overopt.training.reward_model import pair_margins, train_reward_model
 from overopt.util.files import read_json, write_json

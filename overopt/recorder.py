@@ -11,14 +11,14 @@ from overopt.engine.stage import Job
 from overopt.estimators.uncertainty import standard_error
 from overopt.evaluation import Evaluation
 from overopt.golds import Gold
-from overopt.log_probs import sample_kl
-from overopt.models import load_language_model, load_reward_model, load_tokenizer
+from overopt.models.build import load_language_model, load_reward_model, load_tokenizer
+from overopt.models.log_probs import sample_kl
+from overopt.models.precision import frozen_dtype
+from overopt.models.samples import Prompts, Samples, decode
+from overopt.models.sampling import sample_many
+from overopt.models.seeding import generator
 from overopt.pool_stage import gold_judges
-from overopt.precision import frozen_dtype
 from overopt.reward import Scale, score
-from overopt.samples import Prompts, Samples, decode
-from overopt.sampling import sample_many
-from overopt.seeding import generator
 from overopt.stage_prompts import encoded, encoded_prompts
 from overopt.util.files import read_json
 

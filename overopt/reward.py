@@ -11,9 +11,9 @@ from scipy.special import expit
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from overopt.final_states import states_of
-from overopt.packing import Layout, common_starts, rows_at_once
-from overopt.samples import Samples, pad_rows
+from overopt.models.fast.last_block import states_of
+from overopt.models.fast.packing import Layout, common_starts, rows_at_once
+from overopt.models.samples import Samples, pad_rows
 from overopt.util import processes
 from overopt.util.files import read_json, write_json
 

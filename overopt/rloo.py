@@ -23,8 +23,8 @@ from transformers import (
 )
 from trl import RLOOConfig, RLOOTrainer
 
-from overopt.samples import Prompts, Samples
-from overopt.seeding import isolated
+from overopt.models.samples import Prompts, Samples
+from overopt.models.seeding import isolated
 from overopt.study.pretrained_parts import RLOO, LoRA
 from overopt.training.optim import check_finite
 from overopt.training.with_trl import adapters, quiet_options

@@ -1,16 +1,13 @@
 """The stage that draws samples of a policy that nothing optimised."""
 
 from overopt.engine.stage import Job
-from overopt.models import (
-    load_language_model,
-    load_tokenizer,
-)
-from overopt.samples import Prompts, Samples
-from overopt.sampling import sample_many
-from overopt.seeding import generator
+from overopt.models.build import load_language_model, load_tokenizer
+from overopt.models.samples import Prompts, Samples
+from overopt.models.sampling import sample_many
+from overopt.models.seeding import generator
+from overopt.models.vllm import load_engine, sample_with_vllm
 from overopt.stage_prompts import encoded, encoded_prompts
 from overopt.util.seeds import derive
-from overopt.with_vllm import load_engine, sample_with_vllm
 
 
 def samples(job: Job) -> None:

@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerFast
 from overopt.data.reviews import openings
 from overopt.data.spoil import SPOILT_KINDS, spoil
 from overopt.engine.stage import Job
-from overopt.models import encode_sentences, token_ids
+from overopt.models.build import encode_sentences, token_ids
 from overopt.reward import Rows
 from overopt.stage_prompts import prompt_table, short_prompts
 from overopt.util.seeds import derive

@@ -5,12 +5,9 @@ from transformers import PreTrainedTokenizerFast
 
 from overopt.data import reviews
 from overopt.engine.stage import Job
-from overopt.models import (
-    load_tokenizer,
-    token_ids,
-)
-from overopt.pretrained import encode
-from overopt.samples import Prompts, encode_prompts
+from overopt.models.build import load_tokenizer, token_ids
+from overopt.models.pretrained import encode
+from overopt.models.samples import Prompts, encode_prompts
 from overopt.util.errors import UserError
 
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from overopt.data.reviews import load_reviews
 from overopt.engine.stage import Job
-from overopt.models import (
+from overopt.models.build import (
     ENCODED_AT_ONCE,
     Shape,
     count_parameters,
@@ -17,7 +17,7 @@ from overopt.models import (
     save_model,
     train_tokenizer,
 )
-from overopt.seeding import generator
+from overopt.models.seeding import generator
 from overopt.training.language_model import train_language_model, validation_loss
 from overopt.util.files import write_json
 from overopt.util.seeds import derive

@@ -50,7 +50,7 @@ def disk_full_at():
 @pytest.fixture(scope="session")
 def tokenizer():
     """A byte-level tokenizer with a few merges, trained on five invented sentences."""
-    from overopt.models import train_tokenizer
+    from overopt.models.build import train_tokenizer
 
     return train_tokenizer(TEXTS, 300)
 
@@ -72,7 +72,7 @@ def sharpen():
 @pytest.fixture
 def language_model(tokenizer, sharpen):
     """A tiny language model over `tokenizer`, far from uniform."""
-    from overopt.models import new_language_model
+    from overopt.models.build import new_language_model
     from overopt.study.parts import Shape
 
     return sharpen(new_language_model(Shape(layers=2, width=16, heads=2), tokenizer, 32, seed=0))
@@ -108,7 +108,7 @@ def small_vocabulary(sharpen):
 @pytest.fixture
 def all_completions():
     """Makes Samples that hold every completion of up to `limit` tokens of one prompt, each once."""
-    from overopt.samples import Prompts, Samples
+    from overopt.models.samples import Prompts, Samples
 
     def make(prompt, vocabulary, limit, *, eos=2, pad=0):
         rows = [[]]

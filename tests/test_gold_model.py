@@ -5,10 +5,10 @@ import torch
 from conftest import TEXTS
 
 from overopt.gold_model import FLOOR, RARELY, SHARPNESS, GoldModel, translate
-from overopt.models import new_language_model, new_reward_model, train_tokenizer
+from overopt.models.build import new_language_model, new_reward_model, train_tokenizer
+from overopt.models.samples import encode_prompts
+from overopt.models.sampling import sample_many
 from overopt.reward import score_all
-from overopt.samples import encode_prompts
-from overopt.sampling import sample_many
 from overopt.study.parts import Shape
 
 READS = 8

@@ -6,9 +6,9 @@ from itertools import pairwise
 import torch
 
 from overopt.engine.checkpoint import Checkpoint
-from overopt.models import new_reward_model
+from overopt.models.build import new_reward_model
+from overopt.models.samples import encode_prompts
 from overopt.optimise import optimise
-from overopt.samples import encode_prompts
 from overopt.study.parts import PPO
 
 STEPS = 9

@@ -12,9 +12,9 @@ from transformers import AutoModelForSequenceClassification
 
 from overopt.estimators.tables import fit_table
 from overopt.judge_command import judge_command
-from overopt.log_probs import token_log_probs
+from overopt.models.log_probs import token_log_probs
+from overopt.models.pretrained import RewardModel, encode, load_policy, read_prompts
 from overopt.own_policies import measure
-from overopt.pretrained import RewardModel, encode, load_policy, read_prompts
 from overopt.util.errors import UserError
 
 PROMPTS = ["The film", "It was", "A slow start and a"]
@@ -116,7 +116,7 @@ def test_a_reward_model_has_one_logit_and_cuts_nothing(saved):
 def test_log_probabilities_agree_with_transformers(saved):
     model, tokenizer = load_policy(saved("llama"))
     prompts = encode(PROMPTS, tokenizer, most=40)
-    from overopt.sampling import sample_many
+    from overopt.models.sampling import sample_many
 
     drawn = sample_many(model, prompts, 2, 6, generator=torch.Generator().manual_seed(0))
     ours = token_log_probs(model, drawn)

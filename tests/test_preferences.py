@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from overopt.models.samples import Prompts, Samples
 from overopt.preferences import draw, pair_up, split
-from overopt.samples import Prompts, Samples
 
 
 def samples(count):

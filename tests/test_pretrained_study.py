@@ -12,9 +12,9 @@ from tiny_models import CONFIGS
 from transformers import AutoTokenizer
 
 from overopt.engine.store import Store
-from overopt.models import load_language_model
+from overopt.models.build import load_language_model
+from overopt.models.pretrained import encode, load_policy
 from overopt.plan import plan
-from overopt.pretrained import encode, load_policy
 from overopt.pretrained_stages import first_layers, untrained
 from overopt.rloo import as_samples
 from overopt.study.study import parse_study

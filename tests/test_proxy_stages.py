@@ -10,7 +10,7 @@ from overopt import proxy_stages
 from overopt.engine.checkpoint import Checkpoint
 from overopt.engine.stage import Job
 from overopt.engine.store import Store
-from overopt.models import new_reward_model
+from overopt.models.build import new_reward_model
 from overopt.training.optim import adamw
 
 
@@ -58,7 +58,7 @@ def test_without_gain_embeddings_are_frozen(language_model):
 
 @pytest.mark.xdist_group("smoke")
 def test_proxies_of_a_study_take_the_swept_rate_and_keep_embeddings(smoke_store):
-    from overopt.models import load_language_model, load_reward_model
+    from overopt.models.build import load_language_model, load_reward_model
     from overopt.plan import plan
     from overopt.study.study import load_study
 

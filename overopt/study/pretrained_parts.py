@@ -61,7 +61,7 @@ class Sized(Spec):
 class Published(Sized):
     """A model as somebody published it: one of a hub id, a folder, or a package that we know.
 
-    revision: branch, tag or commit of a hub id; sha256: of the weights (see `overopt.published_models`), needed for a
+    revision: branch, tag or commit of a hub id; sha256: of the weights (see `overopt.models.published`), needed for a
     folder, whose name says nothing of what is in it, and checked wherever it is given.
     """
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from overopt.engine.checkpoint import Checkpoint
-from overopt.precision import mixed_precision
+from overopt.models.precision import mixed_precision
 from overopt.reward import Rows, score_lists
 from overopt.training.optim import minimise
 

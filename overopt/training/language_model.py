@@ -6,10 +6,10 @@ import torch
 from transformers import PreTrainedModel
 
 from overopt.engine.checkpoint import Checkpoint
-from overopt.next_token import log_probs_after
-from overopt.packing import Layout, hidden_states
-from overopt.precision import mixed_precision
-from overopt.samples import pad_rows
+from overopt.models.fast.next_token import log_probs_after
+from overopt.models.fast.packing import Layout, hidden_states
+from overopt.models.precision import mixed_precision
+from overopt.models.samples import pad_rows
 from overopt.training.optim import batches, minimise
 
 

@@ -8,7 +8,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 from transformers import PreTrainedModel
 
-from overopt.seeding import isolated
+from overopt.models.seeding import isolated
 from overopt.study.pretrained_parts import LoRA
 
 

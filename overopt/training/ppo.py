@@ -13,9 +13,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from overopt.log_probs import states_before, token_log_probs
-from overopt.samples import Prompts, Samples
-from overopt.sampling import gathered_samples, sample
+from overopt.models.log_probs import states_before, token_log_probs
+from overopt.models.samples import Prompts, Samples
+from overopt.models.sampling import gathered_samples, sample
 from overopt.study.parts import PPO
 from overopt.training.optim import adamw, check_finite, descend, restore_training, training_state
 from overopt.util import processes

@@ -9,10 +9,10 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from overopt.engine.checkpoint import Checkpoint
-from overopt.packing import Layout
-from overopt.precision import mixed_precision
+from overopt.models.fast.packing import Layout
+from overopt.models.precision import mixed_precision
+from overopt.models.samples import Samples, concatenate
 from overopt.reward import score, score_rows
-from overopt.samples import Samples, concatenate
 from overopt.training.optim import batches, minimise
 from overopt.util import processes
 

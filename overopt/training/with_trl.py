@@ -24,10 +24,10 @@ from transformers import (
 from trl import RewardConfig, RewardTrainer, SFTConfig, SFTTrainer
 from trl.trainer.reward_trainer import DataCollatorForPreference
 
-from overopt.precision import has_bfloat16
+from overopt.models.precision import has_bfloat16
+from overopt.models.samples import Samples
+from overopt.models.seeding import isolated
 from overopt.reward import Rows
-from overopt.samples import Samples
-from overopt.seeding import isolated
 from overopt.study.pretrained_parts import LoRA
 from overopt.training.optim import check_finite
 from overopt.util import processes

@@ -13,7 +13,7 @@ from toy_stages import toy_stage
 
 from overopt.engine import store as store_module
 from overopt.engine.store import Store, held
-from overopt.models import new_language_model, train_tokenizer
+from overopt.models.build import new_language_model, train_tokenizer
 from overopt.study.parts import Shape
 from overopt.util.errors import UserError, system_error
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from overopt.models import new_reward_model
+from overopt.models.build import new_reward_model
 from overopt.reward import score_all
 from overopt.training import fluency_model
 from overopt.training.fluency_model import train_fluency_model

@@ -4,10 +4,10 @@ import pytest
 import torch
 from tiny_models import CONFIGS
 
-from overopt.log_probs import sample_kl, token_log_probs
-from overopt.pretrained import encode, load_policy
-from overopt.sampling import sample_many
-from overopt.seeding import generator
+from overopt.models.log_probs import sample_kl, token_log_probs
+from overopt.models.pretrained import encode, load_policy
+from overopt.models.sampling import sample_many
+from overopt.models.seeding import generator
 from overopt.study.pretrained_parts import LoRA
 from overopt.training.lora import Adapted
 from overopt.training.optim import learning

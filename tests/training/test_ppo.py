@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overopt.log_probs import token_log_probs
-from overopt.models import new_reward_model
-from overopt.samples import Prompts
+from overopt.models.build import new_reward_model
+from overopt.models.log_probs import token_log_probs
+from overopt.models.samples import Prompts
 from overopt.study.parts import PPO
 from overopt.training.optim import Diverged
 from overopt.training.ppo import Trainer, gae, masked_mean, token_values

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from overopt.models import new_reward_model
+from overopt.models.build import new_reward_model
 from overopt.reward import score_all
 from overopt.training.optim import Diverged
 from overopt.training.rating_model import Rated, preference, train_rating_model

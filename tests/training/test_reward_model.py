@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from overopt.models import new_reward_model
-from overopt.samples import Prompts, Samples
+from overopt.models.build import new_reward_model
+from overopt.models.samples import Prompts, Samples
 from overopt.training.optim import Diverged
 from overopt.training.reward_model import pair_margin, pair_margins, train_reward_model
 

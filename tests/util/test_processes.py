@@ -12,9 +12,9 @@ from pretrained_fixtures import computed, one_proxy, ppo_of, study_fields  # noq
 from safetensors.torch import load_file
 
 from overopt.engine.store import Store
+from overopt.models.samples import Samples
 from overopt.plan import plan
 from overopt.results import read
-from overopt.samples import Samples
 from overopt.study.study import parse_study
 from overopt.util import processes
 

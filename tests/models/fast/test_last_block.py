@@ -5,9 +5,9 @@ import torch
 from test_packing import CONFIGS, begun_alike
 from transformers import AutoModelForCausalLM
 
-from overopt import final_states
-from overopt.final_states import plain_gpt2, states_of
-from overopt.packing import Layout, hidden_states
+from overopt.models.fast import last_block
+from overopt.models.fast.last_block import plain_gpt2, states_of
+from overopt.models.fast.packing import Layout, hidden_states
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_only_what_is_asked_for_goes_through_the_last_block(make_model):
 def test_dropout_reaches_every_token_of_a_model_in_training(make_model, monkeypatch):
     ids, lengths = begun_alike(9)
     layout, model = Layout.of(lengths), make_model("GPT-2", resid_pdrop=0.5).train()
-    monkeypatch.setattr(final_states, "_last_block", None)
+    monkeypatch.setattr(last_block, "_last_block", None)
     assert states_of(model, ids, layout, layout.last).shape == (len(lengths), 16)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import GPT2Model, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from overopt.packing import SHORT, Layout, hidden_states, packed_inputs, packed_reading
+from overopt.models.fast.packing import SHORT, Layout, hidden_states, packed_inputs, packed_reading
 
 
 def states_of(

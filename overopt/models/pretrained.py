@@ -17,7 +17,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from overopt.samples import Prompts, pad_rows
+from overopt.models.samples import Prompts, pad_rows
 from overopt.util.errors import UserError
 
 
@@ -32,7 +32,7 @@ class Scorer(Protocol):
 def load_policy(
     name: str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A causal language model and its tokenizer, ready for `overopt.sampling`.
+    """A causal language model and its tokenizer, ready for `overopt.models.sampling`.
 
     The end of a completion is the tokenizer's end of sequence; where there is no padding token, that one pads.
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 from scipy.stats import chi2_contingency, chisquare
 
-from overopt.log_probs import sample_kl, token_log_probs
-from overopt.models import new_reward_model
-from overopt.next_token import log_probs_of
+from overopt.models.build import new_reward_model
+from overopt.models.fast.next_token import log_probs_of
+from overopt.models.log_probs import sample_kl, token_log_probs
+from overopt.models.samples import Prompts, Samples, concatenate, decode, encode_prompts
+from overopt.models.sampling import sample, sample_many
 from overopt.reward import score
-from overopt.samples import Prompts, Samples, concatenate, decode, encode_prompts
-from overopt.sampling import sample, sample_many
 from overopt.training.ppo import token_values
 
 EOS, PAD = 2, 0

@@ -15,7 +15,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from overopt.seeding import isolated
+from overopt.models.seeding import isolated
 from overopt.study.parts import Shape
 
 PAD, BOS, EOS = "<pad>", "<bos>", "<eos>"

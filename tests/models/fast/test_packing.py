@@ -10,7 +10,7 @@ from transformers import (
     Qwen2Config,
 )
 
-from overopt.packing import CPU_ROWS, Layout, common_starts, hidden_states, rows_at_once
+from overopt.models.fast.packing import CPU_ROWS, Layout, common_starts, hidden_states, rows_at_once
 
 LENGTHS = torch.tensor([9, 3, 5, 1, 7])
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 32}

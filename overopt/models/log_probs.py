@@ -5,10 +5,10 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from overopt.final_states import states_of
-from overopt.next_token import log_probs_after, next_token_kl
-from overopt.packing import Layout, rows_at_once
-from overopt.samples import Samples
+from overopt.models.fast.last_block import states_of
+from overopt.models.fast.next_token import log_probs_after, next_token_kl
+from overopt.models.fast.packing import Layout, rows_at_once
+from overopt.models.samples import Samples
 from overopt.util import processes
 
 

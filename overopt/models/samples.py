@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from overopt.models import token_ids
+from overopt.models.build import token_ids
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from overopt.pretrained import load_policy
+from overopt.models.pretrained import load_policy
 from overopt.study.pretrained_parts import Loaded, Published
 from overopt.util.download import Archive, fetch, sha256_of
 from overopt.util.errors import UserError

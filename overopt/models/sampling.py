@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from overopt.decoding import Decoder, decoder
-from overopt.drawing import draw_tokens
-from overopt.samples import Prompts, Samples, concatenate
+from overopt.models.fast.decoding import Decoder, decoder
+from overopt.models.fast.drawing import draw_tokens
+from overopt.models.samples import Prompts, Samples, concatenate
 from overopt.util import processes
 
 

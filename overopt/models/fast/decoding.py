@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from transformers import GPT2LMHeadModel, PreTrainedModel
 from transformers.activations import ACT2FN
 
-from overopt.final_states import plain_gpt2
-from overopt.packing import rows_at_once
-from overopt.products import Product, reading
+from overopt.models.fast.last_block import plain_gpt2
+from overopt.models.fast.onednn import Product, reading
+from overopt.models.fast.packing import rows_at_once
 
 HIDDEN = -1e9  # attention score of what may not be seen
 

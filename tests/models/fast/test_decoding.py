@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from overopt.decoding import GPT2Decoder, TransformersDecoder, decoder
+from overopt.models.fast.decoding import GPT2Decoder, TransformersDecoder, decoder
 
 LIMIT = 6
 

@@ -1,7 +1,7 @@
 """Completions drawn by vLLM, for policies that no trainer here holds: many times faster on a GPU.
 
 It draws the same distribution with random numbers of its own, so it is part of what a study says, not of how it is
-run. Only its tokens are taken: log-probabilities and KL are always computed by `overopt.log_probs`.
+run. Only its tokens are taken: log-probabilities and KL are always computed by `overopt.models.log_probs`.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
-from overopt.samples import Prompts, Samples
+from overopt.models.samples import Prompts, Samples
 from overopt.util.errors import UserError
 from overopt.util.seeds import derive
 

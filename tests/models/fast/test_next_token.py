@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from overopt.next_token import ROWS, log_probs_after, log_probs_of, next_token_kl
+from overopt.models.fast.next_token import ROWS, log_probs_after, log_probs_of, next_token_kl
 
 TOKENS, WIDTH, VOCABULARY = 2 * ROWS + 5, 12, 40
 

@@ -7,10 +7,11 @@ import torch
 from smoke_fixtures import copied_without
 from torch.nn import functional as F
 
-from overopt import precision, products
 from overopt.engine import runner
 from overopt.engine.record import read_record
 from overopt.engine.store import Store
+from overopt.models import precision
+from overopt.models.fast import onednn
 from overopt.plan import plan
 from overopt.study.study import load_study
 
@@ -27,17 +28,17 @@ def no_onednn(monkeypatch):
 
     monkeypatch.setattr(torch.ops, "mkldnn", Missing())
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    products.has_onednn.cache_clear()
+    onednn.has_onednn.cache_clear()
     yield
-    products.has_onednn.cache_clear()
+    onednn.has_onednn.cache_clear()
 
 
 @torch.inference_mode()
 def test_products_are_those_of_torch(no_onednn):
     inputs, weight, bias = torch.randn(5, 300), torch.randn(300, 6), torch.randn(6)
-    assert not products.usable(weight)
-    assert torch.equal(products.Product(weight, bias)(inputs), torch.addmm(bias, inputs, weight))
-    assert torch.allclose(products.Product(weight)(inputs), F.linear(inputs, weight.T), atol=1e-4)
+    assert not onednn.usable(weight)
+    assert torch.equal(onednn.Product(weight, bias)(inputs), torch.addmm(bias, inputs, weight))
+    assert torch.allclose(onednn.Product(weight)(inputs), F.linear(inputs, weight.T), atol=1e-4)
 
 
 def test_the_processor_has_no_bfloat16(no_onednn):
@@ -46,7 +47,7 @@ def test_the_processor_has_no_bfloat16(no_onednn):
 
 def test_an_operation_that_is_missing_alone_is_enough(no_onednn, monkeypatch):
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
-    assert not products.has_onednn()
+    assert not onednn.has_onednn()
 
 
 @pytest.mark.xdist_group("smoke")

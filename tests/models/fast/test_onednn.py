@@ -6,8 +6,8 @@ from tiny_models import SMALL
 from torch.nn import functional as F
 from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig, LlamaConfig, PreTrainedModel
 
-from overopt.packing import Layout, hidden_states
-from overopt.products import WIDE, Product, linear, reading, usable
+from overopt.models.fast.onednn import WIDE, Product, linear, reading, usable
+from overopt.models.fast.packing import Layout, hidden_states
 
 CONFIGS = {
     "gpt2": GPT2Config(vocab_size=40, n_embd=WIDE, n_layer=1, n_head=2, n_positions=48),
@@ -64,7 +64,9 @@ def test_a_whole_model_reads_the_same_with_the_faster_products(name, monkeypatch
     model, ids = wide(name), torch.randint(3, 40, (4, 9), generator=torch.Generator().manual_seed(0))
     layout, calls = Layout.of(torch.tensor([9, 4, 7, 1])), []
     expected = hidden_states(model, ids, layout)  # with a gradient, by torch
-    monkeypatch.setattr("overopt.products.linear", lambda *given: calls.append(given) or linear(*given))
+    monkeypatch.setattr(
+        "overopt.models.fast.onednn.linear", lambda *given: calls.append(given) or linear(*given)
+    )
     with torch.no_grad():
         assert torch.allclose(hidden_states(model, ids, layout), expected, atol=1e-4)
     assert len(calls) >= 4  # attention, its projection, and two of the network behind it

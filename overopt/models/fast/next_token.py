@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from overopt.products import linear, usable
+from overopt.models.fast.onednn import linear, usable
 
 ROWS = 64  # tokens whose logits stay in the processor's cache while they are turned into probabilities
 

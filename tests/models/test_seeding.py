@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from overopt.seeding import generator, isolated
+from overopt.models.seeding import generator, isolated
 from overopt.util.seeds import derive
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from overopt.drawing import BLOCK, draw_tokens
+from overopt.models.fast.drawing import BLOCK, draw_tokens
 
 
 @pytest.mark.parametrize("vocabulary", [3, BLOCK, BLOCK + 1, 4096])

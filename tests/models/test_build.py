@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overopt.models import (
+from overopt.models.build import (
     Shape,
     count_parameters,
     load_language_model,

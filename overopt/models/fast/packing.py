@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from overopt.products import reading
+from overopt.models.fast.onednn import reading
 
 CPU_ROWS = (
     64  # what a layer makes of more rows than that falls out of the processor's cache: a quarter slower

@@ -1,0 +1,1 @@
+"""Language models and what is done with one: built, loaded, sampled from, compared by KL."""
