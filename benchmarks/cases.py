@@ -11,7 +11,7 @@ from overopt.estimators.best_of_n import best_of_n_curve
 from overopt.models.build import new_language_model, new_reward_model, train_tokenizer
 from overopt.models.samples import Prompts, Samples
 from overopt.models.sampling import sample
-from overopt.reward import score
+from overopt.rewards.scoring import score
 from overopt.study.parts import Shape
 
 VOCABULARY, PROMPT, COMPLETION = 4096, 8, 24

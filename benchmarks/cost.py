@@ -22,7 +22,7 @@ from overopt.models.samples import Samples
 from overopt.models.sampling import sample_many
 from overopt.plan import plan
 from overopt.pricing import heights
-from overopt.reward import score
+from overopt.rewards.scoring import score
 from overopt.study.parts import Shape
 from overopt.study.study import load_study
 from overopt.training.reward_model import train_reward_model

@@ -24,7 +24,7 @@ from benchmarks.opponent import Trl
 from overopt.models.build import new_reward_model, train_tokenizer
 from overopt.models.precision import has_bfloat16
 from overopt.models.samples import Samples
-from overopt.reward import score
+from overopt.rewards.scoring import score
 from overopt.study.parts import Shape
 from overopt.study.study import load_study
 from overopt.training.ppo import Trainer

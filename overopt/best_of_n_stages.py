@@ -15,12 +15,12 @@ from overopt.estimators.best_of_n import BestOfN, best_of_n_curve, best_of_n_kl,
 from overopt.estimators.partial_gold import inclusion_chance, spread_gold
 from overopt.estimators.tilting import tilts_at
 from overopt.estimators.uncertainty import standard_error
-from overopt.golds import load_gold
 from overopt.models.build import load_reward_model, load_tokenizer
 from overopt.models.precision import frozen_dtype
 from overopt.models.samples import Samples, decode
 from overopt.proxy_stages import calibrated_gain
-from overopt.reward import Scale, score
+from overopt.rewards.gold import load_gold
+from overopt.rewards.scoring import Scale, score
 from overopt.util.files import read_json, write_json
 from overopt.util.seeds import derive
 

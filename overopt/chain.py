@@ -9,9 +9,9 @@ from safetensors.torch import load_file
 from overopt.engine.stage import Job
 from overopt.models.build import load_tokenizer
 from overopt.models.samples import Samples, decode
+from overopt.rewards.gold_validity import bag_of_words_r2
 from overopt.study.study import PretrainedStudy, ReviewsStudy, Study
 from overopt.util.files import read_json
-from overopt.validity import bag_of_words_r2
 
 SHOWN_SCORES = 4000  # base samples whose gold scores are kept for a histogram
 

@@ -14,7 +14,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from overopt.data.word_vectors import word_vectors as vectors_of
 from overopt.engine.stage import Job
-from overopt.gold_model import GoldModel
 from overopt.models.build import (
     Shape,
     count_parameters,
@@ -31,7 +30,9 @@ from overopt.models.samples import encode_prompts
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
 from overopt.optimise import optimise
-from overopt.reward import gold_scale, score
+from overopt.rewards.gold_validity import rating_validity, spoilt_validity
+from overopt.rewards.reviews_gold import GoldModel
+from overopt.rewards.scoring import gold_scale, score
 from overopt.spoilt_pairs import decoy_pairs, spoilt_pairs
 from overopt.stage_prompts import prompt_table
 from overopt.study.parts import PPO
@@ -39,7 +40,6 @@ from overopt.training.fluency_model import train_fluency_model
 from overopt.training.rating_model import Rated, train_rating_model
 from overopt.util.files import write_json
 from overopt.util.seeds import derive
-from overopt.validity import rating_validity, spoilt_validity
 
 
 def word_vectors(job: Job) -> None:

@@ -41,7 +41,7 @@ def judge_command(
     quiet_transformers()  # before it is imported
     from overopt.engine.runner import make_runtime
     from overopt.models.pretrained import RewardModel, load_policy, read_prompts
-    from overopt.own_policies import measure
+    from overopt.rewards.judge import measure
 
     asked = read_prompts(prompts)
     where = make_runtime(device).device

@@ -5,11 +5,11 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 
 from overopt.engine.stage import Job
-from overopt.golds import load_gold
 from overopt.models.build import load_tokenizer
 from overopt.models.precision import frozen_dtype
 from overopt.models.samples import Samples
-from overopt.preferences import LabelledPairs, pair_up
+from overopt.rewards.gold import load_gold
+from overopt.rewards.pairs import LabelledPairs, pair_up
 from overopt.samples_stage import drawn
 from overopt.stage_prompts import encoded_prompts
 

@@ -3,11 +3,11 @@
 from safetensors.torch import save_file
 
 from overopt.engine.stage import Job
-from overopt.golds import Gold, load_gold
 from overopt.models.build import load_tokenizer
 from overopt.models.precision import frozen_dtype
 from overopt.models.samples import Samples, concatenate
-from overopt.reward import Scale, gold_scale
+from overopt.rewards.gold import Gold, load_gold
+from overopt.rewards.scoring import Scale, gold_scale
 
 
 def pool(job: Job) -> None:

@@ -7,7 +7,6 @@ from transformers import PreTrainedModel
 
 from overopt.data import reviews
 from overopt.engine.stage import Job
-from overopt.golds import NAMED, REWARD_MODEL, TokenGold
 from overopt.models.build import (
     count_parameters,
     load_language_model,
@@ -19,11 +18,12 @@ from overopt.models.pretrained import load_classifier
 from overopt.models.published import folder_of
 from overopt.models.seeding import generator
 from overopt.pretrained_stages import check_sizes
+from overopt.rewards.gold import NAMED, REWARD_MODEL, TokenGold
+from overopt.rewards.gold_validity import rating_validity
 from overopt.study.pretrained_parts import NamedGold
 from overopt.training.rating_model import Rated, train_rating_model
 from overopt.util.errors import UserError
 from overopt.util.files import write_json
-from overopt.validity import rating_validity
 
 
 def rated(job: Job) -> None:

@@ -10,7 +10,6 @@ from overopt.curve_rows import Row, curve_identity, write_curve, write_texts
 from overopt.engine.stage import Job
 from overopt.estimators.uncertainty import standard_error
 from overopt.evaluation import Evaluation
-from overopt.golds import Gold
 from overopt.models.build import load_language_model, load_reward_model, load_tokenizer
 from overopt.models.log_probs import sample_kl
 from overopt.models.precision import frozen_dtype
@@ -18,7 +17,8 @@ from overopt.models.samples import Prompts, Samples, decode
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
 from overopt.pool_stage import gold_judges
-from overopt.reward import Scale, score
+from overopt.rewards.gold import Gold
+from overopt.rewards.scoring import Scale, score
 from overopt.stage_prompts import encoded, encoded_prompts
 from overopt.util.files import read_json
 

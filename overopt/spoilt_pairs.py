@@ -10,7 +10,7 @@ from overopt.data.reviews import openings
 from overopt.data.spoil import SPOILT_KINDS, spoil
 from overopt.engine.stage import Job
 from overopt.models.build import encode_sentences, token_ids
-from overopt.reward import Rows
+from overopt.rewards.scoring import Rows
 from overopt.stage_prompts import prompt_table, short_prompts
 from overopt.util.seeds import derive
 

@@ -9,7 +9,7 @@ import torch
 from overopt import best_of_n_stages, plan, plan_curves
 from overopt.engine import runner
 from overopt.engine.store import Store
-from overopt.gold_model import GoldModel
+from overopt.rewards.reviews_gold import GoldModel
 from overopt.study.study import load_study
 from overopt.util.files import read_json
 

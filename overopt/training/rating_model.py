@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from overopt.engine.checkpoint import Checkpoint
 from overopt.models.precision import mixed_precision
-from overopt.reward import Rows, score_lists
+from overopt.rewards.scoring import Rows, score_lists
 from overopt.training.optim import batches, minimise
 
 

@@ -12,7 +12,7 @@ from overopt.engine.checkpoint import Checkpoint
 from overopt.models.fast.packing import Layout
 from overopt.models.precision import mixed_precision
 from overopt.models.samples import Samples, concatenate
-from overopt.reward import score, score_rows
+from overopt.rewards.scoring import score, score_rows
 from overopt.training.optim import batches, minimise
 from overopt.util import processes
 

@@ -27,7 +27,7 @@ from trl.trainer.reward_trainer import DataCollatorForPreference
 from overopt.models.precision import has_bfloat16
 from overopt.models.samples import Samples
 from overopt.models.seeding import isolated
-from overopt.reward import Rows
+from overopt.rewards.scoring import Rows
 from overopt.study.pretrained_parts import LoRA
 from overopt.training.optim import check_finite
 from overopt.util import processes

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from overopt.models.build import new_reward_model
-from overopt.reward import score_all
+from overopt.rewards.scoring import score_all
 from overopt.training import fluency_model
 from overopt.training.fluency_model import train_fluency_model
 from overopt.training.optim import Diverged

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from overopt.models.build import new_reward_model
-from overopt.reward import score_all
+from overopt.rewards.scoring import score_all
 from overopt.training.optim import Diverged
 from overopt.training.rating_model import Rated, preference, train_rating_model
 

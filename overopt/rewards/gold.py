@@ -11,11 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from overopt.gold_model import GoldModel
 from overopt.models.build import load_reward_model
 from overopt.models.pretrained import RewardModel, Scorer, encode
 from overopt.models.samples import Samples, decode
-from overopt.reward import Rows, score, score_all
+from overopt.rewards.reviews_gold import GoldModel
+from overopt.rewards.scoring import Rows, score, score_all
 from overopt.util.files import read_json
 
 NAMED, REWARD_MODEL = "named.json", "reward_model"  # of a gold that reads texts

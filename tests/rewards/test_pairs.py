@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from overopt.models.samples import Prompts, Samples
-from overopt.preferences import draw, pair_up, split
+from overopt.rewards.pairs import draw, pair_up, split
 
 
 def samples(count):

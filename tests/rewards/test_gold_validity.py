@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 import torch
 
-from overopt import validity
-from overopt.gold_model import GoldModel
+from overopt.rewards import gold_validity
+from overopt.rewards.reviews_gold import GoldModel
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ def test_bag_of_words_explains_a_sum_over_words_and_not_their_order():
     texts = [" ".join(row) for row in rows]
     counted = np.array([sum(int(word[1:]) for word in row) for row in rows], dtype=float)
     first_greater = np.array([float(int(row[0][1:]) > int(row[1][1:])) for row in rows])
-    assert validity.bag_of_words_r2(texts, counted) > 0.95
-    assert validity.bag_of_words_r2(texts, first_greater) < 0.3
+    assert gold_validity.bag_of_words_r2(texts, counted) > 0.95
+    assert gold_validity.bag_of_words_r2(texts, first_greater) < 0.3
 
 
 def test_rating_validity_of_a_perfect_and_of_a_reversed_judge(gold):
@@ -51,7 +51,7 @@ def test_rating_validity_of_a_perfect_and_of_a_reversed_judge(gold):
     truth = table.filter(split="test")["rating"].to_numpy()
     for sign, expected in ((1.0, 1.0), (-1.0, 0.0)):
         judge = replace(gold, scores=sign * truth)
-        report, pairs = validity.rating_validity(judge, [], table, seed=0)
+        report, pairs = gold_validity.rating_validity(judge, [], table, seed=0)
         assert report["rated_held_out"] == 50
         assert np.isclose(report["pearson"], sign)
         assert np.isclose(report["pearson_movie"], sign)

@@ -4,11 +4,11 @@ import pytest
 import torch
 from conftest import TEXTS
 
-from overopt.gold_model import FLOOR, RARELY, SHARPNESS, GoldModel, translate
 from overopt.models.build import new_language_model, new_reward_model, train_tokenizer
 from overopt.models.samples import encode_prompts
 from overopt.models.sampling import sample_many
-from overopt.reward import score_all
+from overopt.rewards.reviews_gold import FLOOR, RARELY, SHARPNESS, GoldModel, translate
+from overopt.rewards.scoring import score_all
 from overopt.study.parts import Shape
 
 READS = 8

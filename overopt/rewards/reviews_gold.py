@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from overopt.models.build import load_reward_model, load_tokenizer, token_ids
 from overopt.models.samples import Samples
-from overopt.reward import Rows, score_all
+from overopt.rewards.scoring import Rows, score_all
 from overopt.util.files import read_json, write_json
 
 RARELY = 0.01  # share of real texts that one fluency model has count less than half

@@ -10,7 +10,7 @@ from scipy.special import expit, log_expit
 from overopt.models.build import new_reward_model
 from overopt.models.fast import packing
 from overopt.models.samples import Prompts, Samples
-from overopt.reward import Scale, gold_scale, proxy_gain, reading_order, score
+from overopt.rewards.scoring import Scale, gold_scale, proxy_gain, reading_order, score
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import cross_val_predict
 
-from overopt.gold_model import GoldModel
-from overopt.golds import TokenGold
-from overopt.reward import Rows
+from overopt.rewards.gold import TokenGold
+from overopt.rewards.reviews_gold import GoldModel
+from overopt.rewards.scoring import Rows
 from overopt.util.seeds import derive
 
 

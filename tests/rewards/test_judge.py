@@ -14,7 +14,7 @@ from overopt.estimators.tables import fit_table
 from overopt.judge_command import judge_command
 from overopt.models.log_probs import token_log_probs
 from overopt.models.pretrained import RewardModel, encode, load_policy, read_prompts
-from overopt.own_policies import measure
+from overopt.rewards.judge import measure
 from overopt.util.errors import UserError
 
 PROMPTS = ["The film", "It was", "A slow start and a"]
