@@ -51,7 +51,7 @@ def tuned(job: Job) -> None:
     Raises:
         UserError: if a text is longer than the study says, or the texts are missing or do not verify.
     """
-    from overopt.training.with_trl import tune_with_trl  # the other stages here do not wait for its imports
+    from overopt.training.trl import tune_with_trl  # the other stages here do not wait for its imports
 
     spec, folder = job.spec, job.parents["source"] / "model"
     made, tokenizer = load_language_model(folder, job.runtime.device), load_tokenizer(folder)

@@ -44,7 +44,7 @@ def proxy(job: Job) -> None:
     }
     if "trl" in spec:
         # here, since a study without it does not wait for its imports
-        from overopt.training.with_trl import train_reward_model_with_trl
+        from overopt.training.trl import train_reward_model_with_trl
 
         tokenizer = load_tokenizer(job.parents["language_model"] / "model")
         lora = LoRA(**spec["trl"]["lora"]) if spec["trl"]["lora"] else None

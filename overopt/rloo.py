@@ -27,7 +27,7 @@ from overopt.models.samples import Prompts, Samples
 from overopt.models.seeding import isolated
 from overopt.study.pretrained_parts import RLOO, LoRA
 from overopt.training.optim import check_finite
-from overopt.training.with_trl import adapters, quiet_options
+from overopt.training.trl import adapters, quiet_options
 from overopt.util import processes
 
 

@@ -9,7 +9,7 @@ from test_reward_model import pairs, train  # the same rule
 from overopt.models.build import count_parameters, load_language_model, load_tokenizer, new_reward_model
 from overopt.study.pretrained_parts import LoRA
 from overopt.training.reward_model import pair_margins
-from overopt.training.with_trl import train_reward_model_with_trl, tune_with_trl
+from overopt.training.trl import train_reward_model_with_trl, tune_with_trl
 
 OPTIONS = {"batch": 32, "epochs": 1, "learning_rate": 1e-2, "seed": 0}
 
