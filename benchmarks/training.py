@@ -24,10 +24,10 @@ from benchmarks.opponent import Trl
 from overopt.models.build import new_reward_model, train_tokenizer
 from overopt.models.precision import has_bfloat16
 from overopt.models.samples import Samples
+from overopt.optimisers.ppo import Trainer
 from overopt.rewards.scoring import score
 from overopt.study.parts import Shape
 from overopt.study.study import load_study
-from overopt.training.ppo import Trainer
 from overopt.training.reward_model import train_reward_model
 
 PAIRS, PAIRS_A_STEP = 2048, 64

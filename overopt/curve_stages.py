@@ -3,7 +3,7 @@
 from overopt.engine.stage import Job
 from overopt.models.build import load_language_model, new_reward_model, save_model
 from overopt.models.precision import frozen_dtype
-from overopt.optimise import optimise
+from overopt.optimisers.ppo_run import optimise
 from overopt.recorder import Recorder
 from overopt.stage_prompts import encoded_prompts
 from overopt.study.parts import PPO

@@ -29,7 +29,7 @@ from overopt.models.build import (
 from overopt.models.samples import encode_prompts
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
-from overopt.optimise import optimise
+from overopt.optimisers.ppo_run import optimise
 from overopt.rewards.gold_validity import rating_validity, spoilt_validity
 from overopt.rewards.reviews_gold import GoldModel
 from overopt.rewards.scoring import gold_scale, score

@@ -9,13 +9,13 @@ from transformers import PreTrainedModel
 from overopt.curve_rows import Row, curve_identity, write_curve, write_texts
 from overopt.engine.stage import Job
 from overopt.estimators.uncertainty import standard_error
-from overopt.evaluation import Evaluation
 from overopt.models.build import load_language_model, load_reward_model, load_tokenizer
 from overopt.models.log_probs import sample_kl
 from overopt.models.precision import frozen_dtype
 from overopt.models.samples import Prompts, Samples, decode
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
+from overopt.optimisers.evaluation import Evaluation
 from overopt.pool_stage import gold_judges
 from overopt.rewards.gold import Gold
 from overopt.rewards.scoring import Scale, score

@@ -5,12 +5,12 @@ import math
 from transformers import PreTrainedModel
 
 from overopt.engine.stage import Job
-from overopt.evaluation import Evaluation, evaluate
 from overopt.models.build import load_language_model, load_tokenizer, save_model
 from overopt.models.precision import frozen_dtype
 from overopt.models.seeding import generator
+from overopt.optimisers.evaluation import Evaluation, evaluate
+from overopt.optimisers.rloo import train_with_rloo
 from overopt.recorder import Recorder
-from overopt.rloo import train_with_rloo
 from overopt.stage_prompts import encoded, prompt_table
 from overopt.study.pretrained_parts import RLOO, LoRA
 from overopt.util import processes

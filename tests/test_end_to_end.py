@@ -17,10 +17,10 @@ from overopt import api, averages, results
 from overopt.engine import runner
 from overopt.engine.store import Store, read_record
 from overopt.gather import DECIMALS
+from overopt.optimisers.ppo import Trainer
 from overopt.plan import plan
 from overopt.pricing import price_rows
 from overopt.study.study import load_study
-from overopt.training.ppo import Trainer
 
 pytestmark = pytest.mark.xdist_group("smoke")
 

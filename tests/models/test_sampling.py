@@ -9,8 +9,8 @@ from overopt.models.fast.next_token import log_probs_of
 from overopt.models.log_probs import sample_kl, token_log_probs
 from overopt.models.samples import Prompts, Samples, concatenate, decode, encode_prompts
 from overopt.models.sampling import sample, sample_many
+from overopt.optimisers.ppo import token_values
 from overopt.rewards.scoring import score
-from overopt.training.ppo import token_values
 
 EOS, PAD = 2, 0
 TEXTS = ["The film", "I did not like the end of the film", "She", "It was good, and then"]

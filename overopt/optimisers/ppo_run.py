@@ -9,11 +9,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from overopt.engine.checkpoint import Checkpoint
-from overopt.evaluation import Evaluation, evaluate
 from overopt.models.samples import Prompts, Samples
 from overopt.models.seeding import generator
+from overopt.optimisers.evaluation import Evaluation, evaluate
+from overopt.optimisers.ppo import Iteration, Trainer
 from overopt.study.parts import PPO
-from overopt.training.ppo import Iteration, Trainer
 
 
 def optimise(

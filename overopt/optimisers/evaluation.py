@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from overopt.models.log_probs import sample_kl
 from overopt.models.samples import Prompts, Samples
 from overopt.models.sampling import sample_many
-from overopt.training.ppo import Iteration
+from overopt.optimisers.ppo import Iteration
 
 
 @dataclass(frozen=True)

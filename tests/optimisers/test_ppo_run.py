@@ -8,7 +8,7 @@ import torch
 from overopt.engine.checkpoint import Checkpoint
 from overopt.models.build import new_reward_model
 from overopt.models.samples import encode_prompts
-from overopt.optimise import optimise
+from overopt.optimisers.ppo_run import optimise
 from overopt.study.parts import PPO
 
 STEPS = 9

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from overopt.models.build import new_reward_model
 from overopt.models.log_probs import token_log_probs
 from overopt.models.samples import Prompts
+from overopt.optimisers.ppo import Trainer, gae, masked_mean, token_values
 from overopt.study.parts import PPO
 from overopt.training.optim import Diverged
-from overopt.training.ppo import Trainer, gae, masked_mean, token_values
 
 CONFIG = PPO(
     batch=128,
