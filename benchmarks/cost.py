@@ -20,8 +20,8 @@ from overopt.estimators.best_of_n import best_of_n_curve, powers_of_two
 from overopt.models.build import new_reward_model
 from overopt.models.samples import Samples
 from overopt.models.sampling import sample_many
-from overopt.plan import plan
-from overopt.pricing import heights
+from overopt.plan.prices import heights
+from overopt.plan.study_plan import plan
 from overopt.rewards.scoring import score
 from overopt.study.parts import Shape
 from overopt.study.study import load_study

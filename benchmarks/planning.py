@@ -22,7 +22,7 @@ FOUND = Path(__file__).with_name("planning.json")
 def large_plan() -> dict[str, float]:
     """Plan the study `published` with far more pairs, epochs, penalties and seeds: stages, seconds, peak MB."""
     from overopt.engine.store import Store
-    from overopt.plan import plan
+    from overopt.plan.study_plan import plan
     from overopt.study.study import load_study, parse_study
 
     fields = load_study("published").model_dump(mode="json")

@@ -74,8 +74,8 @@ import polars as pl
 
 from overopt import api, figures, pages, sentences, texts
 from overopt.evidence import Evidence
-from overopt.plan import plan
-from overopt.pricing import HEADER, price_rows
+from overopt.plan.prices import HEADER, price_rows
+from overopt.plan.study_plan import plan
 from overopt.study.study import load_study
 from overopt.util.words import short_number
 

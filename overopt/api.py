@@ -7,8 +7,8 @@ from overopt import results
 from overopt.engine.record import read_record, verify_folder
 from overopt.engine.stage import Runtime
 from overopt.engine.store import Store
-from overopt.plan import plan
-from overopt.pricing import heights
+from overopt.plan.prices import heights
+from overopt.plan.study_plan import plan
 from overopt.results import Results
 from overopt.study.study import Study, load_study
 from overopt.util.paths import IN_CHECKOUT, ROOT

@@ -12,7 +12,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from overopt import __version__
-from overopt.rates import CORE_DRAWING_TFLOPS, CORE_TFLOPS
+from overopt.plan.core_speed import CORE_DRAWING_TFLOPS, CORE_TFLOPS
 from overopt.stopping import STOPPED, exit_code, stoppable
 from overopt.util.errors import UserError
 
@@ -68,12 +68,12 @@ def plan(
     """List the stages of a study, and which of them are already there; or what they cost."""
     from overopt.engine.record import RECORD
     from overopt.engine.store import Store, store_root
-    from overopt.plan import plan as make_plan
+    from overopt.plan.study_plan import plan as make_plan
     from overopt.study.study import load_study
 
     graph, store = make_plan(load_study(study)), Store(store_root())
     if price:
-        from overopt.pricing import price_table
+        from overopt.plan.prices import price_table
 
         for name, value in {"tflops": tflops, "drawing-tflops": drawing_tflops, "batch": batch}.items():
             if not value > 0:
@@ -105,7 +105,7 @@ def status(study: StudyName) -> None:
     """Show the stages of a study: done, running, waiting; time spent and about how much is left."""
     from overopt.engine.status import study_status
     from overopt.engine.store import Store, store_root
-    from overopt.plan import plan as make_plan
+    from overopt.plan.study_plan import plan as make_plan
     from overopt.study.study import load_study
     from overopt.util.words import clock, duration
 

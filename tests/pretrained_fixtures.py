@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from overopt.engine.store import Store
 from overopt.models.build import count_parameters, load_language_model
 from overopt.models.published import weights_sha256
-from overopt.plan import plan
+from overopt.plan.study_plan import plan
 from overopt.pretrained_stages import first_layers, untrained
 from overopt.results import read
 from overopt.util.download import sha256_of

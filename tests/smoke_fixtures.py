@@ -39,7 +39,7 @@ def copied_without(store: Path, target: Path, names: list[str]) -> Path:
 def copied_without_one_of_each(store: Path, target: Path, names: list[str]) -> Path:
     """A copy of the store that lacks the first result, in the order of the plan, of each kind of stage in `names`."""
     from overopt.engine.store import Store
-    from overopt.plan import plan
+    from overopt.plan.study_plan import plan
     from overopt.study.study import load_study
 
     shutil.copytree(store, target)

@@ -6,9 +6,10 @@ import polars as pl
 import pytest
 import torch
 
-from overopt import best_of_n_stages, plan, plan_curves
+from overopt import best_of_n_stages
 from overopt.engine import runner
 from overopt.engine.store import Store
+from overopt.plan import curves, study_plan
 from overopt.rewards.reviews_gold import GoldModel
 from overopt.study.study import load_study
 from overopt.util.files import read_json
@@ -28,7 +29,9 @@ def compute(store, study, workers=1):
     """The folder of the far curve of `study`, in `store`."""
     runtime = replace(runner.make_runtime("cpu", workers=workers), store=store.root)
     stages = [
-        s for s in plan.plan(study).stages if s.name == "far_best_of_n" or s.title.startswith("far samples")
+        s
+        for s in study_plan.plan(study).stages
+        if s.name == "far_best_of_n" or s.title.startswith("far samples")
     ]
     for stage in stages:
         store.compute(stage, runtime)
@@ -37,9 +40,7 @@ def compute(store, study, workers=1):
 
 @pytest.fixture
 def parts(monkeypatch):
-    monkeypatch.setattr(
-        plan_curves, "SAMPLES_A_STAGE", SAMPLES
-    )  # a prompt each; the pool in one part, as it is
+    monkeypatch.setattr(curves, "SAMPLES_A_STAGE", SAMPLES)  # a prompt each; the pool in one part, as it is
 
 
 def test_with_gold_on_every_sample_it_is_plain_best_of_n(smoke_store, parts, monkeypatch):
@@ -49,7 +50,7 @@ def test_with_gold_on_every_sample_it_is_plain_best_of_n(smoke_store, parts, mon
     )
     full = pl.read_parquet(compute(store, far_study(exact=63)) / "by_prompt.parquet")
     monkeypatch.undo()
-    monkeypatch.setattr(plan_curves, "SAMPLES_A_STAGE", SAMPLES)
+    monkeypatch.setattr(curves, "SAMPLES_A_STAGE", SAMPLES)
     folder = compute(store, far_study(exact=16))
     few, judged = pl.read_parquet(folder / "by_prompt.parquet"), read_json(folder / "judged.json")
     assert 3 * 16 < judged["judged"] < judged["samples"] == 3 * SAMPLES

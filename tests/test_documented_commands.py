@@ -12,7 +12,7 @@ import pytest
 from clone_fixtures import COMPUTES, run_in, shortened
 from documents import ANY_BLOCK, Command, all_commands, commands_of, documents
 
-from overopt.plan import plan
+from overopt.plan.study_plan import plan
 from overopt.study.study import load_study
 
 pytestmark = pytest.mark.xdist_group("book")

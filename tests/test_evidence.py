@@ -6,7 +6,7 @@ import pytest
 from overopt import figure_tables, frontier, goodhart, results
 from overopt.engine.store import Store
 from overopt.evidence import Evidence
-from overopt.plan import plan
+from overopt.plan.study_plan import plan
 from overopt.study.study import load_study
 
 pytestmark = pytest.mark.xdist_group("smoke")

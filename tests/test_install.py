@@ -16,7 +16,7 @@ from smoke_fixtures import copied_without
 
 import overopt
 from overopt.engine.store import Store
-from overopt.plan import plan
+from overopt.plan.study_plan import plan
 from overopt.study.study import available, load_study
 
 pytestmark = pytest.mark.xdist_group("book")

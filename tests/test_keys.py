@@ -9,7 +9,7 @@ import torch
 
 from overopt import results
 from overopt.engine.store import Store
-from overopt.plan import plan
+from overopt.plan.study_plan import plan
 from overopt.study.study import available, load_study
 
 

@@ -59,7 +59,7 @@ def test_without_gain_embeddings_are_frozen(language_model):
 @pytest.mark.xdist_group("smoke")
 def test_proxies_of_a_study_take_the_swept_rate_and_keep_embeddings(smoke_store):
     from overopt.models.build import load_language_model, load_reward_model
-    from overopt.plan import plan
+    from overopt.plan.study_plan import plan
     from overopt.study.study import load_study
 
     store, stages = Store(smoke_store), {stage.title: stage for stage in plan(load_study("smoke")).stages}

@@ -10,7 +10,7 @@ from overopt.engine.runner import make_runtime
 from overopt.engine.stage import Job
 from overopt.engine.store import Store
 from overopt.models.build import load_tokenizer
-from overopt.plan import plan
+from overopt.plan.study_plan import plan
 from overopt.spoilt_pairs import decoy_pairs, ending_alike, spoilt_pairs
 from overopt.study.study import load_study
 

@@ -10,7 +10,7 @@ import pytest
 from overopt import api
 from overopt.engine import runner
 from overopt.engine.store import Store, store_root
-from overopt.plan import plan
+from overopt.plan.study_plan import plan
 from overopt.study.study import load_study
 from overopt.util.errors import UserError
 

@@ -13,7 +13,7 @@ from toy_stages import SECONDS_AT_MOST, wait_until
 
 from overopt.engine.record import read_record
 from overopt.engine.store import Store, held
-from overopt.plan import plan
+from overopt.plan.study_plan import plan
 from overopt.study.study import load_study
 
 STOPPED = "overopt: stopped; what was finished is kept, the same command goes on from there\n"

@@ -17,7 +17,7 @@ from overopt.engine.record import read_record, write_record
 from overopt.engine.stage import Runtime, Stage
 from overopt.engine.status import damaged, leftovers, results, size, study_status
 from overopt.engine.store import Store
-from overopt.plan import plan
+from overopt.plan.study_plan import plan
 from overopt.study.study import load_study
 from overopt.util.errors import UserError
 

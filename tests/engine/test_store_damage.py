@@ -12,7 +12,7 @@ from overopt.engine.record import read_record, verify_folder
 from overopt.engine.stage import Runtime
 from overopt.engine.status import damaged, results
 from overopt.engine.store import Store
-from overopt.plan import plan
+from overopt.plan.study_plan import plan
 from overopt.study.study import load_study
 from overopt.util.errors import UserError
 

@@ -12,7 +12,7 @@ from overopt.engine import runner
 from overopt.engine.store import Store
 from overopt.models import precision
 from overopt.models.precision import has_bfloat16, mixed_precision
-from overopt.plan import plan
+from overopt.plan.study_plan import plan
 from overopt.study.study import load_study
 from overopt.training import reward_model
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from overopt.engine.store import Store
 from overopt.models.samples import Samples
-from overopt.plan import plan
+from overopt.plan.study_plan import plan
 from overopt.results import read
 from overopt.study.study import parse_study
 from overopt.util import processes

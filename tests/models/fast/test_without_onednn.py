@@ -12,7 +12,7 @@ from overopt.engine.record import read_record
 from overopt.engine.store import Store
 from overopt.models import precision
 from overopt.models.fast import onednn
-from overopt.plan import plan
+from overopt.plan.study_plan import plan
 from overopt.study.study import load_study
 
 FIRST = ["language_model", "pairs", "proxy", "best_of_n"]  # one of each that learns, draws or reads

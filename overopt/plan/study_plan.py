@@ -1,14 +1,14 @@
 """A study as a graph of stages, in an order in which each follows its parents.
 
-The parts of the graph stand beside this file: `plan_world` or `plan_pretrained` (data, models, gold), `plan_proxies`
-(pairs, learning rates, proxies) and `plan_curves` (best-of-n, PPO, rounds of RLHF).
+The parts of the graph stand beside this file: `reviews` or `pretrained` (data, models, gold), `proxies` (pairs, learning
+rates, proxies) and `curves` (best-of-n, PPO, rounds of RLHF).
 """
 
 from overopt.engine.plan import Graph, Plan
-from overopt.plan_curves import add_curves
-from overopt.plan_pretrained import add_pretrained
-from overopt.plan_proxies import ProxyStages
-from overopt.plan_world import add_reviews
+from overopt.plan.curves import add_curves
+from overopt.plan.pretrained import add_pretrained
+from overopt.plan.proxies import ProxyStages
+from overopt.plan.reviews import add_reviews
 from overopt.study.study import PretrainedStudy, ReviewsStudy, Study
 
 

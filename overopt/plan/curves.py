@@ -5,10 +5,10 @@ from typing import Any
 
 from overopt.engine.plan import Graph
 from overopt.engine.stage import Stage
-from overopt.plan_proxies import ProxyStages, label
+from overopt.plan.proxies import ProxyStages, label
+from overopt.plan.world import World
 from overopt.study.parts import BestOfN, Cell, FarBestOfN, Iterated, OtherPolicies
 from overopt.study.study import PretrainedStudy, Study
-from overopt.world import World
 
 SAMPLES_A_STAGE = (
     50_000  # a minute or so of a small policy on one core: what a killed run may lose, and memory holds

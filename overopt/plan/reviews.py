@@ -4,8 +4,8 @@ from itertools import product
 
 from overopt.engine.plan import Graph
 from overopt.engine.stage import Stage
+from overopt.plan.world import World
 from overopt.study.study import ReviewsStudy
-from overopt.world import World
 
 SECOND_SEED = 1000  # added to a study's seed for its second gold
 

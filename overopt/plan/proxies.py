@@ -4,9 +4,9 @@ from typing import Any
 
 from overopt.engine.plan import Graph
 from overopt.engine.stage import Stage
+from overopt.plan.world import World
 from overopt.study.parts import Cell, Sweep
 from overopt.study.study import PretrainedStudy, Study
-from overopt.world import World
 
 SWEEP_SEED = 1000  # of the proxies of a sweep
 

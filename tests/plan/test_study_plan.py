@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from overopt import pricing
 from overopt.engine.store import canonical_json
-from overopt.plan import plan
-from overopt.pricing import heights
-from overopt.rates import CORE_DRAWING_TFLOPS, CORE_TFLOPS
+from overopt.plan import prices
+from overopt.plan.core_speed import CORE_DRAWING_TFLOPS, CORE_TFLOPS
+from overopt.plan.prices import heights
+from overopt.plan.study_plan import plan
 from overopt.study.study import available, load_study, parse_study
 
 
@@ -139,7 +139,7 @@ def test_heights_against_a_slow_count():
     @functools.cache
     def chain(key):
         stage = of_key[key]
-        price = pricing.price(stage, 64)
+        price = prices.price(stage, 64)
         seconds = 1 + price.rest / (CORE_TFLOPS * 1e12) + price.drawing / (CORE_DRAWING_TFLOPS * 1e12)
         return seconds + max((chain(child.key) for child in children[key]), default=0)
 

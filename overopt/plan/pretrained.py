@@ -4,9 +4,9 @@ from typing import Any
 
 from overopt.engine.plan import Graph
 from overopt.engine.stage import Stage
+from overopt.plan.world import World
 from overopt.study.pretrained_parts import Cut, Loaded, RatedGold, Scratch, Tuned
 from overopt.study.study import PretrainedStudy
-from overopt.world import World
 
 
 def add_pretrained(graph: Graph, study: PretrainedStudy) -> World:

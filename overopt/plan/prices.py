@@ -13,7 +13,7 @@ from overopt.engine.plan import Plan
 from overopt.engine.record import RECORD, costs, read_record
 from overopt.engine.stage import Stage
 from overopt.engine.store import Store
-from overopt.rates import CORE_DRAWING_TFLOPS, CORE_TFLOPS
+from overopt.plan.core_speed import CORE_DRAWING_TFLOPS, CORE_TFLOPS
 from overopt.study.parts import Shape
 
 FLOAT, HALF = 4, 2  # bytes: what is drawn and kept is float32; what only reads may be bfloat16

@@ -3,8 +3,7 @@
 import pytest
 
 from overopt.engine.store import Store
-from overopt.plan import plan
-from overopt.pricing import (
+from overopt.plan.prices import (
     HEADER,
     LIBRARIES,
     Size,
@@ -18,6 +17,7 @@ from overopt.pricing import (
     prices,
     size,
 )
+from overopt.plan.study_plan import plan
 from overopt.study.parts import Shape
 from overopt.study.study import load_study
 
