@@ -49,7 +49,7 @@ study = "published"
 import polars as pl
 
 from overopt import api, figures, front_page, pages, sentences
-from overopt.evidence import Evidence
+from overopt.analysis.evidence import Evidence
 
 pages.start()
 r = api.load_results(study)

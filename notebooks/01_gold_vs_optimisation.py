@@ -44,8 +44,9 @@
 study = "published"
 
 # %% tags=["hide-input"]
-from overopt import api, figure_tables, figures, pages, sentences, texts
-from overopt.evidence import Evidence
+from overopt import api, figures, pages, sentences, texts
+from overopt.analysis import figure_tables
+from overopt.analysis.evidence import Evidence
 
 pages.start()
 r = api.load_results(study)

@@ -31,13 +31,14 @@ study = "published"
 # %% tags=["hide-input"]
 import polars as pl
 
-from overopt import api, averages, figure_tables, figures, pages
-from overopt.evidence import Evidence
+from overopt import api, figures, pages
+from overopt.analysis import averages, figure_tables
+from overopt.analysis.evidence import Evidence
 
 pages.start()
 r = api.load_results(study)
 e = Evidence(r)
-from overopt import claims_laws
+from overopt.analysis.claims import laws
 
 # %% [markdown]
 # ## Coefficients against proxy size
@@ -156,7 +157,7 @@ pages.card(
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-forms", "caption": "PPO: error of each form beyond the points it was fitted to, by proxy size (our own; the paper compares the forms by eye, in its appendix B)."}}
-errors = claims_laws.form_errors(e)
+errors = laws.form_errors(e)
 figures.lines(
     errors.filter(method="ppo"),
     x=figures.log_axis(errors, "rm_params", "proxy parameters"),
@@ -208,7 +209,7 @@ pages.if_measured(
 )
 
 # %% tags=["hide-input"]
-beyond = claims_laws.far_error(e)
+beyond = laws.far_error(e)
 pages.table(
     ["proxy size", "pairs", "n", "gold", "by the law", "difference ± one SE"],
     [

@@ -30,8 +30,9 @@ study = "published"
 # %% tags=["hide-input"]
 import polars as pl
 
-from overopt import api, figure_tables, figures, pages
-from overopt.evidence import Evidence
+from overopt import api, figures, pages
+from overopt.analysis import figure_tables
+from overopt.analysis.evidence import Evidence
 
 pages.start()
 r = api.load_results(study)

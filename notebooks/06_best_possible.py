@@ -32,12 +32,13 @@ study = "published"
 # %% tags=["hide-input"]
 
 from overopt import api, figures, pages
-from overopt.evidence import Evidence
+from overopt.analysis.evidence import Evidence
 
 pages.start()
 r = api.load_results(study)
 e = Evidence(r)
-from overopt import frontier, sentences
+from overopt import sentences
+from overopt.analysis import frontier
 
 # %% [markdown]
 # ## By the proxy's own measure

@@ -25,12 +25,12 @@ study = "published"
 # %% tags=["hide-input"]
 
 from overopt import api, figures, pages
-from overopt.evidence import Evidence
+from overopt.analysis.evidence import Evidence
 
 pages.start()
 r = api.load_results(study)
 e = Evidence(r)
-from overopt import frontier
+from overopt.analysis import frontier
 
 # %% tags=["remove-input"]
 pages.card(

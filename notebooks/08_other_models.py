@@ -73,7 +73,7 @@ study = "published"
 import polars as pl
 
 from overopt import api, figures, pages, sentences, texts
-from overopt.evidence import Evidence
+from overopt.analysis.evidence import Evidence
 from overopt.plan.prices import HEADER, price_rows
 from overopt.plan.study_plan import plan
 from overopt.study.study import load_study

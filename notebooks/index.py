@@ -26,7 +26,7 @@ study = "published"
 # %% tags=["hide-input"]
 
 from overopt import api, figures, front_page, pages
-from overopt.evidence import Evidence
+from overopt.analysis.evidence import Evidence
 
 pages.start()
 r = api.load_results(study)

@@ -3,13 +3,13 @@
 import os
 from pathlib import Path
 
-from overopt import results
+from overopt.analysis import results
+from overopt.analysis.results import Results
 from overopt.engine.record import read_record, verify_folder
 from overopt.engine.stage import Runtime
 from overopt.engine.store import Store
 from overopt.plan.prices import heights
 from overopt.plan.study_plan import plan
-from overopt.results import Results
 from overopt.study.study import Study, load_study
 from overopt.util.paths import IN_CHECKOUT, ROOT
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from overopt import curves
+from overopt.analysis import curves
 from overopt.engine.stage import Job
 
 Row = dict[str, Any]

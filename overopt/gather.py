@@ -7,11 +7,13 @@ from typing import Any
 
 import polars as pl
 
-from overopt import chain, curves, verdicts
+from overopt import chain
+from overopt.analysis import curves
+from overopt.analysis.claims import verdicts
+from overopt.analysis.evidence import Evidence
+from overopt.analysis.results import read_tables
 from overopt.engine.record import costs, read_record
 from overopt.engine.stage import Job
-from overopt.evidence import Evidence
-from overopt.results import read_tables
 from overopt.study.study import Study, parse_study
 from overopt.util.files import read_json, write_json
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from overopt import figures
 from overopt.altair_page import static_svg
-from overopt.evidence import Evidence
+from overopt.analysis.evidence import Evidence
+from overopt.analysis.results import Results
 from overopt.pages import VERDICT_MARKS
-from overopt.results import Results
 from overopt.sentences import say_ends
 from overopt.util.errors import UserError
 from overopt.util.files import replacing

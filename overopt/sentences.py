@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from overopt.averages import NAMES
-from overopt.evidence import Evidence
-from overopt.frontier import WAYS, table
-from overopt.results import Results
+from overopt.analysis.averages import NAMES
+from overopt.analysis.evidence import Evidence
+from overopt.analysis.frontier import WAYS, table
+from overopt.analysis.results import Results
 from overopt.util.words import capital, number, short_number
 
 DISAGREE = 0.5  # SDs between gold and second gold beyond which one of them must be wrong

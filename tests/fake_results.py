@@ -1,4 +1,4 @@
-"""Synthetic results with the schema of `overopt.results.Results`, so that pages are tested without training.
+"""Synthetic results with the schema of `overopt.analysis.results.Results`, so that pages are tested without training.
 
 The curves follow the paper's two laws with known coefficients plus noise, for four proxy sizes. The
 text is invented. Nothing here is a measurement.
@@ -30,7 +30,7 @@ class FakeStudy:
 
 @dataclass(frozen=True)
 class FakeResults:
-    """The fields of `overopt.results.Results`."""
+    """The fields of `overopt.analysis.results.Results`."""
 
     study: FakeStudy
     record: dict[str, Any]

@@ -8,12 +8,12 @@ from conftest import TEXTS
 from tiny_models import REWARD_CONFIGS
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from overopt.analysis.results import read
 from overopt.engine.store import Store
 from overopt.models.build import count_parameters, load_language_model
 from overopt.models.published import weights_sha256
 from overopt.plan.study_plan import plan
 from overopt.pretrained_stages import first_layers, untrained
-from overopt.results import read
 from overopt.util.download import sha256_of
 
 TEMPLATE = (

@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 from smoke_fixtures import copied_without, copied_without_one_of_each
 
-from overopt import api, averages, results
+from overopt import api
+from overopt.analysis import averages, results
 from overopt.engine import runner
 from overopt.engine.store import Store, read_record
 from overopt.gather import DECIMALS

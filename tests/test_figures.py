@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from overopt import altair_page, averages, figures, fitted_laws, pages, sentences, texts
+from overopt import altair_page, figures, pages, sentences, texts
+from overopt.analysis import averages, fitted_laws
+from overopt.analysis.groups import PENALTIES
 from overopt.figures.optimisation import MOST_POINTS, thinned
 from overopt.figures.style import ordered_colours
-from overopt.groups import PENALTIES
 from overopt.util.words import short_number
 
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import torch
 
-from overopt import results
+from overopt.analysis import results
 from overopt.engine.store import Store
 from overopt.plan.study_plan import plan
 from overopt.study.study import available, load_study

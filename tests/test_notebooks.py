@@ -7,8 +7,8 @@ import jupytext
 import pytest
 
 from overopt import report
+from overopt.analysis.claims.verdicts import CLAIMS
 from overopt.book_html_checks import figure_names
-from overopt.verdicts import CLAIMS
 
 SOURCES = report.notebook_sources()
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from overopt import readme, results
+from overopt import readme
+from overopt.analysis import results
 from overopt.study.study import load_study
 from overopt.util.errors import UserError
 from overopt.util.paths import ROOT

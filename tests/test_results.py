@@ -4,9 +4,11 @@ import json
 
 import pytest
 
-from overopt import api, results, verdicts
+from overopt import api
+from overopt.analysis import results
+from overopt.analysis.claims import verdicts
+from overopt.analysis.evidence import Evidence
 from overopt.engine.store import verify_folder
-from overopt.evidence import Evidence
 from overopt.study.study import load_study
 from overopt.util.paths import ROOT
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
+from overopt.analysis.groups import SIZES, Group
 from overopt.figures.style import (
     HEIGHT,
     INK,
@@ -15,7 +16,6 @@ from overopt.figures.style import (
     kl_axis,
     pick_group,
 )
-from overopt.groups import SIZES, Group
 
 DIAGNOSTICS = {
     "clip_fraction": "fraction of updates clipped",

@@ -7,6 +7,7 @@ import math
 import altair as alt
 import polars as pl
 
+from overopt.analysis.groups import Group
 from overopt.figures.style import (
     INK,
     Layered,
@@ -18,7 +19,6 @@ from overopt.figures.style import (
     pick_group,
     titled,
 )
-from overopt.groups import Group
 
 DASHES = ([1, 0], [6, 4], [2, 3])
 

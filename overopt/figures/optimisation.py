@@ -5,6 +5,7 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
+from overopt.analysis.groups import SIZES, Group
 from overopt.figures.style import (
     HEIGHT,
     INK,
@@ -16,7 +17,6 @@ from overopt.figures.style import (
     pick_group,
     titled,
 )
-from overopt.groups import SIZES, Group
 
 SERIES = ("gold", "proxy", "law fitted to gold")
 MOST_POINTS = 60

@@ -11,7 +11,7 @@ from typing import Any
 
 import altair as alt
 
-from overopt.groups import Group
+from overopt.analysis.groups import Group
 
 ANCHORS = ("#e8903a", "#e0607e", "#a45fd0", "#4464dc")
 TICKS = (0, 0.1, 0.5, 1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from smoke_fixtures import copied_without
 
-from overopt.curves import read
+from overopt.analysis.curves import read
 from overopt.engine import runner
 from overopt.engine.store import Store
 from overopt.models import precision

@@ -11,10 +11,10 @@ import yaml
 from pretrained_fixtures import computed, one_proxy, ppo_of, study_fields  # noqa: F401
 from safetensors.torch import load_file
 
+from overopt.analysis.results import read
 from overopt.engine.store import Store
 from overopt.models.samples import Samples
 from overopt.plan.study_plan import plan
-from overopt.results import read
 from overopt.study.study import parse_study
 from overopt.util import processes
 

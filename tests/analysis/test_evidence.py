@@ -3,9 +3,9 @@
 import polars as pl
 import pytest
 
-from overopt import figure_tables, frontier, goodhart, results
+from overopt.analysis import figure_tables, frontier, goodhart, results
+from overopt.analysis.evidence import Evidence
 from overopt.engine.store import Store
-from overopt.evidence import Evidence
 from overopt.plan.study_plan import plan
 from overopt.study.study import load_study
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from overopt.curves import prompt_curve
+from overopt.analysis.curves import prompt_curve
+from overopt.analysis.groups import SIZES, Group
 from overopt.estimators.bootstrap import Bootstrap, bootstrap, even_grid, not_drawn
 from overopt.estimators.laws import LAWS, fit
-from overopt.groups import SIZES, Group
 from overopt.util.seeds import derive
 
 # the law that the paper has for a method

@@ -9,7 +9,7 @@ import polars as pl
 from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
-from overopt.curves import prompt_curve
+from overopt.analysis.curves import prompt_curve
 from overopt.estimators.uncertainty import rows_drawn, shares_drawn
 from overopt.util.seeds import derive
 

@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from overopt import averages
+from overopt.analysis import averages
+from overopt.analysis.evidence import Evidence
 from overopt.estimators.noise_alone import best_of_n_of_noisy
-from overopt.evidence import Evidence
 
 VARIANCES = (0.25, 1.0, 4.0)
 WAYS = ("measured", "noise alone")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import polars as pl
 
-from overopt.evidence import Evidence
+from overopt.analysis.evidence import Evidence
 
 ENOUGH = 30  # effective samples a prompt below which a tilted policy is not shown
 WAYS = {"tilt": "frontier", "bon": "best-of-n", "ppo": "PPO"}

@@ -6,13 +6,13 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from overopt import averages, fitted_laws
-from overopt.claims_laws import largest_kl, line_of
+from overopt.analysis import averages, fitted_laws
+from overopt.analysis.claims.laws import largest_kl, line_of
+from overopt.analysis.evidence import Evidence
+from overopt.analysis.fitted_laws import LAW_OF
 from overopt.estimators.laws import fit
 from overopt.estimators.rival_forms import fitted_until
 from overopt.estimators.uncertainty import at_least_usual, standard_error
-from overopt.evidence import Evidence
-from overopt.fitted_laws import LAW_OF
 
 LINE = {"rm_params": pl.Int64, "kl": pl.Float64, "gold": pl.Float64}
 SCORES = ("gold", "gold_se", "proxy", "proxy_se")

@@ -11,10 +11,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from overopt import altair_page, claims_data, claims_laws, claims_methods, figures, pages, verdicts
-from overopt.evidence import Evidence
-from overopt.outcomes import Outcome, by_share, jointly
-from overopt.results import Results
+from overopt import altair_page, figures, pages
+from overopt.analysis.claims import data, laws, methods, verdicts
+from overopt.analysis.claims.outcome import Outcome, by_share, jointly
+from overopt.analysis.evidence import Evidence
+from overopt.analysis.results import Results
 from overopt.study.study import load_study
 
 
@@ -182,14 +183,14 @@ def cells(**columns):
 )
 def test_a_threshold_of_data(accuracy, found):
     grid = cells(rm_params=[1, 1, 1], pairs=[100, 1000, 10_000], rm_accuracy=accuracy)
-    assert claims_data.few_pairs_are_chance(grid).verdict == found
+    assert data.few_pairs_are_chance(grid).verdict == found
 
 
 def test_loss_tells_robustness_only_where_it_does():
     rng = np.random.default_rng(0)
     loss = rng.uniform(0.5, 0.69, 40)
-    tells = claims_data.loss_tells_robustness(cells(rm_loss=loss, gold_end=(0.69 - loss) * 8))
-    does_not = claims_data.loss_tells_robustness(cells(rm_loss=loss, gold_end=rng.normal(size=40)))
+    tells = data.loss_tells_robustness(cells(rm_loss=loss, gold_end=(0.69 - loss) * 8))
+    does_not = data.loss_tells_robustness(cells(rm_loss=loss, gold_end=rng.normal(size=40)))
     assert (tells.verdict, does_not.verdict) == ("holds", "does not hold")
 
 
@@ -197,18 +198,18 @@ def test_loss_tells_robustness_only_where_it_does():
 def test_epochs_against_unique_data(repeated, found):
     rows = [(500, 1, 0.2), (2000, 1, 1.2), (500, 4, 0.2 + repeated)]
     table = pl.DataFrame(rows, schema=["pairs", "epochs", "gold"], orient="row").with_columns(gold_se=0.02)
-    assert claims_data.unique_beats_epochs(Only(epochs=table)).verdict == found
+    assert data.unique_beats_epochs(Only(epochs=table)).verdict == found
 
 
 @pytest.mark.parametrize(("measured", "found"), [(1.02, "holds"), (0.6, "partly"), (0.1, "does not hold")])
 def test_rounds_against_the_formula(measured, found):
     rows = [(1, 0.2, 0.02, 0.2), (2, measured, 0.02, 1.0)]
     table = pl.DataFrame(rows, schema=["rounds", "gold", "gold_se", "predicted"], orient="row")
-    assert claims_methods.rounds_follow_the_formula(Only(rounds=table)).verdict == found
+    assert methods.rounds_follow_the_formula(Only(rounds=table)).verdict == found
 
 
 def test_regressional_goodhart_is_what_theory_says():
-    assert claims_methods.regressional(Only(), prompts=1000, samples=256).verdict == "holds"
+    assert methods.regressional(Only(), prompts=1000, samples=256).verdict == "holds"
 
 
 @pytest.mark.parametrize(
@@ -217,9 +218,9 @@ def test_regressional_goodhart_is_what_theory_says():
 )
 def test_extrapolation(monkeypatch, errors, found):
     far = pl.DataFrame({"gold": [errors[0]], "predicted": [0.0]})
-    monkeypatch.setattr(claims_laws, "far_error", lambda _: far)
-    monkeypatch.setattr(claims_laws, "ppo_error", lambda _: {1: errors[1]})
-    assert claims_laws.extrapolates(Only(sizes=SimpleNamespace(has=lambda *_: True))).verdict == found
+    monkeypatch.setattr(laws, "far_error", lambda _: far)
+    monkeypatch.setattr(laws, "ppo_error", lambda _: {1: errors[1]})
+    assert laws.extrapolates(Only(sizes=SimpleNamespace(has=lambda *_: True))).verdict == found
 
 
 @pytest.mark.parametrize(
@@ -251,5 +252,5 @@ def test_claims_of_several_parts(parts, found):
 
 
 def test_verdicts_need_neither_charts_nor_pages_nor_torch():
-    code = "import sys, overopt.verdicts; assert not {'altair', 'IPython', 'torch'} & set(sys.modules)"
+    code = "import sys, overopt.analysis.claims.verdicts; assert not {'altair', 'IPython', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

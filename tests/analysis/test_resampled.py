@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from overopt.resampling import interval, resampled, slopes
+from overopt.analysis.resampled import interval, resampled, slopes
 
 PROMPTS = 400
 

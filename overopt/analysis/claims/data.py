@@ -5,10 +5,10 @@ import math
 import numpy as np
 import polars as pl
 
+from overopt.analysis.claims.outcome import Outcome, Verdict, jointly, not_measured, within
+from overopt.analysis.evidence import Evidence
+from overopt.analysis.resampled import interval, resampled, slopes
 from overopt.estimators.uncertainty import rows_drawn
-from overopt.evidence import Evidence
-from overopt.outcomes import Outcome, Verdict, jointly, not_measured, within
-from overopt.resampling import interval, resampled, slopes
 from overopt.util.words import capital, short_number, with_interval
 
 CHANCE = 0.05  # accuracy above one half by which a proxy is better than chance

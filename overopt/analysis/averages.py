@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from overopt.analysis.groups import SIZES, Group
 from overopt.estimators.uncertainty import error_over_seeds
-from overopt.groups import SIZES, Group
 
 NAMES = {"bon": "best-of-n", "ppo": "PPO"}
 

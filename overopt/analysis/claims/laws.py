@@ -6,14 +6,14 @@ import numpy as np
 import polars as pl
 from scipy.stats import gmean
 
-from overopt.averages import NAMES
+from overopt.analysis.averages import NAMES
+from overopt.analysis.claims.outcome import Outcome, Verdict, by_share, jointly, not_measured, within
+from overopt.analysis.evidence import Evidence, Slice
+from overopt.analysis.fitted_laws import LAW_OF, prompt_points
+from overopt.analysis.resampled import interval, over_groups, resampled, slopes
 from overopt.estimators.laws import LAWS, fit
 from overopt.estimators.rival_forms import RIVALS, held_out_error
 from overopt.estimators.uncertainty import at_least_usual, rows_drawn
-from overopt.evidence import Evidence, Slice
-from overopt.fitted_laws import LAW_OF, prompt_points
-from overopt.outcomes import Outcome, Verdict, by_share, jointly, not_measured, within
-from overopt.resampling import interval, over_groups, resampled, slopes
 from overopt.util.words import with_interval
 
 FALL = 0.05  # SDs: a smaller fall counts as none

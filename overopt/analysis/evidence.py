@@ -7,11 +7,11 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from overopt import averages, fitted_laws
+from overopt.analysis import averages, fitted_laws
+from overopt.analysis.fitted_laws import Fits
+from overopt.analysis.groups import PAIRS, PENALTIES, POLICIES, ROUNDS, SIZES, Group
+from overopt.analysis.results import Results
 from overopt.estimators.uncertainty import error_over_seeds
-from overopt.fitted_laws import Fits
-from overopt.groups import PAIRS, PENALTIES, POLICIES, ROUNDS, SIZES, Group
-from overopt.results import Results
 
 SHOWN = ("gold", "gold_se", "gold_second", "proxy")  # of the end of a run of rounds
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from overopt import curves
+from overopt.analysis import curves
 from overopt.engine.record import read_record
 from overopt.study.study import Study
 from overopt.util.files import read_json
@@ -16,10 +16,10 @@ from overopt.util.files import read_json
 class Results:
     """What a finished study measured.
 
-    curves, by_prompt: see `overopt.curves`;
+    curves, by_prompt: see `overopt.analysis.curves`;
     far, far_by_prompt: best-of-n far beyond those curves, if the study has any;
     proxies: one row a proxy, how it was trained and how gold follows it; sweep: learning rates that were tried, if any;
-    texts: completions of the prompts for show; verdicts: see `overopt.verdicts`;
+    texts: completions of the prompts for show; verdicts: see `overopt.analysis.claims.verdicts`;
     chain: how the models of the study came out; record: key, git commit, time of the run, compute seconds, device,
     versions, seeds; folder: where the tables are, with a `record.json` that names each file's SHA-256.
     """

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from overopt import curves
-from overopt.curves import ByPrompt, Curves
+from overopt.analysis import curves
+from overopt.analysis.curves import ByPrompt, Curves
 from overopt.util.errors import UserError
 
 BON = {

@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 from scipy.stats import gmean
 
-from overopt.claims_data import part_name
+from overopt.analysis.claims.data import part_name
+from overopt.analysis.claims.outcome import Outcome, Verdict, jointly, not_measured, within
+from overopt.analysis.evidence import Evidence
+from overopt.analysis.resampled import Resampled, interval, over_groups, resampled
 from overopt.estimators.noise_alone import best_of_n_of_noisy
 from overopt.estimators.uncertainty import standard_error
-from overopt.evidence import Evidence
-from overopt.outcomes import Outcome, Verdict, jointly, not_measured, within
-from overopt.resampling import Resampled, interval, over_groups, resampled
 from overopt.util.words import number, with_interval
 
 SAME = 0.15  # SDs: a difference in gold that counts as none

@@ -1,0 +1,1 @@
+"""The paper's claims, each with its rule, and the verdicts on them."""
