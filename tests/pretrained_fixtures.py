@@ -13,7 +13,7 @@ from overopt.engine.store import Store
 from overopt.models.build import count_parameters, load_language_model
 from overopt.models.published import weights_sha256
 from overopt.plan.study_plan import plan
-from overopt.pretrained_stages import first_layers, untrained
+from overopt.stages.pretrained_models import first_layers, untrained
 from overopt.util.download import sha256_of
 
 TEMPLATE = (

@@ -17,10 +17,10 @@ from overopt import api
 from overopt.analysis import averages, results
 from overopt.engine import runner
 from overopt.engine.store import Store, read_record
-from overopt.gather import DECIMALS
 from overopt.optimisers.ppo import Trainer
 from overopt.plan.prices import price_rows
 from overopt.plan.study_plan import plan
+from overopt.stages.tables import DECIMALS
 from overopt.study.study import load_study
 
 pytestmark = pytest.mark.xdist_group("smoke")

@@ -18,23 +18,23 @@ def add_pretrained(graph: Graph, study: PretrainedStudy) -> World:
         title = f"language model {name}"
         match model:
             case Loaded():
-                run = "pretrained_stages.loaded"
+                run = "pretrained_models.loaded"
                 models[name] = graph.add("loaded_model", title, 1, run, spec)
             case Cut():
-                run, source = "pretrained_stages.cut", models[spec.pop("cut")]
+                run, source = "pretrained_models.cut", models[spec.pop("cut")]
                 models[name] = graph.add("cut_model", title, 1, run, spec, source=source)
             case Scratch():
-                run, source = "pretrained_stages.scratch", models[spec.pop("scratch")]
+                run, source = "pretrained_models.scratch", models[spec.pop("scratch")]
                 spec["seed"] = study.seed
                 models[name] = graph.add("scratch_model", title, 1, run, spec, source=source)
             case Tuned():
-                run, source = "pretrained_stages.tuned", models[spec.pop("sft")]
+                run, source = "pretrained_models.tuned", models[spec.pop("sft")]
                 spec["seed"] = study.seed
                 models[name] = graph.add("tuned_model", title, 1, run, spec, source=source)
     others = {
         f"model {name}": models[name] for name, model in study.models.items() if isinstance(model, Loaded)
     }
-    run, policy = "pretrained_stages.tokenizer", models[study.policy]
+    run, policy = "pretrained_models.tokenizer", models[study.policy]
     tokenizer = graph.add("policy_tokenizer", "tokenizer", 1, run, {}, policy=policy, **others)
     wrapping: dict[str, Any] = {"prompt_tokens": study.text.prompt_tokens, "chat": study.text.chat}
     drawing = {"sampler": study.sampler} if study.sampler != "transformers" else {}
@@ -43,7 +43,7 @@ def add_pretrained(graph: Graph, study: PretrainedStudy) -> World:
         "source": study.prompts.model_dump(mode="json"),
         "show": list(study.show_prompts),
     }
-    prompts = graph.add("prompts", "prompts", 1, "pretrained_stages.prompts", asking, tokenizer=tokenizer)
+    prompts = graph.add("prompts", "prompts", 1, "pretrained_models.prompts", asking, tokenizer=tokenizer)
     reading = {"frozen": study.frozen} if study.frozen != "float32" else {}
     prompting = wrapping | reading | {"completion_tokens": study.text.completion_tokens}
     gold = study.gold

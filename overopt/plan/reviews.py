@@ -13,14 +13,14 @@ SECOND_SEED = 1000  # added to a study's seed for its second gold
 def add_reviews(graph: Graph, study: ReviewsStudy) -> World:
     """Corpus, tokenizer, language models and gold, with a second gold where the study has one."""
     text, seed = study.text, study.seed
-    corpus = graph.add("corpus", "corpus", 2, "text_stages.corpus", {"world": study.world, "seed": seed})
+    corpus = graph.add("corpus", "corpus", 2, "text.corpus", {"world": study.world, "seed": seed})
     encoding = {
         "vocabulary": text.vocabulary,
         "sentence_tokens": text.sentence_tokens,
         "seed": seed,
         "tokens": max(model.tokens for model in study.models.values()),
     }
-    tokenizer = graph.add("tokenizer", "tokenizer", 2, "text_stages.tokenizer", encoding, corpus=corpus)
+    tokenizer = graph.add("tokenizer", "tokenizer", 2, "text.tokenizer", encoding, corpus=corpus)
     prompting = {
         "corpus_seed": seed,
         "prompt_words": text.prompt_words,
@@ -35,9 +35,7 @@ def add_reviews(graph: Graph, study: ReviewsStudy) -> World:
             "seed": seed,
         }
         title = f"language model {name}"
-        models[name] = graph.add(
-            "language_model", title, 2, "text_stages.language_model", spec, tokenizer=tokenizer
-        )
+        models[name] = graph.add("language_model", title, 2, "text.language_model", spec, tokenizer=tokenizer)
     counting = {
         "vocabulary": study.gold.rating.vocabulary,
         "sentences": study.gold.rating.sentences,

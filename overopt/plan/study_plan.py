@@ -14,7 +14,7 @@ from overopt.study.study import PretrainedStudy, ReviewsStudy, Study
 
 def plan(study: Study) -> Plan:
     """The stages of `study`. Each stage's spec holds just the fields that its result depends on."""
-    graph = Graph("overopt")
+    graph = Graph("overopt.stages")
     match study:
         case ReviewsStudy():
             world = add_reviews(graph, study)
@@ -26,5 +26,5 @@ def plan(study: Study) -> Plan:
     add_curves(graph, study, world, proxies)
     everything = {stage.title: stage for stage in graph.stages}
     tables = {"study": study.model_dump(mode="json")}
-    graph.add("tables", "tables", 7, "gather.gather", tables, **everything)
+    graph.add("tables", "tables", 7, "tables.gather", tables, **everything)
     return Plan(study.name, tuple(graph.stages))

@@ -7,13 +7,13 @@ from typing import Any
 
 import polars as pl
 
-from overopt import chain
 from overopt.analysis import curves
 from overopt.analysis.claims import verdicts
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.results import read_tables
 from overopt.engine.record import costs, read_record
 from overopt.engine.stage import Job
+from overopt.stages import describe_models
 from overopt.study.study import Study, parse_study
 from overopt.util.files import read_json, write_json
 
@@ -46,7 +46,7 @@ def gather(job: Job) -> None:
     if "learning rates" in job.parents:
         shutil.copyfile(job.parents["learning rates"] / "sweep.parquet", job.out / "sweep.parquet")
     study = parse_study(job.spec["study"])
-    write_json(job.out / "chain.json", chain.described(job, study))
+    write_json(job.out / "chain.json", describe_models.described(job, study))
     write_json(job.out / "summary.json", summary(job, study))
     evidence = Evidence(read_tables(job.out, study, {"key": job.keys["self"]}))
     verdicts.write(verdicts.judge(evidence), job.out / "verdicts.json")

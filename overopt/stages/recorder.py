@@ -6,7 +6,6 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from overopt.curve_rows import Row, curve_identity, write_curve, write_texts
 from overopt.engine.stage import Job
 from overopt.estimators.uncertainty import standard_error
 from overopt.models.build import load_language_model, load_reward_model, load_tokenizer
@@ -16,10 +15,11 @@ from overopt.models.samples import Prompts, Samples, decode
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
 from overopt.optimisers.evaluation import Evaluation
-from overopt.pool_stage import gold_judges
 from overopt.rewards.gold import Gold
 from overopt.rewards.scoring import Scale, score
-from overopt.stage_prompts import encoded, encoded_prompts
+from overopt.stages.curve_rows import Row, curve_identity, write_curve, write_texts
+from overopt.stages.pool import gold_judges
+from overopt.stages.prompts import encoded, encoded_prompts
 from overopt.util.files import read_json
 
 Judge = Callable[[Samples], Tensor]

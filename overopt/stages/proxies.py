@@ -18,9 +18,9 @@ from overopt.models.build import (
 from overopt.models.precision import frozen_dtype
 from overopt.models.samples import Samples
 from overopt.models.seeding import generator
-from overopt.pairs_stage import load_pairs
 from overopt.rewards.pairs import draw, split
 from overopt.rewards.scoring import Scale, proxy_gain, score
+from overopt.stages.pairs import load_pairs
 from overopt.study.pretrained_parts import LoRA
 from overopt.training.reward_model import pair_margins, train_reward_model
 from overopt.util.files import read_json, write_json

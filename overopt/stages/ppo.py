@@ -4,8 +4,8 @@ from overopt.engine.stage import Job
 from overopt.models.build import load_language_model, new_reward_model, save_model
 from overopt.models.precision import frozen_dtype
 from overopt.optimisers.ppo_run import optimise
-from overopt.recorder import Recorder
-from overopt.stage_prompts import encoded_prompts
+from overopt.stages.prompts import encoded_prompts
+from overopt.stages.recorder import Recorder
 from overopt.study.parts import PPO
 from overopt.study.pretrained_parts import LoRA
 from overopt.util.seeds import derive

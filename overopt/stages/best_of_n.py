@@ -9,7 +9,6 @@ from jaxtyping import Float, Float64
 from safetensors.torch import load_file
 from torch import Tensor
 
-from overopt.curve_rows import curve_identity, write_curve, write_rows, write_texts
 from overopt.engine.stage import Job
 from overopt.estimators.best_of_n import BestOfN, best_of_n_curve, best_of_n_kl, powers_of_two, summaries
 from overopt.estimators.partial_gold import inclusion_chance, spread_gold
@@ -18,9 +17,10 @@ from overopt.estimators.uncertainty import standard_error
 from overopt.models.build import load_reward_model, load_tokenizer
 from overopt.models.precision import frozen_dtype
 from overopt.models.samples import Samples, decode
-from overopt.proxy_stages import calibrated_gain
 from overopt.rewards.gold import load_gold
 from overopt.rewards.scoring import Scale, score
+from overopt.stages.curve_rows import curve_identity, write_curve, write_rows, write_texts
+from overopt.stages.proxies import calibrated_gain
 from overopt.util.files import read_json, write_json
 from overopt.util.seeds import derive
 

@@ -6,11 +6,11 @@ import polars as pl
 import pytest
 import torch
 
-from overopt import best_of_n_stages
 from overopt.engine import runner
 from overopt.engine.store import Store
 from overopt.plan import curves, study_plan
 from overopt.rewards.reviews_gold import GoldModel
+from overopt.stages import best_of_n
 from overopt.study.study import load_study
 from overopt.util.files import read_json
 
@@ -46,7 +46,7 @@ def parts(monkeypatch):
 def test_with_gold_on_every_sample_it_is_plain_best_of_n(smoke_store, parts, monkeypatch):
     store = Store(smoke_store)
     monkeypatch.setattr(
-        best_of_n_stages, "inclusion_chance", lambda scores, exact: torch.ones(scores.shape).double().numpy()
+        best_of_n, "inclusion_chance", lambda scores, exact: torch.ones(scores.shape).double().numpy()
     )
     full = pl.read_parquet(compute(store, far_study(exact=63)) / "by_prompt.parquet")
     monkeypatch.undo()

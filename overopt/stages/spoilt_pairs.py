@@ -11,7 +11,7 @@ from overopt.data.spoil import SPOILT_KINDS, spoil
 from overopt.engine.stage import Job
 from overopt.models.build import encode_sentences, token_ids
 from overopt.rewards.scoring import Rows
-from overopt.stage_prompts import prompt_table, short_prompts
+from overopt.stages.prompts import prompt_table, short_prompts
 from overopt.util.seeds import derive
 
 HELD_OUT = 10  # one sentence in so many is kept from training, with all its spoilt forms

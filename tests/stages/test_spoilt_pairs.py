@@ -11,7 +11,7 @@ from overopt.engine.stage import Job
 from overopt.engine.store import Store
 from overopt.models.build import load_tokenizer
 from overopt.plan.study_plan import plan
-from overopt.spoilt_pairs import decoy_pairs, ending_alike, spoilt_pairs
+from overopt.stages.spoilt_pairs import decoy_pairs, ending_alike, spoilt_pairs
 from overopt.study.study import load_study
 
 EOS = 2

@@ -33,8 +33,8 @@ from overopt.optimisers.ppo_run import optimise
 from overopt.rewards.gold_validity import rating_validity, spoilt_validity
 from overopt.rewards.reviews_gold import GoldModel
 from overopt.rewards.scoring import gold_scale, score
-from overopt.spoilt_pairs import decoy_pairs, spoilt_pairs
-from overopt.stage_prompts import prompt_table
+from overopt.stages.prompts import prompt_table
+from overopt.stages.spoilt_pairs import decoy_pairs, spoilt_pairs
 from overopt.study.parts import PPO
 from overopt.training.fluency_model import train_fluency_model
 from overopt.training.rating_model import Rated, train_rating_model

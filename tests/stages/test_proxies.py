@@ -6,11 +6,11 @@ import polars as pl
 import pytest
 import torch
 
-from overopt import proxy_stages
 from overopt.engine.checkpoint import Checkpoint
 from overopt.engine.stage import Job
 from overopt.engine.store import Store
 from overopt.models.build import new_reward_model
+from overopt.stages import proxies
 from overopt.training.optim import adamw
 
 
@@ -38,7 +38,7 @@ def test_the_lowest_validation_loss_wins_for_each_size(job, tmp_path):
         ("b", 20, 0.1, 0.3),
         ("b", 20, 0.2, 0.4),
     ]
-    proxy_stages.recipe(job(trials))
+    proxies.recipe(job(trials))
     assert json.loads((tmp_path / "recipe.json").read_text()) == {"a": 0.2, "b": 0.1}
     sweep = pl.read_parquet(tmp_path / "sweep.parquet")
     assert sweep.height == 5

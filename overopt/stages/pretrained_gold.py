@@ -17,9 +17,9 @@ from overopt.models.build import (
 from overopt.models.pretrained import load_classifier
 from overopt.models.published import folder_of
 from overopt.models.seeding import generator
-from overopt.pretrained_stages import check_sizes
 from overopt.rewards.gold import NAMED, REWARD_MODEL, TokenGold
 from overopt.rewards.gold_validity import rating_validity
+from overopt.stages.pretrained_models import check_sizes
 from overopt.study.pretrained_parts import NamedGold
 from overopt.training.rating_model import Rated, train_rating_model
 from overopt.util.errors import UserError

@@ -10,8 +10,8 @@ from overopt.models.precision import frozen_dtype
 from overopt.models.samples import Samples
 from overopt.rewards.gold import load_gold
 from overopt.rewards.pairs import LabelledPairs, pair_up
-from overopt.samples_stage import drawn
-from overopt.stage_prompts import encoded_prompts
+from overopt.stages.prompts import encoded_prompts
+from overopt.stages.samples import drawn
 
 
 def pairs(job: Job) -> None:

@@ -10,8 +10,8 @@ from overopt.models.precision import frozen_dtype
 from overopt.models.seeding import generator
 from overopt.optimisers.evaluation import Evaluation, evaluate
 from overopt.optimisers.rloo import train_with_rloo
-from overopt.recorder import Recorder
-from overopt.stage_prompts import encoded, prompt_table
+from overopt.stages.prompts import encoded, prompt_table
+from overopt.stages.recorder import Recorder
 from overopt.study.pretrained_parts import RLOO, LoRA
 from overopt.util import processes
 from overopt.util.seeds import derive

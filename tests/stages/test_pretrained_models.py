@@ -16,7 +16,7 @@ from overopt.models.build import load_language_model
 from overopt.models.pretrained import encode, load_policy
 from overopt.optimisers.rloo import as_samples
 from overopt.plan.study_plan import plan
-from overopt.pretrained_stages import first_layers, untrained
+from overopt.stages.pretrained_models import first_layers, untrained
 from overopt.study.study import parse_study
 from overopt.util.download import sha256_of
 from overopt.util.errors import UserError

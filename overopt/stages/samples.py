@@ -6,7 +6,7 @@ from overopt.models.samples import Prompts, Samples
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
 from overopt.models.vllm import load_engine, sample_with_vllm
-from overopt.stage_prompts import encoded, encoded_prompts
+from overopt.stages.prompts import encoded, encoded_prompts
 from overopt.util.seeds import derive
 
 
