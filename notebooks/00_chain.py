@@ -48,10 +48,11 @@ study = "published"
 # %% tags=["hide-input"]
 import polars as pl
 
-from overopt import api, figures, front_page, pages, sentences
+from overopt import api
 from overopt.analysis.evidence import Evidence
+from overopt.report import figures, front_page, page, sentences
 
-pages.start()
+page.start()
 r = api.load_results(study)
 e = Evidence(r)
 gold, models = r.chain["gold"], r.chain["language_models"]
@@ -94,7 +95,7 @@ counts.append(["parameters of the policy", f"{curves['policy_params'][0]:,}"])
 counts.append(["parameters of gold", f"{gold['params']:,}"])
 sizes = curves["rm_params"].unique().sort().to_list()
 counts.append(["parameters of the proxies", ", ".join(f"{size:,}" for size in sizes)])
-pages.table(
+page.table(
     ["what", "how many"],
     counts,
     caption="The data and the models. Parameters are counted without embeddings.",
@@ -103,7 +104,7 @@ pages.table(
 )
 
 # %% tags=["hide-input"]
-pages.table(
+page.table(
     ["hyperparameter", "here", "paper"],
     front_page.hyperparameters(r.study),
     caption="Hyperparameters (paper: Table 1). A dash stands where the paper says nothing.",
@@ -126,7 +127,7 @@ figures.language_model_losses(models, description="Held-out loss of the language
 # Gold need not prefer every real text: a real complaint may be worth less than a praise that stumbles.
 
 # %% tags=["remove-input"]
-pages.found(
+page.found(
     "Gold is a 6B model trained on human comparisons; what it prefers is true by definition.",
     [sentences.say_gold(gold), sentences.say_words(gold)],
 )
@@ -142,7 +143,7 @@ figures.gold_scores(
 )
 
 # %% tags=["remove-input"]
-pages.say(sentences.say_second_gold(r))
+page.say(sentences.say_second_gold(r))
 
 # %% [markdown]
 # ## The proxies
@@ -155,7 +156,7 @@ pages.say(sentences.say_second_gold(r))
 # serve nothing else.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-sweep", "caption": "The sweep: validation loss against learning rate, by proxy size. The lowest point of each line is the rate that all proxies of that size are trained with."}}
-pages.if_measured(
+page.if_measured(
     r.sweep is not None,
     lambda: figures.lines(
         r.sweep.rename({"parameters": "rm_params"}),
@@ -168,7 +169,7 @@ pages.if_measured(
 )
 
 # %% tags=["remove-input"]
-pages.found(
+page.found(
     "Validation loss falls with the size of the reward model.",
     [sentences.say_proxies(proxies)],
 )
@@ -208,4 +209,4 @@ figures.proxy_validation(
 # - **Recalibration** follows the paper. It changes the scale of a proxy's scores, never which sample wins.
 
 # %% tags=["remove-input"]
-pages.about(r, "00_chain")
+page.about(r, "00_chain")

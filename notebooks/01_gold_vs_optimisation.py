@@ -44,11 +44,12 @@
 study = "published"
 
 # %% tags=["hide-input"]
-from overopt import api, figures, pages, sentences, texts
+from overopt import api
 from overopt.analysis import figure_tables
 from overopt.analysis.evidence import Evidence
+from overopt.report import figures, page, sentences, texts
 
-pages.start()
+page.start()
 r = api.load_results(study)
 e = Evidence(r)
 bon, ppo = e.sizes.of("bon"), e.sizes.of("ppo")
@@ -59,7 +60,7 @@ curves = e.sizes.curves
 # ## Best-of-n
 
 # %% tags=["remove-input"]
-pages.card(
+page.card(
     r,
     "Gold rises, then falls, as $n$ grows; larger proxies peak later and higher. The law $d(\\alpha - \\beta d)$ fits.",
     1,
@@ -67,7 +68,7 @@ pages.card(
 )
 
 # %% tags=["remove-input"]
-pages.say(sentences.say_trend(bon_peaks, "gold", "the highest gold") + " " + sentences.say_seeds(curves))
+page.say(sentences.say_trend(bon_peaks, "gold", "the highest gold") + " " + sentences.say_seeds(curves))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon", "caption": "Best-of-n: score against KL, for each proxy size, mean over seeds (paper: Fig. 1a). Gold solid with a band of one standard error, proxy dashed, fitted law dotted. The scale of a proxy's score is the one that predicts gold's choices best, so gold may lie above it. Click a size in the legend to keep it; shift-click adds another; a click on the plot brings all back."}}
 figures.gold_and_proxy(
@@ -80,7 +81,7 @@ figures.gold_and_proxy(
 # ## PPO
 
 # %% tags=["remove-input"]
-pages.card(
+page.card(
     r,
     "Gold rises, then falls, while the proxy's score keeps rising; larger proxies peak later and higher. "
     "The law $d(\\alpha - \\beta \\ln\\,d)$ fits.",
@@ -89,7 +90,7 @@ pages.card(
 )
 
 # %% tags=["remove-input"]
-pages.say(sentences.say_trend(ppo_peaks, "gold", "the highest gold"))
+page.say(sentences.say_trend(ppo_peaks, "gold", "the highest gold"))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size (paper: Fig. 1b). Gold solid with a band of one standard error, proxy dashed, fitted law dotted. A star marks the highest measured gold of each size."}}
 figures.gold_and_proxy(
@@ -103,14 +104,14 @@ figures.gold_and_proxy(
 # ## Gold against proxy
 
 # %% tags=["remove-input"]
-pages.card(
+page.card(
     r,
     "By proxy score RL and best-of-n align better than by KL: RL starts with a larger gap to gold and later does better.",
     13,
 )
 
 # %% tags=["remove-input"]
-pages.say(sentences.say_reach(e.sizes.mean))
+page.say(sentences.say_reach(e.sizes.mean))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-proxy", "caption": "Gold score against proxy score along each curve, best-of-n solid, PPO dashed (paper: Fig. 8). On the dotted line gold and the proxy's score are equal."}}
 figures.gold_against_proxy(
@@ -126,18 +127,18 @@ figures.gold_against_proxy(
 
 # %% tags=["hide-input"]
 best = texts.best_of_n_texts(r.texts, curves)
-pages.table(
+page.table(
     ["n", "completion", "proxy", "gold"],
     [
         [
             f"{row['n']:,}" if row["n"] == row["most"] else f"{row['n']:,} to {row['most']:,}",
-            pages.escaped(row["completion"]),
-            pages.number(row["proxy"]),
-            pages.number(row["gold"]),
+            page.escaped(row["completion"]),
+            page.number(row["proxy"]),
+            page.number(row["gold"]),
         ]
         for row in best.iter_rows(named=True)
     ],
-    caption=f"Best-of-n for the prompt “{pages.escaped(best['prompt_text'][0])}”, "
+    caption=f"Best-of-n for the prompt “{page.escaped(best['prompt_text'][0])}”, "
     f"proxy of {texts.proxy_of(curves, best)} parameters (paper: Table 2).",
     name="tab-texts-bon",
     align="rlrr",
@@ -148,7 +149,7 @@ pages.table(
 
 # %% tags=["hide-input"]
 stages = texts.ppo_texts(r.texts, curves)
-pages.sample_table(stages, texts.proxy_of(curves, stages), "tab-texts-ppo")
+page.sample_table(stages, texts.proxy_of(curves, stages), "tab-texts-ppo")
 
 # %% [markdown]
 # ## What a second gold says
@@ -158,11 +159,11 @@ pages.sample_table(stages, texts.proxy_of(curves, stages), "tab-texts-ppo")
 
 # %% tags=["remove-input"]
 by_second = e.sizes_by_second.peaks("ppo") if e.sizes_by_second else None
-pages.say(sentences.say_second_gold(r) + sentences.say_by_second(ppo_peaks, by_second))
+page.say(sentences.say_second_gold(r) + sentences.say_by_second(ppo_peaks, by_second))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-second-gold", "caption": "PPO: gold, and the second gold, against KL, by proxy size (our own; the paper has one gold model)."}}
 second = figure_tables.second_gold(e)
-pages.if_measured(
+page.if_measured(
     second.height > 0,
     lambda: figures.lines(
         second,
@@ -188,4 +189,4 @@ pages.if_measured(
 figures.kl_estimators(curves.filter(method="ppo"), description="KL estimators k1 and k3 against exact KL.")
 
 # %% tags=["remove-input"]
-pages.about(r, "01_gold_vs_optimisation")
+page.about(r, "01_gold_vs_optimisation")

@@ -31,11 +31,12 @@ study = "published"
 # %% tags=["hide-input"]
 import polars as pl
 
-from overopt import api, figures, pages
+from overopt import api
 from overopt.analysis import averages, figure_tables
 from overopt.analysis.evidence import Evidence
+from overopt.report import figures, page
 
-pages.start()
+page.start()
 r = api.load_results(study)
 e = Evidence(r)
 from overopt.analysis.claims import laws
@@ -44,7 +45,7 @@ from overopt.analysis.claims import laws
 # ## Coefficients against proxy size
 
 # %% tags=["remove-input"]
-pages.card(
+page.card(
     r,
     "Alpha of best-of-n rises with the logarithm of the proxy's size, both betas fall, about linearly; alpha of RL is the same for all sizes.",
     5,
@@ -75,18 +76,18 @@ figures.coefficients(
 # :::
 
 # %% tags=["hide-input"]
-pages.table(
-    pages.COEFFICIENT_HEADER,
-    pages.coefficient_rows(e.sizes.coefficients("bon")),
+page.table(
+    page.COEFFICIENT_HEADER,
+    page.coefficient_rows(e.sizes.coefficients("bon")),
     caption="Best-of-n: coefficients of $d(\\alpha - \\beta d)$ with 95% intervals.",
     name="tab-bon",
     align="llrr",
 )
 
 # %% tags=["hide-input"]
-pages.table(
-    pages.COEFFICIENT_HEADER,
-    pages.coefficient_rows(e.sizes.coefficients("ppo")),
+page.table(
+    page.COEFFICIENT_HEADER,
+    page.coefficient_rows(e.sizes.coefficients("ppo")),
     caption="PPO: coefficients of $d(\\alpha - \\beta \\ln\\,d)$ with 95% intervals.",
     name="tab-ppo",
     align="llrr",
@@ -96,16 +97,16 @@ pages.table(
 peaks = [
     [averages.NAMES[method], *row]
     for method in ("bon", "ppo")
-    for row in pages.peak_rows(e.sizes.coefficients(method))
+    for row in page.peak_rows(e.sizes.coefficients(method))
 ]
-pages.table(
-    ["method", *pages.PEAK_HEADER],
+page.table(
+    ["method", *page.PEAK_HEADER],
     peaks,
     caption="Peaks of the laws whose status is *ok*, with 95% intervals; an upper end of ∞ means that some draws never turn "
     "down.",
     name="tab-peaks",
     align="lrrr",
-) if peaks else pages.say("No law has a peak within the measured KL.")
+) if peaks else page.say("No law has a peak within the measured KL.")
 
 # %% [markdown]
 # ## The highest gold
@@ -125,7 +126,7 @@ figures.lines(
 # ## Proxy scores
 
 # %% tags=["remove-input"]
-pages.card(
+page.card(
     r,
     "No satisfactory form was found for proxy scores. Those of best-of-n are slightly concave in d, and a straight line fits them poorly.",
     18,
@@ -150,7 +151,7 @@ figures.lines(
 # form $d(\alpha - \beta d^\gamma)$ and the one with ε have a third parameter.
 
 # %% tags=["remove-input"]
-pages.card(
+page.card(
     r,
     "Of the forms tried for RL, d(α − β ln d) extrapolates better than d(α − β ln(1 + d)); ln(ε + d) adds a parameter, and the best γ is small.",
     17,
@@ -168,10 +169,10 @@ figures.lines(
 )
 
 # %% tags=["hide-input"]
-pages.table(
+page.table(
     ["method", "form", "held-out error (SDs), mean over sizes"],
     [
-        [averages.NAMES[row["method"]], f"${row['tex']}$", pages.number(row["error"])]
+        [averages.NAMES[row["method"]], f"${row['tex']}$", page.number(row["error"])]
         for row in errors.group_by("method", "tex", maintain_order=True)
         .agg(pl.col("error").mean())
         .sort("method", "error")
@@ -189,7 +190,7 @@ pages.table(
 # samples of each. For PPO it is fitted to the first 60% of the distance $d$ that a run covers, and asked about the rest.
 
 # %% tags=["remove-input"]
-pages.card(
+page.card(
     r,
     "The law for best-of-n was chosen on n up to 1,000 and predicted n = 60,000 well. The RL law, fitted left of a line, follows the curve right of it.",
     16,
@@ -197,7 +198,7 @@ pages.card(
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-far", "caption": "Best-of-n far beyond the vertical line at the largest n of the other figures; the law (dotted) was fitted left of it (paper: Fig. 26a). The proxies are those of the figures above."}}
 far = figure_tables.far_means(e)
-pages.if_measured(
+page.if_measured(
     far.height > 0,
     lambda: figures.gold_and_proxy(
         far,
@@ -210,16 +211,16 @@ pages.if_measured(
 
 # %% tags=["hide-input"]
 beyond = laws.far_error(e)
-pages.table(
+page.table(
     ["proxy size", "pairs", "n", "gold", "by the law", "difference ± one SE"],
     [
         [
-            pages.short_number(row["rm_params"]),
+            page.short_number(row["rm_params"]),
             f"{row['pairs']:,}",
             f"{row['n']:,}",
-            pages.number(row["gold"]),
-            pages.number(row["predicted"]),
-            pages.with_se(row["gold"] - row["predicted"], row["difference_se"]),
+            page.number(row["gold"]),
+            page.number(row["predicted"]),
+            page.with_se(row["gold"] - row["predicted"], row["difference_se"]),
         ]
         for row in beyond.sort("rm_params", "pairs", "n").iter_rows(named=True)
         if row["n"] == beyond["n"].max()
@@ -227,7 +228,7 @@ pages.table(
     caption="Best-of-n at the largest n: gold as measured and as the law fitted to n ≤ 1,024 predicts it (SDs). "
     "The standard error is over prompts, which both share.",
     name="tab-far",
-) if beyond.height else pages.not_measured("best-of-n beyond the n that laws are fitted to")
+) if beyond.height else page.not_measured("best-of-n beyond the n that laws are fitted to")
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-early", "caption": "PPO: the law (dotted) fitted to the first 60% of each curve's distance, about where the vertical line stands, against what came after (paper: Fig. 26b)."}}
 ppo = e.sizes.of("ppo")
@@ -239,4 +240,4 @@ figures.gold_and_proxy(
 )
 
 # %% tags=["remove-input"]
-pages.about(r, "02_functional_forms")
+page.about(r, "02_functional_forms")

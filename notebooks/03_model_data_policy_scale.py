@@ -30,11 +30,12 @@ study = "published"
 # %% tags=["hide-input"]
 import polars as pl
 
-from overopt import api, figures, pages
+from overopt import api
 from overopt.analysis import figure_tables
 from overopt.analysis.evidence import Evidence
+from overopt.report import figures, page
 
-pages.start()
+page.start()
 r = api.load_results(study)
 e = Evidence(r)
 
@@ -42,7 +43,7 @@ e = Evidence(r)
 # ## Data
 
 # %% tags=["remove-input"]
-pages.card(
+page.card(
     r,
     "With more data gold rises higher and falls later; the proxies are of one size.",
     7,
@@ -50,39 +51,39 @@ pages.card(
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-data-bon", "caption": "Best-of-n against proxies of the smaller of two sizes, by number of training pairs (paper: Fig. 4a). Gold solid with a band of one standard error, proxy dashed, fitted law dotted."}}
 part = e.data(e.data_sizes[0]) if e.data_sizes else None
-pages.if_measured(
+page.if_measured(
     part is not None and part.has("bon"),
     lambda: figures.gold_and_proxy(
         part.of("bon"),
         part.law_lines("bon"),
         by=figures.PAIRS,
-        title=pages.proxy_title(part),
+        title=page.proxy_title(part),
         description="Best-of-n against one proxy size, by number of training pairs.",
     ),
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-data-bon-large", "caption": "The same against proxies of the larger size (paper: Fig. 19)."}}
 part = e.data(e.data_sizes[-1]) if e.data_sizes else None
-pages.if_measured(
+page.if_measured(
     part is not None and part.has("bon"),
     lambda: figures.gold_and_proxy(
         part.of("bon"),
         part.law_lines("bon"),
         by=figures.PAIRS,
-        title=pages.proxy_title(part),
+        title=page.proxy_title(part),
         description="Best-of-n against one proxy size, by number of training pairs.",
     ),
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-data-ppo", "caption": "PPO against proxies of the larger size, by number of training pairs (paper: Fig. 4b, which has a small proxy)."}}
 part = e.data(e.data_sizes[-1]) if e.data_sizes else None
-pages.if_measured(
+page.if_measured(
     part is not None and part.has("ppo"),
     lambda: figures.gold_and_proxy(
         part.of("ppo"),
         part.law_lines("ppo"),
         by=figures.PAIRS,
-        title=pages.proxy_title(part),
+        title=page.proxy_title(part),
         description="PPO against one proxy size, by number of training pairs.",
     ),
 )
@@ -91,7 +92,7 @@ pages.if_measured(
 # ## Validation loss
 
 # %% tags=["remove-input"]
-pages.card(
+page.card(
     r,
     "Below about 2,000 pairs every proxy is near chance, whatever its size; above, loss falls with data, faster for large ones.",
     8,
@@ -110,7 +111,7 @@ figures.lines(
 )
 
 # %% tags=["remove-input"]
-pages.card(
+page.card(
     r,
     "Proxies of equal validation loss are about equally robust, whatever their size and data; the evidence is weak.",
     9,
@@ -150,7 +151,7 @@ figures.lines(
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-alpha-data", "caption": "\u03b1 of best-of-n against training pairs, mean over proxy sizes with one standard error of that mean (paper: Fig. 17)."}}
 by_data = figure_tables.coefficients_by_pairs(e)
-pages.if_measured(
+page.if_measured(
     by_data.height > 1,
     lambda: figures.lines(
         by_data,
@@ -163,7 +164,7 @@ pages.if_measured(
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-beta-data", "caption": "\u03b2 of best-of-n against training pairs, mean over proxy sizes with one standard error of that mean (paper: Fig. 18)."}}
-pages.if_measured(
+page.if_measured(
     by_data.height > 1,
     lambda: figures.lines(
         by_data,
@@ -179,7 +180,7 @@ pages.if_measured(
 # ## Unique data against epochs
 
 # %% tags=["remove-input"]
-pages.card(
+page.card(
     r,
     "Unique pairs matter; passing over the same pairs again gains little.",
     10,
@@ -187,7 +188,7 @@ pages.card(
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-epochs", "caption": "Gold of best-of-n at the largest n against pairs seen in training, by epochs: at the same place on the axis, one epoch means more unique pairs (paper: Fig. 13)."}}
 epochs = e.epochs
-pages.if_measured(
+page.if_measured(
     epochs.height > 0,
     lambda: figures.lines(
         epochs.with_columns(seen=pl.col("pairs") * pl.col("epochs")),
@@ -199,7 +200,7 @@ pages.if_measured(
         y="gold",
         y_title="gold at the largest n (SDs)",
         by=figures.Group("epochs", "Epochs", "{:d}".format),
-        title=pages.proxy_title(epochs),
+        title=page.proxy_title(epochs),
         description="Gold of best-of-n at the largest n against pairs seen, by number of epochs.",
     ),
 )
@@ -208,7 +209,7 @@ pages.if_measured(
 # ## Policy size
 
 # %% tags=["remove-input"]
-pages.card(
+page.card(
     r,
     "A larger policy gains less from optimisation, peaks at nearly the same KL, and overoptimises no more.",
     11,
@@ -216,49 +217,49 @@ pages.card(
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-bon", "caption": "Best-of-n by policy size, against the smaller of two proxies (paper: Fig. 7a). All scores are relative to the start of the main policy. A star marks the highest gold. The other policies have fewer samples a prompt and go to a smaller n."}}
 part = e.policies(e.policy_proxies[0]) if e.policy_proxies else None
-pages.if_measured(
+page.if_measured(
     part is not None and part.has("bon"),
     lambda: figures.gold_and_proxy(
         part.of("bon"),
         part.law_lines("bon"),
         part.peaks("bon"),
         by=figures.POLICIES,
-        title=pages.proxy_title(part),
+        title=page.proxy_title(part),
         description="Best-of-n of policies of three sizes against one proxy.",
     ),
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-ppo", "caption": "PPO by policy size, against the smaller proxy; stars mark the highest gold (paper: Fig. 7b)."}}
 part = e.policies(e.policy_proxies[0]) if e.policy_proxies else None
-pages.if_measured(
+page.if_measured(
     part is not None and part.has("ppo"),
     lambda: figures.gold_and_proxy(
         part.of("ppo"),
         part.law_lines("ppo"),
         part.peaks("ppo"),
         by=figures.POLICIES,
-        title=pages.proxy_title(part),
+        title=page.proxy_title(part),
         description="PPO of policies of three sizes against one proxy.",
     ),
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-ppo-large", "caption": "PPO by policy size, against the larger proxy (paper: Fig. 22)."}}
 part = e.policies(e.policy_proxies[-1]) if e.policy_proxies else None
-pages.if_measured(
+page.if_measured(
     part is not None and part.has("ppo"),
     lambda: figures.gold_and_proxy(
         part.of("ppo"),
         part.law_lines("ppo"),
         part.peaks("ppo"),
         by=figures.POLICIES,
-        title=pages.proxy_title(part),
+        title=page.proxy_title(part),
         description="PPO of policies of three sizes against one proxy.",
     ),
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-zeroed", "caption": "PPO by policy size against the smaller proxy once more, with each policy's own start set to 0 (paper: Fig. 23)."}}
 zeroed = figure_tables.rezeroed(e)
-pages.if_measured(
+page.if_measured(
     zeroed.height > 0,
     lambda: figures.lines(
         zeroed,
@@ -271,7 +272,7 @@ pages.if_measured(
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-gap", "caption": "Proxy score less gold under PPO, each from its own start, by policy size (paper: Fig. 24)."}}
-pages.if_measured(
+page.if_measured(
     zeroed.height > 0,
     lambda: figures.lines(
         zeroed,
@@ -287,7 +288,7 @@ pages.if_measured(
 # ## KL against steps
 
 # %% tags=["remove-input"]
-pages.card(
+page.card(
     r,
     "Without a penalty KL grows about with the square of steps; larger policies move less.",
     15,
@@ -300,7 +301,7 @@ figures.kl_against_step(
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-step-policy", "caption": "KL against PPO step by policy size, against the smaller proxy (paper: Fig. 15)."}}
 part = e.policies(e.policy_proxies[0]) if e.policy_proxies else None
-pages.if_measured(
+page.if_measured(
     part is not None,
     lambda: figures.kl_against_step(
         part.curves.filter(method="ppo"),
@@ -310,4 +311,4 @@ pages.if_measured(
 )
 
 # %% tags=["remove-input"]
-pages.about(r, "03_model_data_policy_scale")
+page.about(r, "03_model_data_policy_scale")

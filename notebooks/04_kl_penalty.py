@@ -30,16 +30,17 @@ study = "published"
 
 # %% tags=["hide-input"]
 
-from overopt import api, figures, pages
+from overopt import api
 from overopt.analysis import figure_tables
 from overopt.analysis.evidence import Evidence
+from overopt.report import figures, page
 
-pages.start()
+page.start()
 r = api.load_results(study)
 e = Evidence(r)
 
 # %% tags=["remove-input"]
-pages.card(
+page.card(
     r,
     "Gold depends only on the KL that is reached: a penalty acts like early stopping, and widens the gap between proxy and gold.",
     14,
@@ -47,32 +48,32 @@ pages.card(
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-penalty", "caption": "PPO with and without a KL penalty, against the smaller of two proxies: gold solid with a band of one standard error, proxy dashed (paper: Fig. 9, whose policy and proxy have the same size). Where a line stands upright, gold moved while KL did not."}}
 part = e.penalties(e.penalty_proxies[0]) if e.penalty_proxies else None
-pages.if_measured(
+page.if_measured(
     part is not None,
     lambda: figures.gold_and_proxy(
         part.of("ppo"),
         part.law_lines("ppo").clear(),
         by=figures.PENALTIES,
-        title=pages.proxy_title(part),
+        title=page.proxy_title(part),
         description="PPO with KL penalties, against the smaller proxy.",
     ),
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-penalty-large", "caption": "PPO with and without a KL penalty, against the larger of two proxies: gold solid, proxy dashed."}}
 part = e.penalties(e.penalty_proxies[-1]) if e.penalty_proxies else None
-pages.if_measured(
+page.if_measured(
     part is not None,
     lambda: figures.gold_and_proxy(
         part.of("ppo"),
         part.law_lines("ppo").clear(),
         by=figures.PENALTIES,
-        title=pages.proxy_title(part),
+        title=page.proxy_title(part),
         description="PPO with KL penalties, against the larger proxy.",
     ),
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-step-penalty", "caption": "KL against PPO step by KL penalty, against the larger proxy (paper: Fig. 14, where KL grows almost without a fall, and levels off where the penalty is high)."}}
-pages.if_measured(
+page.if_measured(
     part is not None,
     lambda: figures.kl_against_step(
         part.curves, by=figures.PENALTIES, description="KL against PPO step, by KL penalty."
@@ -88,7 +89,7 @@ pages.if_measured(
 
 # %% tags=["hide-input"]
 ends = figure_tables.penalty_ends(e)
-pages.table(
+page.table(
     [
         "proxy size",
         "penalty (SDs a nat)",
@@ -101,20 +102,20 @@ pages.table(
     ],
     [
         [
-            pages.short_number(row["rm_params"]),
+            page.short_number(row["rm_params"]),
             f"{row['kl_penalty']:g}",
-            pages.number(row["kl"], 1),
-            pages.with_se(row["gold"], row["gold_se"]),
-            pages.with_se(row["gold_first"], row["gold_se_first"]),
-            pages.with_se(row["gold_free"], row["gold_se_free"]),
-            pages.number(row["proxy"]),
-            pages.number(row["proxy_free"]),
+            page.number(row["kl"], 1),
+            page.with_se(row["gold"], row["gold_se"]),
+            page.with_se(row["gold_first"], row["gold_se_first"]),
+            page.with_se(row["gold_free"], row["gold_se_free"]),
+            page.number(row["proxy"]),
+            page.number(row["proxy_free"]),
         ]
         for row in ends.iter_rows(named=True)
     ],
     caption="The end of each penalised run, and the run without a penalty at the same KL (SDs, ± one standard error).",
     name="tab-penalty",
-) if ends.height else pages.not_measured("KL penalties")
+) if ends.height else page.not_measured("KL penalties")
 
 # %% [markdown]
 # ## Updates that were clipped
@@ -126,4 +127,4 @@ figures.ppo_health(
 )
 
 # %% tags=["remove-input"]
-pages.about(r, "04_kl_penalty")
+page.about(r, "04_kl_penalty")

@@ -33,20 +33,21 @@ study = "published"
 
 # %% tags=["hide-input"]
 
-from overopt import api, figures, pages
+from overopt import api
 from overopt.analysis.evidence import Evidence
+from overopt.report import figures, page
 
-pages.start()
+page.start()
 r = api.load_results(study)
 e = Evidence(r)
-from overopt import sentences
 from overopt.analysis import goodhart
+from overopt.report import sentences
 
 # %% [markdown]
 # ## Noise alone
 
 # %% tags=["remove-input"]
-pages.card(
+page.card(
     r,
     "If gold and the proxy's noise are normal, the slope of gold on the proxy shrinks by Var X / (Var X + Var Z), and gold never turns down.",
     19,
@@ -74,7 +75,7 @@ figures.lines(
 
 # %% tags=["remove-input"]
 loss = goodhart.losses(e)
-pages.say(sentences.say_losses(loss))
+page.say(sentences.say_losses(loss))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-beside-null", "caption": "Gold of best-of-n as measured, and \u03c1 times best-of-n by gold itself: what noise alone would leave (our own)."}}
 shown = goodhart.beside_null(e)
@@ -89,7 +90,7 @@ figures.lines(
 )
 
 # %% tags=["hide-input"]
-pages.table(
+page.table(
     [
         "proxy size",
         "correlation ρ",
@@ -101,9 +102,9 @@ pages.table(
     ],
     [
         [
-            pages.short_number(row["rm_params"]),
+            page.short_number(row["rm_params"]),
             *[
-                pages.number(row[f])
+                page.number(row[f])
                 for f in ("correlation", "perfect", "null", "gold", "regressional", "extremal")
             ],
         ]
@@ -121,7 +122,7 @@ pages.table(
 # last round ended.
 
 # %% tags=["remove-input"]
-pages.card(
+page.card(
     r,
     "k rounds give d(α − β ln d + β ln k), if rewards of rounds add; the paper did not test it.",
     20,
@@ -129,7 +130,7 @@ pages.card(
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-rounds", "caption": "Gold along one, two and four rounds of RLHF against the distance along the way, mean over seeds (our own; the paper only states the formula)."}}
 rounds = goodhart.round_paths(e)
-pages.if_measured(
+page.if_measured(
     rounds.height > 0,
     lambda: figures.lines(
         rounds,
@@ -143,7 +144,7 @@ pages.if_measured(
 
 # %% tags=["hide-input"]
 ends = e.rounds
-pages.table(
+page.table(
     [
         "rounds",
         "distance (√nats)",
@@ -156,21 +157,21 @@ pages.table(
     [
         [
             str(row["rounds"]),
-            pages.number(row["path"], 1),
-            pages.number(row["kl"], 1),
-            pages.with_se(row["gold"], row["gold_se"]),
-            pages.number(row["predicted"]),
-            pages.number(row["gold_second"]),
-            pages.number(row["proxy"]),
+            page.number(row["path"], 1),
+            page.number(row["kl"], 1),
+            page.with_se(row["gold"], row["gold_se"]),
+            page.number(row["predicted"]),
+            page.number(row["gold_second"]),
+            page.number(row["proxy"]),
         ]
         for row in ends.iter_rows(named=True)
     ],
     caption="The ends of the runs, means over seeds: gold (SDs ± one standard error), and what the formula says with α and β of one round.",
     name="tab-rounds",
-) if ends.height else pages.not_measured("rounds of RLHF")
+) if ends.height else page.not_measured("rounds of RLHF")
 
 # %% tags=["remove-input"]
-pages.say(sentences.say_rounds(e))
+page.say(sentences.say_rounds(e))
 
 # %% [markdown]
 # ## Limits
@@ -184,4 +185,4 @@ pages.say(sentences.say_rounds(e))
 #   say nothing of another run.
 
 # %% tags=["remove-input"]
-pages.about(r, "05_goodhart_and_implications")
+page.about(r, "05_goodhart_and_implications")

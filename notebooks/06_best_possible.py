@@ -31,20 +31,21 @@ study = "published"
 
 # %% tags=["hide-input"]
 
-from overopt import api, figures, pages
+from overopt import api
 from overopt.analysis.evidence import Evidence
+from overopt.report import figures, page
 
-pages.start()
+page.start()
 r = api.load_results(study)
 e = Evidence(r)
-from overopt import sentences
 from overopt.analysis import frontier
+from overopt.report import sentences
 
 # %% [markdown]
 # ## By the proxy's own measure
 
 # %% tags=["remove-input"]
-pages.say(sentences.say_distance(e))
+page.say(sentences.say_distance(e))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-frontier-proxy", "caption": "Proxy score against KL: the frontier (tilted policy), best-of-n and PPO, by proxy size, over the KL that the frontier can be estimated for (our own). No policy lies above the frontier."}}
 shown = frontier.curves(e, "proxy")
@@ -75,7 +76,7 @@ figures.lines(
 
 # %% tags=["hide-input"]
 table = frontier.table(e)
-pages.table(
+page.table(
     [
         "proxy size",
         "KL (nats)",
@@ -89,13 +90,13 @@ pages.table(
     ],
     [
         [
-            pages.short_number(row["rm_params"]),
-            pages.number(row["kl"], 1),
+            page.short_number(row["rm_params"]),
+            page.number(row["kl"], 1),
             *[
-                pages.number(row[f])
+                page.number(row[f])
                 for f in ("proxy_tilt", "proxy_bon", "proxy_ppo", "gold_tilt", "gold_bon", "gold_ppo")
             ],
-            pages.number(row["perfect"]),
+            page.number(row["perfect"]),
         ]
         for row in table.iter_rows(named=True)
     ],
@@ -105,4 +106,4 @@ pages.table(
 )
 
 # %% tags=["remove-input"]
-pages.about(r, "06_best_possible")
+page.about(r, "06_best_possible")

@@ -24,16 +24,17 @@ study = "published"
 
 # %% tags=["hide-input"]
 
-from overopt import api, figures, pages
+from overopt import api
 from overopt.analysis.evidence import Evidence
+from overopt.report import figures, page
 
-pages.start()
+page.start()
 r = api.load_results(study)
 e = Evidence(r)
 from overopt.analysis import frontier
 
 # %% tags=["remove-input"]
-pages.card(
+page.card(
     r,
     "RL spends far more KL than best-of-n for the same gain.",
     12,
@@ -41,7 +42,7 @@ pages.card(
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-for-gold", "caption": "KL needed to reach a level of gold for the first time, best-of-n and PPO, by proxy size (our own)."}}
 need = frontier.kl_needed(e, "gold")
-pages.if_measured(
+page.if_measured(
     need.height > 0,
     lambda: figures.lines(
         need,
@@ -57,7 +58,7 @@ pages.if_measured(
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-for-proxy", "caption": "KL needed to reach a level of the proxy's score for the first time, best-of-n and PPO, by proxy size (our own)."}}
 need_proxy = frontier.kl_needed(e, "proxy")
-pages.if_measured(
+page.if_measured(
     need_proxy.height > 0,
     lambda: figures.lines(
         need_proxy,
@@ -72,11 +73,11 @@ pages.if_measured(
 )
 
 # %% tags=["remove-input"]
-pages.card(
+page.card(
     r,
     "By proxy score the two methods align better than by KL.",
     13,
 )
 
 # %% tags=["remove-input"]
-pages.about(r, "07_kl_efficiency")
+page.about(r, "07_kl_efficiency")

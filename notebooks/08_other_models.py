@@ -72,14 +72,15 @@ study = "published"
 # %% tags=["remove-input"]
 import polars as pl
 
-from overopt import api, figures, pages, sentences, texts
+from overopt import api
 from overopt.analysis.evidence import Evidence
 from overopt.plan.prices import HEADER, price_rows
 from overopt.plan.study_plan import plan
+from overopt.report import figures, page, sentences, texts
 from overopt.study.study import load_study
 from overopt.util.words import short_number
 
-pages.start()
+page.start()
 r = api.load_results(study)
 # a study of the other world shows here the one of this world that the book has, if it has one yet
 own = load_study("pretrained-cpu")
@@ -90,7 +91,7 @@ def priced(name, tflops, drawing_tflops, seen=None):
     """What a study costs, as a table; beside it what it took."""
     rows = price_rows(plan(load_study(name)), seen, batch=256, tflops=tflops, drawing_tflops=drawing_tflops)
     rows = [[row[0].replace("_", " "), *row[1:]] for row in rows]
-    return pages.table(
+    return page.table(
         ["kind of stage", *HEADER[1:], *(["measured"] if seen else [])],
         rows,
         caption=f"Study `{name}` at {tflops:g} TFLOP/s, and {drawing_tflops:g} while completions are drawn, on one device, at most.",
@@ -104,14 +105,14 @@ def say_outcome():
     gold, chain = p.chain["gold"], p.chain
     bon = e.sizes.peaks("bon")
     parts = [
-        f"Study `{p.study.name}`, {pages.duration(p.record['seconds'])} of compute, result `{p.record['key'][:12]}`. Gold has "
+        f"Study `{p.study.name}`, {page.duration(p.record['seconds'])} of compute, result `{p.record['key'][:12]}`. Gold has "
         f"{short_number(gold['params'])} parameters outside its embeddings."
     ]
     if "pearson" in gold:
         parts.append(
-            f"Its correlation with held-out human ratings is {pages.number(gold['pearson'])} "
-            f"(a linear model on word weights: {pages.number(gold['pearson_baseline'])}), on film reviews "
-            f"{pages.number(gold['pearson_movie'])} ({pages.number(gold['pearson_movie_baseline'])})."
+            f"Its correlation with held-out human ratings is {page.number(gold['pearson'])} "
+            f"(a linear model on word weights: {page.number(gold['pearson_baseline'])}), on film reviews "
+            f"{page.number(gold['pearson_movie'])} ({page.number(gold['pearson_movie_baseline'])})."
         )
     parts += [
         f"It labelled {chain['pairs']['train']:,} pairs for training and {chain['pairs']['held_out']:,} held out.",
@@ -130,8 +131,8 @@ def say_ppo():
     return (
         f"PPO learns {learns}, in batches of {run.batch} completions (the paper: 256), {run.minibatch} a step, at a learning "
         f"rate of {run.learning_rate:g}. It may take {run.max_steps} batches or {run.max_kl:g} nats; {ends.height} runs took "
-        f"{ends['step'].min()} to {ends['step'].max()}, to {pages.number(ends['kl'].min(), 1)} to "
-        f"{pages.number(ends['kl'].max(), 1)} nats. {sentences.say_falls(e.sizes.peaks('ppo'))}"
+        f"{ends['step'].min()} to {ends['step'].max()}, to {page.number(ends['kl'].min(), 1)} to "
+        f"{page.number(ends['kl'].max(), 1)} nats. {sentences.say_falls(e.sizes.peaks('ppo'))}"
     )
 
 
@@ -147,9 +148,9 @@ def proxy_rows():
                 short_number(key[0]),
                 f"{key[1]:,}",
                 str(key[2]),
-                pages.number(part["rm_loss"][0], 3),
-                pages.number(part["rm_accuracy"][0]),
-                pages.with_se(top["gold"][0], top["gold_se"][0]),
+                page.number(part["rm_loss"][0], 3),
+                page.number(part["rm_accuracy"][0]),
+                page.with_se(top["gold"][0], top["gold_se"][0]),
                 f"{top['n'][0]:,}",
             ]
         )
@@ -167,14 +168,14 @@ with_ppo = p is not None and p.study.ppo is not None
 # with its vocabulary and no training before.
 
 # %% tags=["remove-input"]
-pages.say(
+page.say(
     say_outcome()
     if p
     else "*The study `pretrained-cpu` is not in this book yet; `overopt run pretrained-cpu` computes it.*"
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-pretrained-bon", "caption": "Best-of-n of a pretrained policy: score against KL, by proxy size, mean over seeds. Gold solid with a band of one standard error, proxy dashed, the fitted law d(\u03b1 \u2212 \u03b2d) dotted. In base-policy standard deviations."}}
-pages.if_measured(
+page.if_measured(
     p is not None,
     lambda: figures.gold_and_proxy(
         e.sizes.of("bon"),
@@ -186,23 +187,23 @@ pages.if_measured(
 
 # %% tags=["hide-input"]
 header = ["proxy size", "pairs", "seed", "validation loss (nats)", "accuracy", "highest gold (SDs)", "at n"]
-pages.table(
+page.table(
     header,
     proxy_rows(),
     caption="The proxies of the pretrained policy, and the best that best-of-n reaches with each.",
     name="tab-pretrained-proxies",
     align="rrrrrrr",
-) if p else pages.not_measured("proxies of a pretrained policy", own.name)
+) if p else page.not_measured("proxies of a pretrained policy", own.name)
 
 # %% [markdown]
 # PPO of such a policy is slow on two cores, so there is little of it: few runs, short ones, in small batches. Gold here was never
 # shown what is no text; how far to believe it, the samples below the figure say.
 
 # %% tags=["remove-input"]
-pages.say(say_ppo() if with_ppo else "")
+page.say(say_ppo() if with_ppo else "")
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-pretrained-ppo", "caption": "PPO of a pretrained policy through adapters: score against KL, by proxy size. Gold solid with a band of one standard error, proxy dashed, the fitted law d(\u03b1 \u2212 \u03b2 ln d) dotted. In base-policy standard deviations."}}
-pages.if_measured(
+page.if_measured(
     with_ppo,
     lambda: figures.gold_and_proxy(
         e.sizes.of("ppo"),
@@ -214,9 +215,9 @@ pages.if_measured(
 
 # %% tags=["hide-input"]
 stages = texts.ppo_texts(p.texts, p.curves) if with_ppo else None
-pages.sample_table(
+page.sample_table(
     stages, texts.proxy_of(p.curves, stages), "tab-pretrained-texts"
-) if with_ppo else pages.not_measured("PPO of a pretrained policy", own.name)
+) if with_ppo else page.not_measured("PPO of a pretrained policy", own.name)
 
 # %% [markdown]
 # ## What it would take
@@ -252,4 +253,4 @@ priced("pretrained-cpu", 0.05, 0.02, p.record["costs"] if p and p.study.name == 
 # done sooner by as many GPUs as it has stages side by side.
 
 # %% tags=["remove-input"]
-pages.about(r, "08_other_models")
+page.about(r, "08_other_models")

@@ -25,15 +25,16 @@ study = "published"
 
 # %% tags=["hide-input"]
 
-from overopt import api, figures, front_page, pages
+from overopt import api
 from overopt.analysis.evidence import Evidence
+from overopt.report import figures, front_page, page
 
-pages.start()
+page.start()
 r = api.load_results(study)
 e = Evidence(r)
 
 # %% tags=["remove-input"]
-pages.say(front_page.in_short(r, e))
+page.say(front_page.in_short(r, e))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-headline", "caption": "A policy optimised by PPO against proxies of several sizes: the proxy's own score (dashed), and gold (solid, with a band of one standard error), which a star marks at its highest. Click a size in the legend to keep it."}}
 figures.gold_and_proxy(
@@ -54,7 +55,7 @@ figures.gold_and_proxy(
 # does not hold, ? cannot tell.
 
 # %% tags=["remove-input"]
-pages.verdict_cards(r.verdicts)
+page.verdict_cards(r.verdicts)
 
 # %% [markdown]
 # ## How to read these plots
@@ -89,4 +90,4 @@ pages.verdict_cards(r.verdicts)
 # ```
 
 # %% tags=["remove-input"]
-pages.about(r, "index")
+page.about(r, "index")

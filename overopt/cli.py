@@ -183,7 +183,7 @@ def report(
     try:
         from overopt import api
         from overopt.engine import runner
-        from overopt.report import build
+        from overopt.report.book import build
         from overopt.study.study import load_study
     except ModuleNotFoundError as error:
         raise UserError(

@@ -138,7 +138,7 @@ def test_a_report_without_a_clone_is_refused(refused, monkeypatch):
 
 
 def test_a_report_without_the_tools_of_the_book_is_refused(refused, monkeypatch):
-    monkeypatch.delitem(sys.modules, "overopt.report", raising=False)
+    monkeypatch.delitem(sys.modules, "overopt.report.book", raising=False)
     monkeypatch.setitem(sys.modules, "papermill", None)
     assert refused("report", "smoke").startswith("report: found no module 'papermill', expected ")
 

@@ -5,7 +5,7 @@
   const BREAK = 560;
   const STACKED = { top: { direction: "vertical", anchor: "start", margin: 6 } };
 
-  // The same rule as `sized` in overopt/altair_page.py.
+  // The same rule as `sized` in overopt/report/charts.py.
   function sized(source, width) {
     const spec = structuredClone(source);
     const narrow = width < BREAK;

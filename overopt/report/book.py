@@ -32,7 +32,7 @@ import papermill
 import yaml
 from papermill.exceptions import PapermillExecutionError
 
-from overopt.book_html_checks import check_book, check_notebook
+from overopt.report.html_checks import check_book, check_notebook
 from overopt.util.errors import UserError
 from overopt.util.paths import ROOT
 
@@ -68,8 +68,9 @@ def build(
     Raises:
         UserError: for an unknown study, a failing cell, a warning of Jupyter Book or a failed check.
     """
-    from overopt import api, readme
+    from overopt import api
     from overopt.engine.runner import available_cores
+    from overopt.report import readme
 
     found = api.load_results(study)
     # a result that was computed again has the same key and another run time to show

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from overopt import figures
-from overopt.altair_page import static_svg
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.results import Results
-from overopt.pages import VERDICT_MARKS
-from overopt.sentences import say_ends
+from overopt.report import figures
+from overopt.report.charts import static_svg
+from overopt.report.page import VERDICT_MARKS
+from overopt.report.sentences import say_ends
 from overopt.util.errors import UserError
 from overopt.util.files import replacing
 from overopt.util.words import capital

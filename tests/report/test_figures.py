@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from overopt import altair_page, figures, pages, sentences, texts
 from overopt.analysis import averages, fitted_laws
 from overopt.analysis.groups import PENALTIES
-from overopt.figures.optimisation import MOST_POINTS, thinned
-from overopt.figures.style import ordered_colours
+from overopt.report import charts, figures, page, sentences, texts
+from overopt.report.figures.optimisation import MOST_POINTS, thinned
+from overopt.report.figures.style import ordered_colours
 from overopt.util.words import short_number
 
 
@@ -79,8 +79,8 @@ def test_every_figure_is_valid_described_and_drawn(drawings):
     for name, chart in drawings.items():
         spec = chart.to_dict()  # altair checks it against the Vega-Lite schema
         assert spec["description"], name
-        for width in (altair_page.WIDE, altair_page.NARROW):
-            svg = altair_page.static_svg(spec, width, "x-")
+        for width in (charts.WIDE, charts.NARROW):
+            svg = charts.static_svg(spec, width, "x-")
             assert svg.startswith("<svg"), name
             assert svg.count("<path") > 3, name
 
@@ -94,13 +94,13 @@ def test_a_legend_of_sizes_selects_by_click(drawings):
 
 def test_the_page_has_no_ink_that_only_one_theme_can_show(drawings):
     for name, chart in drawings.items():
-        svg = altair_page.static_svg(chart.to_dict(), altair_page.WIDE, "x-")
+        svg = charts.static_svg(chart.to_dict(), charts.WIDE, "x-")
         inks = set(re.findall(r'(?:fill|stroke)="(#[0-9a-f]{3,6}|black|white)"', svg))
         assert not inks & {"#000", "#000000", "#fff", "#ffffff", "black", "white"}, name
 
 
 def test_a_chart_brings_its_data_as_csv(drawings):
-    html = altair_page.page_html(drawings["lines"].to_dict())
+    html = charts.page_html(drawings["lines"].to_dict())
     (data,) = re.findall(r'href="data:text/csv;base64,([^"]+)"', html)
     table = pl.read_csv(io.BytesIO(base64.b64decode(data)))
     assert {"group", "kl", "gold", "low", "high"} <= set(table.columns)
@@ -111,14 +111,14 @@ def test_a_chart_brings_its_data_as_csv(drawings):
 
 def test_the_same_chart_is_the_same_bytes(drawings):
     spec = drawings["bon"].to_dict()
-    assert altair_page.page_html(spec) == altair_page.page_html(json.loads(json.dumps(spec)))
+    assert charts.page_html(spec) == charts.page_html(json.loads(json.dumps(spec)))
 
 
 def test_html_holds_two_pictures_and_the_chart():
     chart = (
         alt.Chart(pl.DataFrame({"x": [1], "t": ["</script>"]})).mark_point().encode(x="x:Q", tooltip="t:N")
     )
-    html = altair_page.page_html(chart.properties(description='"quoted" & <b>').to_dict())
+    html = charts.page_html(chart.properties(description='"quoted" & <b>').to_dict())
     assert html.count("<svg") == 2
     assert html.count("</script>") == 1
     spec = json.loads(re.search(r'<script type="application/json">(.*)</script>', html).group(1))
@@ -127,7 +127,7 @@ def test_html_holds_two_pictures_and_the_chart():
 
 
 def test_two_pictures_never_share_an_id(drawings):
-    html = altair_page.page_html(drawings["bon"].to_dict()) + altair_page.page_html(drawings["ppo"].to_dict())
+    html = charts.page_html(drawings["bon"].to_dict()) + charts.page_html(drawings["ppo"].to_dict())
     ids = re.findall(r'\bid="([^"]+)"', html)
     assert len(ids) == len(set(ids))
 
@@ -136,7 +136,7 @@ def test_two_pictures_never_share_an_id(drawings):
 def test_a_concatenation_takes_the_columns_that_fit(drawings, width, columns):
     spec = drawings["proxies"].to_dict()
     spec_before = json.dumps(spec)
-    fitted = altair_page.sized(spec, width)
+    fitted = charts.sized(spec, width)
     assert fitted["columns"] == columns
     assert columns * fitted["concat"][0]["width"] < width
     assert json.dumps(spec) == spec_before
@@ -302,7 +302,7 @@ def test_fits_recover_the_laws_of_the_synthetic_curves():
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("C", "Z")) | st.just(" ")))
 def test_model_text_is_shown_as_it_is(text):
     shown = " ".join(text.split())
-    markdown = f"| a | b |\n| --- | --- |\n| x{pages.escaped(text)}x | y |\n"
+    markdown = f"| a | b |\n| --- | --- |\n| x{page.escaped(text)}x | y |\n"
     html = MarkdownIt("commonmark").enable("table").render(markdown)
     cell = re.search(r"<td>(.*?)</td>", html, re.DOTALL).group(1)
     for entity, sign in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):

@@ -6,11 +6,11 @@ import re
 import jupytext
 import pytest
 
-from overopt import report
 from overopt.analysis.claims.verdicts import CLAIMS
-from overopt.book_html_checks import figure_names
+from overopt.report import book
+from overopt.report.html_checks import figure_names
 
-SOURCES = report.notebook_sources()
+SOURCES = book.notebook_sources()
 
 
 def cells(notebook):
@@ -24,9 +24,9 @@ def paired(source):
 
 
 def test_every_script_is_a_page_of_the_book():
-    scripts = sorted((report.ROOT / "notebooks").glob("*.py"))
+    scripts = sorted((book.ROOT / "notebooks").glob("*.py"))
     assert sorted(SOURCES) == scripts
-    assert sorted((report.ROOT / "notebooks").glob("*.ipynb")) == [
+    assert sorted((book.ROOT / "notebooks").glob("*.ipynb")) == [
         path.with_suffix(".ipynb") for path in scripts
     ]
 
@@ -80,7 +80,7 @@ def test_verdicts_link_to_figures_that_are_there():
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_the_executed_notebook_in_the_book_is_of_this_source(source):
     """Run `overopt report published --publish` where this fails."""
-    executed = json.loads((report.ROOT / "book" / f"{source.stem}.ipynb").read_text(encoding="utf-8"))
+    executed = json.loads((book.ROOT / "book" / f"{source.stem}.ipynb").read_text(encoding="utf-8"))
     executed["cells"] = [
         cell for cell in executed["cells"] if "injected-parameters" not in cell["metadata"].get("tags", [])
     ]

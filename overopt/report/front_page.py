@@ -1,9 +1,9 @@
 """What the front page says in ten lines, and the table of hyperparameters."""
 
-from overopt import sentences
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.results import Results
-from overopt.pages import VERDICT_MARKS, commit
+from overopt.report import sentences
+from overopt.report.page import VERDICT_MARKS, commit
 from overopt.study.parts import Sweep
 from overopt.study.study import ReviewsStudy
 from overopt.util.words import duration, short_number

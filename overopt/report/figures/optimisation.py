@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 
 from overopt.analysis.groups import SIZES, Group
-from overopt.figures.style import (
+from overopt.report.figures.style import (
     HEIGHT,
     INK,
     Layered,

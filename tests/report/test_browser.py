@@ -6,8 +6,8 @@ import shutil
 import pytest
 from playwright.sync_api import sync_playwright
 
-from overopt import report
-from overopt.altair_page import BREAK
+from overopt.report import book
+from overopt.report.charts import BREAK
 
 BROWSER = next(
     (path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None
@@ -15,7 +15,7 @@ BROWSER = next(
 WHY = "no Chromium is installed: apt-get install chromium"
 pytestmark = [pytest.mark.xdist_group("book"), pytest.mark.skipif(BROWSER is None, reason=WHY)]
 
-PAGES = [*(path.stem for path in report.notebook_sources()), "own", "machines", "glossary", "bibliography"]
+PAGES = [*(path.stem for path in book.notebook_sources()), "own", "machines", "glossary", "bibliography"]
 WITH_CHARTS = ["00_chain", "01_gold_vs_optimisation", "03_model_data_policy_scale"]
 FLAGS = [
     "--no-sandbox",
@@ -149,5 +149,5 @@ def test_formulas_are_shown_without_scripts(open_page):
 
 
 def test_the_page_and_the_renderer_size_charts_alike():
-    script = (report.ROOT / "book" / "_static" / "charts.js").read_text()
+    script = (book.ROOT / "book" / "_static" / "charts.js").read_text()
     assert f"const BREAK = {BREAK};" in script

@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from overopt.analysis.groups import Group
-from overopt.figures.style import (
+from overopt.report.figures.style import (
     INK,
     Layered,
     faded,

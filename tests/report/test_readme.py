@@ -2,8 +2,8 @@
 
 import pytest
 
-from overopt import readme
 from overopt.analysis import results
+from overopt.report import readme
 from overopt.study.study import load_study
 from overopt.util.errors import UserError
 from overopt.util.paths import ROOT

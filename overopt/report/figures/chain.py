@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from overopt.figures.style import INK, Layered, log_size_axis
+from overopt.report.figures.style import INK, Layered, log_size_axis
 
 KINDS = {
     "human ratings": "rated by people",

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from overopt import report
-from overopt.book_html_checks import check_book, check_notebook, outside_loads
+from overopt.report import book
+from overopt.report.html_checks import check_book, check_notebook, outside_loads
 from overopt.util.errors import UserError
 
 HEADER = "# ---\n# jupyter:\n#   kernelspec: {display_name: P, language: python, name: python3}\n# ---\n"
@@ -25,7 +25,7 @@ def test_executing_twice_gives_the_same_bytes(tmp_path):
     body = '# %%\nimport sys\nprint(study)\nprint("noise", file=sys.stderr)\nstudy.upper()\n'
     source = write_notebook(tmp_path, body)
     for name in ("a.ipynb", "b.ipynb"):
-        report.execute(source, {"study": "smoke"}, tmp_path / "out" / name)
+        book.execute(source, {"study": "smoke"}, tmp_path / "out" / name)
     first, second = ((tmp_path / "out" / name).read_bytes() for name in ("a.ipynb", "b.ipynb"))
     assert first == second
     notebook = json.loads(first)
@@ -45,7 +45,7 @@ def test_a_failing_cell_is_named_and_nothing_is_published(tmp_path):
     out.parent.mkdir()
     out.write_text("the one before")
     with pytest.raises(UserError, match=r"page\.py: cell 3 \(raise KeyError.*no such thing") as error:
-        report.execute(source, {"study": "smoke"}, out)
+        book.execute(source, {"study": "smoke"}, out)
     assert "\n" not in str(error.value)
     assert out.read_text() == "the one before"
     assert list(out.parent.iterdir()) == [out]
@@ -60,7 +60,7 @@ def test_another_kernel_of_the_same_name_is_not_taken(tmp_path, monkeypatch):
     source = write_notebook(
         tmp_path, "# %%\nimport sys, hashlib\nhashlib.sha256(sys.executable.encode()).hexdigest()\n"
     )
-    report.execute(source, {"study": "smoke"}, tmp_path / "out.ipynb")
+    book.execute(source, {"study": "smoke"}, tmp_path / "out.ipynb")
     (output,) = json.loads((tmp_path / "out.ipynb").read_text())["cells"][-1]["outputs"]
     assert output["data"]["text/plain"] == [repr(hashlib.sha256(sys.executable.encode()).hexdigest())]
     assert os.environ["JUPYTER_PATH"] == str(tmp_path / "planted")
@@ -68,39 +68,39 @@ def test_another_kernel_of_the_same_name_is_not_taken(tmp_path, monkeypatch):
 
 def test_nothing_is_said_that_looks_like_a_fault(tmp_path, capfd):
     source = write_notebook(tmp_path, "# %%\nprint(1)\n")
-    report.execute(source, {"study": "smoke"}, tmp_path / "out.ipynb")
+    book.execute(source, {"study": "smoke"}, tmp_path / "out.ipynb")
     assert capfd.readouterr() == ("", "")
 
 
 def test_an_unknown_parameter_is_refused_before_anything_runs(tmp_path):
     source = write_notebook(tmp_path, "# %%\n1 / 0\n")
     with pytest.raises(UserError, match="found the parameter 'stduy', expected one of study"):
-        report.execute(source, {"stduy": "smoke"}, tmp_path / "page.ipynb")
+        book.execute(source, {"stduy": "smoke"}, tmp_path / "page.ipynb")
     assert not (tmp_path / "page.ipynb").exists()
 
 
 def test_a_path_of_this_machine_is_refused(tmp_path):
     source = write_notebook(tmp_path, "# %%\nimport os\nprint(os.getcwd())\n")
     with pytest.raises(UserError, match="expected no path of this machine"):
-        report.execute(source, {"study": "smoke"}, tmp_path / "page.ipynb")
+        book.execute(source, {"study": "smoke"}, tmp_path / "page.ipynb")
     assert not (tmp_path / "page.ipynb").exists()
 
 
 def test_a_fingerprint_depends_on_source_study_and_results(tmp_path):
     source = write_notebook(tmp_path, "# %%\n1\n")
-    marks = {report.fingerprint(source, study, key) for study in "ab" for key in "cd"}
+    marks = {book.fingerprint(source, study, key) for study in "ab" for key in "cd"}
     source.write_text(source.read_text() + "\n# more")
-    marks.add(report.fingerprint(source, "a", "c"))
+    marks.add(book.fingerprint(source, "a", "c"))
     assert len(marks) == 5
-    assert report.fingerprint(source, "a", "c") in marks
+    assert book.fingerprint(source, "a", "c") in marks
 
 
 def test_notebooks_come_in_the_order_of_the_contents():
-    names = [path.stem for path in report.notebook_sources()]
+    names = [path.stem for path in book.notebook_sources()]
     assert names[0] == "index"
     assert names[1:] == sorted(names[1:])
     assert len(names) == 10
-    assert [path.stem for path in report.notebook_sources("pretrained")] == ["08_other_models"]
+    assert [path.stem for path in book.notebook_sources("pretrained")] == ["08_other_models"]
 
 
 @pytest.mark.parametrize(
@@ -172,17 +172,17 @@ def test_a_book_without_a_figure_is_refused(tmp_path):
 
 def test_an_unknown_study_is_refused(tmp_path):
     with pytest.raises(UserError, match="study: found 'no-such-study'"):
-        report.build("no-such-study", destination=tmp_path / "out")
+        book.build("no-such-study", destination=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.xdist_group("book")
 def test_building_again_does_nothing_and_leaves_the_committed_book_alone(smoke_book):
     """`smoke_book` is `<destination>/html`, built before."""
-    committed = sorted((report.ROOT / "book").glob("*.ipynb"))
+    committed = sorted((book.ROOT / "book").glob("*.ipynb"))
     before = [hashlib.sha256(path.read_bytes()).hexdigest() for path in committed]
     said: list[str] = []
-    index = report.build("smoke", destination=smoke_book.parent, say=said.append)
+    index = book.build("smoke", destination=smoke_book.parent, say=said.append)
     assert index == smoke_book / "index.html"
     assert said == []
     assert [hashlib.sha256(path.read_bytes()).hexdigest() for path in committed] == before

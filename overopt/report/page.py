@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 from IPython.display import HTML, Markdown
 
-from overopt import altair_page
+from overopt.report import charts
 from overopt.study.study import available, load_study
 from overopt.util.words import capital, duration, number, short_number, with_interval, with_se
 
@@ -44,7 +44,7 @@ __all__ = [
 
 def start() -> None:
     """What every notebook does first: charts that read offline."""
-    altair_page.enable()
+    charts.enable()
 
 
 def say(text: str) -> Markdown:

@@ -1,16 +1,16 @@
 """The book's figures: Altair charts, one function a figure, drawn from plain tables."""
 
 from overopt.analysis.groups import PAIRS, PENALTIES, POLICIES, ROUNDS, SIZES, Group
-from overopt.figures.chain import (
+from overopt.report.figures.chain import (
     coefficients,
     gold_accuracy,
     gold_scores,
     language_model_losses,
     proxy_validation,
 )
-from overopt.figures.diagnostics import kl_against_step, kl_estimators, ppo_health
-from overopt.figures.lines import linear_axis, lines, log_axis, nats_axis, pipeline, rate_axis
-from overopt.figures.optimisation import gold_against_proxy, gold_and_proxy
+from overopt.report.figures.diagnostics import kl_against_step, kl_estimators, ppo_health
+from overopt.report.figures.lines import linear_axis, lines, log_axis, nats_axis, pipeline, rate_axis
+from overopt.report.figures.optimisation import gold_against_proxy, gold_and_proxy
 
 __all__ = [
     "PAIRS",
