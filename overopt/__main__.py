@@ -1,6 +1,6 @@
 """`python -m overopt`."""
 
-from overopt.cli import main
+from overopt.cli.commands import main
 
 if __name__ == "__main__":
     main()

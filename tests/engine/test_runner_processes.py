@@ -96,7 +96,7 @@ def wait():
 
 sys.meta_path.insert(0, Finder())
 sys.argv = ["overopt", "run", "smoke"]
-from overopt.cli import main
+from overopt.cli.commands import main
 main()
 """
 

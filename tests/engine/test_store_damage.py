@@ -7,7 +7,7 @@ import sys
 import pytest
 from toy_stages import toy_stage
 
-from overopt import cli
+from overopt.cli import commands
 from overopt.engine.record import read_record, verify_folder
 from overopt.engine.stage import Runtime
 from overopt.engine.status import damaged, results
@@ -116,7 +116,7 @@ def test_a_damaged_study_is_refused_or_mended(copy, monkeypatch, capsys, caplog)
     def overopt(*words):
         monkeypatch.setattr(sys, "argv", ["overopt", *words])
         try:
-            cli.main()
+            commands.main()
         except SystemExit as done:
             return done.code, *capsys.readouterr()
         return 0, *capsys.readouterr()

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from overopt.cli.estimates import bon_command, fit_command
 from overopt.estimators.best_of_n import best_of_n, best_of_n_kl
 from overopt.estimators.laws import fit
 from overopt.estimators.tables import bon_table, fit_table
-from overopt.score_commands import bon_command, fit_command
 from overopt.util.errors import UserError
 
 COLUMNS = ["proxy_name", "n", "kl", "gold", "gold_se", "proxy", "proxy_se"]

@@ -42,7 +42,7 @@ def test_stages_follow_their_parents_and_their_specs_are_json(name):
 
 def test_a_plan_needs_no_torch():
     """It would cost seconds, and hundreds of megabytes, each time somebody asks what is left to do."""
-    code = "import sys; from overopt.cli import plan; plan('smoke', json=True); assert 'torch' not in sys.modules"
+    code = "import sys; from overopt.cli.commands import plan; plan('smoke', json=True); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 

@@ -10,8 +10,8 @@ from conftest import TEXTS
 from tiny_models import CONFIGS, REWARD_CONFIGS
 from transformers import AutoModelForSequenceClassification
 
+from overopt.cli.judge import judge_command
 from overopt.estimators.tables import fit_table
-from overopt.judge_command import judge_command
 from overopt.models.log_probs import token_log_probs
 from overopt.models.pretrained import RewardModel, encode, load_policy, read_prompts
 from overopt.rewards.judge import measure

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import pytest
 
-from overopt import cli
+from overopt.cli import commands
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def overopt(monkeypatch, capsys, tmp_path):
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["overopt", *words])
         try:
-            cli.main()
+            commands.main()
             code = 0
         except SystemExit as done:
             code = done.code or 0
@@ -173,7 +173,7 @@ def test_the_status_of_a_study_nobody_has_run(overopt):
 @pytest.mark.parametrize("columns", [40, 60, 100])
 def test_the_status_fits_a_narrow_terminal(overopt, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
-    monkeypatch.setattr("overopt.cli._on_terminal", lambda: True)
+    monkeypatch.setattr("overopt.cli.commands._on_terminal", lambda: True)
     code, out, _ = overopt("status", "smoke")
     lines = out.splitlines()
     assert code == 0

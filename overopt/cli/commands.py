@@ -12,8 +12,8 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from overopt import __version__
+from overopt.cli.stopping import STOPPED, exit_code, stoppable
 from overopt.plan.core_speed import CORE_DRAWING_TFLOPS, CORE_TFLOPS
-from overopt.stopping import STOPPED, exit_code, stoppable
 from overopt.util.errors import UserError
 
 StudyName = Annotated[
@@ -209,7 +209,7 @@ def bon(
     out: Annotated[Path, arg(help="CSV or parquet to write")],
 ) -> None:
     """Best-of-n curves from your own scores."""
-    from overopt.score_commands import bon_command
+    from overopt.cli.estimates import bon_command
 
     bon_command(scores, out)
 
@@ -224,7 +224,7 @@ def fit(
     centre: Annotated[bool, arg(help="subtract the gold at kl = 0 first: both laws are 0 there")] = False,
 ) -> None:
     """Fit a scaling law to curves: coefficients, peak, and whether to trust them."""
-    from overopt.score_commands import fit_command
+    from overopt.cli.estimates import fit_command
 
     fit_command(curves, form, json, centre)
 
@@ -245,7 +245,7 @@ def judge(
     batch: Annotated[int, arg(help="completions at once; changes no result")] = 64,
 ) -> None:
     """Measure policies of your own: KL from where they began, gold and proxy score. One row a policy."""
-    from overopt.judge_command import judge_command
+    from overopt.cli.judge import judge_command
 
     judge_command(policies, base, gold, proxy, prompts, out, samples, tokens, chat, seed, device, batch)
 

@@ -1,0 +1,1 @@
+"""The command line: what `overopt` is told, and what it prints."""
