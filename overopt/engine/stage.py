@@ -4,12 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from overopt.engine.record import sha256_of_json
 
 if TYPE_CHECKING:  # torch comes with it; who only asks what is there need not wait for it
     from overopt.engine.checkpoint import Checkpoint
+
+
+Told = TypeVar("Told", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,10 @@ class Runtime:
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(Generic[Told]):
     """What a stage function sees: its spec, its parents' folders, where to write, how to run and report."""
 
-    spec: Mapping[str, Any]
+    spec: Told
     parents: Mapping[str, Path]
     out: Path
     runtime: Runtime

@@ -11,10 +11,10 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 from platformdirs import user_data_path
@@ -145,7 +145,7 @@ class Store:
         runtime: Runtime,
         progress: Callable[[int, int], None],
         checkpoint: "Checkpoint",
-    ) -> Job:
+    ) -> Job[Mapping[str, Any]]:
         """What `stage` is given when it runs; its parents are verified."""
         parents = {role: self.path(parent) for role, parent in stage.parents.items()}
         keys = {"self": stage.key} | {role: parent.key for role, parent in stage.parents.items()}

@@ -5,9 +5,8 @@ KL are never computed this way, so a result does not depend on how rows were bat
 that only read in bfloat16, to halve their memory; it is then part of what the study says.
 """
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Literal
 
 import torch
 from transformers import PreTrainedModel
@@ -22,9 +21,9 @@ def has_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and supported is not None and bool(supported())
 
 
-def frozen_dtype(spec: Mapping[str, Any]) -> torch.dtype:
-    """The precision of models that only read, as the spec of a stage says; float32 where it says nothing."""
-    return torch.bfloat16 if spec.get("frozen") == "bfloat16" else torch.float32
+def frozen_dtype(frozen: Literal["float32", "bfloat16"]) -> torch.dtype:
+    """The precision of models that only read, as a study names it."""
+    return torch.bfloat16 if frozen == "bfloat16" else torch.float32
 
 
 def mixed_precision(model: PreTrainedModel, *, least_width: int = 0) -> AbstractContextManager[object]:

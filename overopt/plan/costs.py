@@ -8,9 +8,12 @@ so many completions are drawn or scored at once.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import sqrt
+from typing import TypeVar
 
 from overopt.engine.stage import Stage
-from overopt.study.parts import Shape
+from overopt.plan import stage_specs as specs
+from overopt.study.parts import PPO, Spec, Training
+from overopt.study.pretrained_parts import Loaded
 
 FLOAT, HALF = 4, 2  # bytes: what is drawn and kept is float32; what only reads may be bfloat16
 TRAINED = 4 * FLOAT  # bytes a parameter: weight, gradient, two moments of Adam
@@ -21,6 +24,7 @@ LIBRARIES = 0.6e9  # bytes of a process that holds nothing yet
 RATED_TOKENS = 32  # tokens of a rated text, on average at most
 
 Count = int | float
+Told = TypeVar("Told", bound=Spec)
 
 
 @dataclass(frozen=True)
@@ -67,21 +71,38 @@ class Price:
         return Price(**counts, memory=max(self.memory, other.memory))
 
 
+def told(stage: Stage, kind: type[Told]) -> Told:
+    """What a stage is told."""
+    return kind.model_validate(stage.spec)
+
+
 def size(stage: Stage) -> Size:
     """The model that a stage makes."""
-    spec, parents = stage.spec, stage.parents
-    if "language_model" in parents:
-        return size(parents["language_model"])
-    if "policy" in parents:
-        return size(parents["policy"])
-    if "shape" in spec:
-        shape, words = Shape(**spec["shape"]), parents.get("tokenizer") or parents["word_vectors"]
-        return Size(shape.parameters, shape.layers, shape.width, words.spec["vocabulary"])
-    source = size(parents["source"]) if "source" in parents else None
-    width = spec.get("width") or (source.width if source else 0)
-    vocabulary = spec.get("vocabulary") or (source.vocabulary if source else 0)
-    layers = spec.get("layers") or (source.layers if source else 0)
-    return Size(spec["parameters"], layers, width, vocabulary)
+    parents = stage.parents
+    match stage.name:
+        case "language_model":
+            shape = told(stage, specs.LanguageModelSpec).shape
+            vocabulary = told(parents["tokenizer"], specs.TokenizerSpec).vocabulary
+            return Size(shape.parameters, shape.layers, shape.width, vocabulary)
+        case "rating_model":
+            shape = told(stage, specs.RatingModelSpec).shape
+            vocabulary = told(parents["word_vectors"], specs.WordVectorsSpec).vocabulary
+            return Size(shape.parameters, shape.layers, shape.width, vocabulary)
+        case "loaded_model":
+            loaded = told(stage, Loaded)
+            return Size(loaded.parameters, loaded.layers, loaded.width, loaded.vocabulary)
+        case "named_gold":
+            named = told(stage, specs.NamedGoldSpec)
+            return Size(named.parameters, named.layers, named.width, 0)
+        case "cut_model":
+            cut = told(stage, specs.CutSpec)
+            return replace(size(parents["source"]), body=cut.parameters, layers=cut.layers)
+        case "scratch_model":
+            fresh, source = told(stage, specs.ScratchSpec), size(parents["source"])
+            return replace(source, body=fresh.parameters, layers=fresh.layers, width=fresh.width)
+        case "tuned_model":
+            return replace(size(parents["source"]), body=told(stage, specs.TunedSpec).parameters)
+    return size(parents["language_model" if "language_model" in parents else "policy"])
 
 
 def judges(stage: Stage) -> list[Size]:
@@ -139,86 +160,143 @@ def learnt(
     return Price(0.0, texts * tokens, 0.0, work, LIBRARIES + held)
 
 
-def language_model(stage: Stage, batch: int) -> Price:
+def language_model(stage: Stage, spec: specs.LanguageModelSpec, batch: int) -> Price:
     """The budget of tokens, once."""
-    spec, tokens = stage.spec, stage.spec["positions"]
-    return learnt(size(stage), spec["tokens"] / tokens, tokens, spec["batch"], logits=tokens)
+    tokens = spec.positions
+    return learnt(size(stage), spec.tokens / tokens, tokens, spec.batch, logits=tokens)
 
 
-def rating_model(stage: Stage, batch: int) -> Price:
-    """Rated texts, once a step."""
-    return _of_ratings(size(stage), **stage.spec["training"])
+def rating_model(stage: Stage, spec: specs.RatingModelSpec, batch: int) -> Price:
+    """Rated texts."""
+    return _of_ratings(size(stage), spec.training)
 
 
-def fluency_model(stage: Stage, batch: int) -> Price:
+def fluency_model(stage: Stage, spec: specs.FluencyModelSpec, batch: int) -> Price:
     """Real texts and as many spoilt ones."""
-    return _of_ratings(size(stage), **stage.spec["training"], texts=2)
+    return _of_ratings(size(stage), spec.training, texts=2)
 
 
-def rated_gold(stage: Stage, batch: int) -> Price:
+def rated_gold(stage: Stage, spec: specs.RatedGoldSpec, batch: int) -> Price:
     """Rated texts; the last layers learn."""
-    spec, whole = stage.spec, size(stage)
-    return _of_ratings(whole, spec["steps"], spec["batch"], share=spec["train_layers"] / whole.layers)
+    whole = size(stage)
+    return _of_ratings(whole, spec, share=spec.train_layers / whole.layers)
 
 
-def tuned_model(stage: Stage, batch: int) -> Price:
+def tuned_model(stage: Stage, spec: specs.TunedSpec, batch: int) -> Price:
     """Whole texts, every token learnt."""
-    spec, tokens, share = stage.spec, stage.spec["tokens"], 0.0 if stage.spec["lora"] else 1.0
-    return learnt(
-        size(stage), spec["steps"] * spec["batch"], tokens, spec["batch"], logits=tokens, share=share
+    texts, share = spec.steps * spec.batch, 0.0 if spec.lora else 1.0
+    return learnt(size(stage), texts, spec.tokens, spec.batch, logits=spec.tokens, share=share)
+
+
+def pairs(stage: Stage, spec: specs.PairsSpec, batch: int) -> Price:
+    """Samples drawn and judged by gold."""
+    policy, each = size(stage.parents["policy"]), 2 * spec.per_prompt
+    samples, text = spec.prompts * each, spec.prompt_tokens + spec.completion_tokens
+    made = drawn(policy, samples, spec.prompt_tokens, spec.completion_tokens, batch, of_prompt=each)
+    return made + read(judges(stage.parents["gold"]), samples, text, batch, unit=_unit(spec))
+
+
+def samples(stage: Stage, spec: specs.SamplesSpec, batch: int) -> Price:
+    """Samples drawn."""
+    policy, made, each = size(stage.parents["policy"]), spec.asked * spec.samples, spec.samples
+    return drawn(policy, made, spec.prompt_tokens, spec.completion_tokens, batch, of_prompt=each)
+
+
+def pool(stage: Stage, spec: specs.PoolSpec, batch: int) -> Price:
+    """Every sample judged by every gold."""
+    return _over_pool(stage, _golds(stage), batch, _unit(spec))
+
+
+def best_of_n(stage: Stage, spec: specs.OtherBestOfNSpec, batch: int) -> Price:
+    """Every sample of the pool scored by the proxy."""
+    return _over_pool(stage.parents["pool"], [size(stage.parents["proxy"])], batch, _unit(spec))
+
+
+def far_best_of_n(stage: Stage, spec: specs.FarBestOfNSpec, batch: int) -> Price:
+    """Every sample scored by the proxy and judged."""
+    return _over_pool(stage, [size(stage.parents["proxy"]), *_golds(stage)], batch, _unit(spec))
+
+
+def proxy(stage: Stage, spec: specs.ProxySpec, batch: int) -> Price:
+    """Both texts of every pair, so often as there are epochs."""
+    of = told(stage.parents["pairs"], specs.PairsSpec)
+    texts, tokens = 2 * spec.pairs * spec.epochs, of.prompt_tokens + of.completion_tokens
+    share = 0.0 if spec.trl and spec.trl.lora else 1.0
+    return learnt(size(stage), texts, tokens, 2 * spec.batch, share=share)
+
+
+def decoys(stage: Stage, spec: specs.DecoysSpec, batch: int) -> Price:
+    """PPO against the throw-away judge."""
+    return _of_ppo(stage, spec, spec.ppo, batch, reward="judge", evaluated=spec.prompts)
+
+
+def ppo(stage: Stage, spec: specs.PPOSpec, batch: int) -> Price:
+    """PPO against the proxy."""
+    shared = spec.lora is not None
+    return _of_ppo(
+        stage, spec, spec.ppo, batch, reward="proxy", evaluated=spec.evaluation_prompts, shared=shared
     )
 
 
-def pairs(stage: Stage, batch: int) -> Price:
-    """Samples drawn and judged by gold."""
-    spec, parents = stage.spec, stage.parents
-    prompt, completion, each = spec["prompt_tokens"], spec["completion_tokens"], 2 * spec["per_prompt"]
-    samples = spec["prompts"] * each
-    made = drawn(size(parents["policy"]), samples, prompt, completion, batch, of_prompt=each)
-    return made + read(judges(parents["gold"]), samples, prompt + completion, batch, unit=_unit(stage))
+def rloo(stage: Stage, spec: specs.RLOOSpec, batch: int) -> Price:
+    """Samples drawn, scored and learnt from, and looks at the policy."""
+    prompt, completion, run = spec.prompt_tokens, spec.completion_tokens, spec.rloo
+    policy, text = size(stage.parents["policy"]), prompt + completion
+    seen = [size(stage.parents["proxy"]), *_golds(stage)]
+    samples = run.max_steps * run.batch
+    looks = 2 + run.max_steps // run.look_every
+    watched = looks * spec.evaluation_prompts * run.evaluation_samples
+    total = drawn(policy, samples + watched, prompt, completion, batch)
+    total += read([policy], 2 * watched, text, batch, logits=completion)
+    total += read(seen[:1], samples, text, run.batch) + read(seen, watched, text, run.batch)
+    total += learnt(policy, samples, text, run.batch, logits=completion, share=0.0 if spec.lora else 1.0)
+    always = sum(_unit(spec) * model.weights for model in (policy, *seen))
+    return replace(total, memory=total.memory + always)
 
 
-def samples(stage: Stage, batch: int) -> Price:
-    """Samples drawn."""
-    spec, each = stage.spec, stage.spec["samples"]
-    prompts = spec["last"] - spec["first"] if "last" in spec else len(spec["show_prompts"])
-    prompt, completion = spec.get("prompt_tokens", 0), spec["completion_tokens"]
-    return drawn(size(stage.parents["policy"]), prompts * each, prompt, completion, batch, of_prompt=each)
+def _of_ratings(model: Size, training: Training, *, texts: int = 1, share: float = 1.0) -> Price:
+    return learnt(model, texts * training.steps * training.batch, RATED_TOKENS, training.batch, share=share)
 
 
-def pool(stage: Stage, batch: int) -> Price:
-    """Every sample judged by every gold."""
-    return _over_pool(stage, _golds(stage), batch, _unit(stage))
-
-
-def best_of_n(stage: Stage, batch: int) -> Price:
-    """Every sample of the pool scored by the proxy."""
-    return _over_pool(stage.parents["pool"], [size(stage.parents["proxy"])], batch, _unit(stage))
-
-
-def far_best_of_n(stage: Stage, batch: int) -> Price:
-    """Every sample scored by the proxy and judged."""
-    return _over_pool(stage, [size(stage.parents["proxy"]), *_golds(stage)], batch, _unit(stage))
-
-
-def proxy(stage: Stage, batch: int) -> Price:
-    """Both texts of every pair, so often as there are epochs."""
-    spec, of = stage.spec, stage.parents["pairs"].spec
-    tokens = of["prompt_tokens"] + of["completion_tokens"]
-    share = 0.0 if spec.get("trl", {}).get("lora") else 1.0
-    texts = 2 * spec["pairs"] * spec["epochs"]
-    return learnt(size(stage), texts, tokens, 2 * spec["batch"], share=share)
-
-
-def _of_ratings(
-    model: Size, steps: int, batch: int, *, texts: int = 1, share: float = 1.0, **_: float
+def _of_ppo(
+    stage: Stage,
+    spec: specs.Prompting,
+    run: PPO,
+    batch: int,
+    *,
+    reward: str,
+    evaluated: int,
+    shared: bool = False,
 ) -> Price:
-    return learnt(model, texts * steps * batch, RATED_TOKENS, batch, share=share)
+    """reward: the role of what scores; evaluated: prompts of a look; shared: one set of weights is policy and reference."""
+    prompt, completion = spec.prompt_tokens, spec.completion_tokens
+    text = prompt + completion
+    policy, value, scorer = (size(stage.parents[role]) for role in ("policy", "value_model", reward))
+    seen = [scorer, *_golds(stage)]
+    samples, epochs = run.max_steps * run.batch, run.epochs
+    looks = 1 + min(run.max_steps, sqrt(run.max_kl) / run.spacing)
+    if run.look_every:
+        looks += run.max_steps / run.look_every
+    watched = looks * evaluated * run.evaluation_samples
+    share = 0.0 if shared else 1.0
+    parts: list[Price] = [
+        drawn(policy, samples + watched, prompt, completion, batch),
+        read([policy], samples + 2 * watched, text, batch, logits=completion),
+        read([value, scorer], samples, text, run.minibatch),
+        read(seen, watched, text, run.minibatch),
+        learnt(policy, epochs * samples, text, run.minibatch, logits=completion, share=share),
+        learnt(value, epochs * samples, text, run.minibatch),
+    ]
+    total = sum(parts, Price())
+    # the value model with its optimiser, the reference and all judges are there throughout
+    others = seen if shared else [policy, *seen]
+    always = TRAINED * value.weights + sum(_unit(spec) * model.weights for model in others)
+    return replace(total, memory=total.memory + always)
 
 
-def _unit(stage: Stage) -> int:
+def _unit(spec: specs.Reading) -> int:
     """Bytes of a number in what only reads in a stage."""
-    return HALF if stage.spec.get("frozen") == "bfloat16" else FLOAT
+    return HALF if spec.frozen == "bfloat16" else FLOAT
 
 
 def _golds(stage: Stage) -> list[Size]:
@@ -229,57 +307,9 @@ def _golds(stage: Stage) -> list[Size]:
 
 def _over_pool(pool: Stage, models: list[Size], batch: int, unit: int) -> Price:
     """Every sample of the parts of a stage read by each of `models`."""
-    parts = [part.spec for role, part in pool.parents.items() if role.startswith("part_")]
-    samples = sum((part["last"] - part["first"]) * part["samples"] for part in parts)
-    tokens = parts[0]["prompt_tokens"] + parts[0]["completion_tokens"]
+    roles = [role for role in pool.parents if role.startswith("part_")]
+    parts = [told(pool.parents[role], specs.SamplesSpec) for role in roles]
+    samples = sum(part.asked * part.samples for part in parts)
+    tokens = parts[0].prompt_tokens + parts[0].completion_tokens
     found = read(models, samples, tokens, batch, unit=unit)
     return replace(found, memory=found.memory + kept(samples, tokens))
-
-
-def ppo(stage: Stage, batch: int) -> Price:
-    """Samples drawn, scored and learnt from, and looks at the policy."""
-    spec, parents, run = stage.spec, stage.parents, stage.spec["ppo"]
-    prompt, completion = spec["prompt_tokens"], spec["completion_tokens"]
-    text = prompt + completion
-    policy, value = size(parents["policy"]), size(parents["value_model"])
-    reward = size(parents["proxy" if "proxy" in parents else "judge"])
-    seen = [reward, *_golds(stage)]
-    samples, epochs = run["max_steps"] * run["batch"], run["epochs"]
-    looks = 1 + min(run["max_steps"], sqrt(run["max_kl"]) / run["spacing"])
-    if run.get("look_every"):
-        looks += run["max_steps"] / run["look_every"]
-    watched = looks * spec.get("evaluation_prompts", spec.get("prompts", 0)) * run["evaluation_samples"]
-    shared = "lora" in spec  # one set of weights is policy and reference
-    parts: list[Price] = [
-        drawn(policy, samples + watched, prompt, completion, batch),
-        read([policy], samples + 2 * watched, text, batch, logits=completion),
-        read([value, reward], samples, text, run["minibatch"]),
-        read(seen, watched, text, run["minibatch"]),
-        learnt(
-            policy, epochs * samples, text, run["minibatch"], logits=completion, share=0.0 if shared else 1.0
-        ),
-        learnt(value, epochs * samples, text, run["minibatch"]),
-    ]
-    total = sum(parts, Price())
-    # the value model with its optimiser, the reference and all judges are there throughout
-    others = seen if shared else [policy, *seen]
-    always = TRAINED * value.weights + sum(_unit(stage) * model.weights for model in others)
-    return replace(total, memory=total.memory + always)
-
-
-def rloo(stage: Stage, batch: int) -> Price:
-    """Samples drawn, scored and learnt from, and looks at the policy."""
-    spec, parents, run = stage.spec, stage.parents, stage.spec["rloo"]
-    prompt, completion = spec["prompt_tokens"], spec["completion_tokens"]
-    policy, text = size(parents["policy"]), prompt + completion
-    seen = [size(parents["proxy"]), *_golds(stage)]
-    samples = run["max_steps"] * run["batch"]
-    looks = 2 + run["max_steps"] // run["look_every"]
-    watched = looks * spec["evaluation_prompts"] * run["evaluation_samples"]
-    total = drawn(policy, samples + watched, prompt, completion, batch)
-    total += read([policy], 2 * watched, text, batch, logits=completion)
-    total += read(seen[:1], samples, text, run["batch"]) + read(seen, watched, text, run["batch"])
-    share = 0.0 if "lora" in spec else 1.0
-    total += learnt(policy, samples, text, run["batch"], logits=completion, share=share)
-    always = sum(_unit(stage) * model.weights for model in (policy, *seen))
-    return replace(total, memory=total.memory + always)

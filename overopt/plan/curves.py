@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from overopt.engine.stage import Stage
+from overopt.plan import stage_specs as specs
 from overopt.plan.proxies import ProxyStages, label
 from overopt.plan.registry import Graph
 from overopt.plan.world import World
@@ -27,16 +28,14 @@ class CurveStages:
     def __init__(self, graph: Graph, study: Study, world: World, proxies: ProxyStages) -> None:
         self.graph, self.study, self.world, self.proxies = graph, study, world, proxies
         self.best_of_n: dict[Cell, Stage] = {}
+        self.frozen = world.prompting.frozen
         self.pool = self._add_pool()
 
     def add_all(self) -> None:
         """Everything that needs the first seed, then the second: what a stopped study has is whole curves of few seeds."""
         study = self.study
-        spec = {
-            "curve": self._identity(0),
-            "samples": study.best_of_n.samples,
-            "max_n": study.best_of_n.max_n,
-        }
+        samples, max_n = study.best_of_n.samples, study.best_of_n.max_n
+        spec = specs.OverPool(curve=self._curve(0), samples=samples, max_n=max_n)
         self.graph.add("gold_frontier", "best-of-n by gold itself", spec, pool=self.pool)
         cells = [(cell, partial(self._add_best_of_n, cell)) for cell in study.proxies.cells]
         cells += [(run[0], partial(self._add_ppo, *run)) for run in self._ppo_runs()]
@@ -51,18 +50,16 @@ class CurveStages:
         for _, add in sorted(cells, key=lambda pair: pair[0].seed):  # of one seed, in the order above
             add()
 
-    def _identity(self, seed: int, policy: str = "", **changes: int) -> dict[str, Any]:
-        """The columns of the curves table that a stage's spec decides."""
-        return {
-            "study": self.study.name,
-            "world": self.study.world,
-            "policy_params": self.study.models[policy or self.study.policy].parameters,
-            "label_noise": 0.0,
-            "ensemble": "single",
-            "seed": seed,
-            "rounds": 1,
-            "round": 1,
-        } | changes
+    def _curve(self, seed: int, policy: str = "", *, rounds: int = 1, round: int = 1) -> specs.Curve:
+        study, params = self.study, self.study.models[policy or self.study.policy].parameters
+        return specs.Curve(
+            study=study.name,
+            world=study.world,
+            policy_params=params,
+            seed=seed,
+            rounds=rounds,
+            round=round,
+        )
 
     def _add_samples(self, use: str, of: BestOfN | FarBestOfN, policy: str = "") -> dict[str, Stage]:
         """Samples of the evaluation prompts by a policy that was not optimised, in parts, as parents by role."""
@@ -71,17 +68,15 @@ class CurveStages:
         samples = round(SAMPLES_A_STAGE * min(1.0, (SMALL / size) ** 0.5))
         prompts, parts = max(1, samples // of.samples), {}
         for k, first in enumerate(range(0, of.prompts, prompts)):
-            spec = (
-                self.world.prompting
-                | self.world.drawing
-                | {
-                    "seed": self.study.seed,
-                    "use": use,
-                    "prompts": of.prompts,
-                    "first": first,
-                    "last": min(first + prompts, of.prompts),
-                    "samples": of.samples,
-                }
+            spec = specs.SamplesSpec(
+                **dict(self.world.prompting),
+                sampler=self.world.sampler,
+                seed=self.study.seed,
+                use=use,
+                prompts=of.prompts,
+                first=first,
+                last=min(first + prompts, of.prompts),
+                samples=of.samples,
             )
             title = f"{use} samples{f' of {policy}' if policy else ''}, part {k}"
             parents = self.world.text | {"policy": self.world.models[policy or self.study.policy]}
@@ -91,23 +86,21 @@ class CurveStages:
     def _add_pool(self) -> Stage:
         study, world = self.study, self.world
         parts = self._add_samples("evaluation", study.best_of_n)
-        spec = (
-            {
-                "seed": study.seed,
-                "use": "show",
-                "show_prompts": list(study.show_prompts),
-                "samples": study.best_of_n.samples,
-                "completion_tokens": study.text.completion_tokens,
-            }
-            | world.wrapping
-            | world.drawing
+        spec = specs.SamplesSpec(
+            **dict(world.wrapping),
+            sampler=world.sampler,
+            seed=study.seed,
+            use="show",
+            show_prompts=study.show_prompts,
+            samples=study.best_of_n.samples,
+            completion_tokens=study.text.completion_tokens,
         )
         parents = {"tokenizer": world.tokenizer, "policy": world.models[study.policy]}
         show = self.graph.add("samples", "samples for show", spec, **parents)
         return self.graph.add(
             "pool",
             "pool",
-            {"parts": len(parts)} | world.reading,
+            specs.PoolSpec(parts=len(parts), frozen=self.frozen),
             **world.judged,
             **parts,
             show=show,
@@ -115,12 +108,13 @@ class CurveStages:
 
     def _add_best_of_n(self, cell: Cell) -> None:
         study = self.study
-        spec = {
-            "curve": self._identity(cell.seed),
-            "samples": study.best_of_n.samples,
-            "max_n": study.best_of_n.max_n,
-            "show_prompts": list(study.show_prompts),
-        } | self.world.reading
+        spec = specs.BestOfNSpec(
+            curve=self._curve(cell.seed),
+            samples=study.best_of_n.samples,
+            max_n=study.best_of_n.max_n,
+            show_prompts=study.show_prompts,
+            frozen=self.frozen,
+        )
         parents = {"tokenizer": self.world.tokenizer, "pool": self.pool, "proxy": self.proxies.add(cell)}
         title = f"best-of-n {label(cell)}"
         self.best_of_n[cell] = self.graph.add("best_of_n", title, spec, **parents)
@@ -145,13 +139,11 @@ class CurveStages:
             "proxy": self.proxies.add(cell),
             "scale": self.best_of_n[cell],
         }
-        spec = {"curve": self._identity(cell.seed, policy), "kl_penalty": penalty}
-        self._ppo_stage(title, cell.seed, spec, parents)
+        self._ppo_stage(title, self._curve(cell.seed, policy), parents, kl_penalty=penalty)
 
     def _add_rloo(self, study: PretrainedStudy, cell: Cell) -> None:
         assert study.rloo is not None  # what asks for a run has them
-        run = {"rloo": study.rloo.run.model_dump(mode="json")}
-        spec = self._optimising(cell.seed) | run | {"curve": self._identity(cell.seed), "kl_penalty": 0.0}
+        spec = specs.RLOOSpec(**self._optimising(self._curve(cell.seed)), kl_penalty=0.0, rloo=study.rloo.run)
         parents = self._watching | {
             "policy": self.world.models[study.policy],
             "proxy": self.proxies.add(cell),
@@ -160,25 +152,32 @@ class CurveStages:
         self.graph.add("rloo", f"RLOO {label(cell)}", spec, **parents)
 
     def _ppo_stage(
-        self, title: str, seed: int, spec: dict[str, Any], parents: dict[str, Stage], **changes: float
+        self,
+        title: str,
+        curve: specs.Curve,
+        parents: dict[str, Stage],
+        *,
+        kl_penalty: float = 0.0,
+        **changes: float,
     ) -> Stage:
         runs = self.study.ppo
         assert runs is not None  # what asks for a run has them
-        run = {"ppo": runs.run.model_dump(mode="json") | changes}
+        run = runs.run.model_copy(update=changes)
+        spec = specs.PPOSpec(**self._optimising(curve), kl_penalty=kl_penalty, ppo=run)
         parents = self._watching | {"value_model": self.world.models[runs.value_model]} | parents
-        return self.graph.add("ppo", title, self._optimising(seed) | run | spec, **parents)
+        return self.graph.add("ppo", title, spec, **parents)
 
-    def _optimising(self, seed: int) -> dict[str, Any]:
+    def _optimising(self, curve: specs.Curve) -> dict[str, Any]:
         """What every stage that optimises a policy is told."""
         study = self.study
-        spec = self.world.prompting | {
-            "seed": study.seed + seed,
+        return {
+            **dict(self.world.prompting),
+            "curve": curve,
+            "seed": study.seed + curve.seed,
             "evaluation_prompts": study.best_of_n.prompts,
-            "show_prompts": list(study.show_prompts),
+            "show_prompts": study.show_prompts,
+            "lora": study.policy_lora if isinstance(study, PretrainedStudy) else None,
         }
-        if isinstance(study, PretrainedStudy) and study.policy_lora:
-            spec["lora"] = study.policy_lora.model_dump(mode="json")
-        return spec
 
     @property
     def _watching(self) -> dict[str, Stage]:
@@ -196,12 +195,12 @@ class CurveStages:
         count = round(cell.pairs / (1 - study.pairs.validation)) + 1
         for k in range(1, rounds + 1):
             which = f"{label(cell)}, round {k} of {rounds}"
-            spec = {"curve": self._identity(cell.seed, rounds=rounds, round=k), "kl_penalty": 0.0}
+            curve = self._curve(cell.seed, rounds=rounds, round=k)
             parents = {"policy": policy, "proxy": proxy, "scale": scale}
             if k > 1:
                 parents["initial"] = initial
             step = (distance / rounds) ** 2
-            policy = self._ppo_stage(f"PPO {which}", cell.seed, spec, parents, max_kl=step)
+            policy = self._ppo_stage(f"PPO {which}", curve, parents, max_kl=step)
             if k < rounds:
                 seed = 1 + cell.seed  # the study's own pairs have its seed
                 pairs = self.proxies.add_pairs(f"pairs after {which}", policy, count, seed=seed)
@@ -209,7 +208,7 @@ class CurveStages:
                 scale = self.graph.add(
                     "proxy_scale",
                     f"scale after {which}",
-                    dict(self.world.reading),
+                    specs.Reading(frozen=self.frozen),
                     proxy=proxy,
                     pairs=pairs,
                     pool=self.pool,
@@ -221,24 +220,25 @@ class CurveStages:
         for policy in others.models:
             parts = self._add_samples("evaluation", of, policy)
             parents = world.judged | parts | {"pool": self.pool}
-            size = {"parts": len(parts)} | world.reading
+            size = specs.PoolSpec(parts=len(parts), frozen=self.frozen)
             pool = self.graph.add("pool", f"pool of {policy}", size, **parents)
-            spec = {"curve": self._identity(cell.seed, policy), "samples": of.samples, "max_n": of.max_n}
-            spec |= world.reading
+            curve = self._curve(cell.seed, policy)
+            spec = specs.OtherBestOfNSpec(curve=curve, samples=of.samples, max_n=of.max_n, frozen=self.frozen)
             parents = {"pool": pool, "proxy": self.proxies.add(cell), "best_of_n": self.best_of_n[cell]}
             title = f"best-of-n {label(cell)}, policy {policy}"
             self.graph.add("other_best_of_n", title, spec, **parents)
 
     def _add_far(self, far: FarBestOfN, cell: Cell) -> None:
         parts = self._add_samples("far", far)
-        spec = {
-            "curve": self._identity(cell.seed),
-            "seed": self.study.seed,
-            "samples": far.samples,
-            "max_n": far.max_n,
-            "exact": far.exact,
-            "parts": len(parts),
-        } | self.world.reading
+        spec = specs.FarBestOfNSpec(
+            curve=self._curve(cell.seed),
+            seed=self.study.seed,
+            samples=far.samples,
+            max_n=far.max_n,
+            exact=far.exact,
+            parts=len(parts),
+            frozen=self.frozen,
+        )
         parents = {"tokenizer": self.world.tokenizer, "gold": self.world.golds["gold"], "pool": self.pool}
         parents |= {"proxy": self.proxies.add(cell), "best_of_n": self.best_of_n[cell]} | parts
         title = f"far best-of-n {label(cell)}"

@@ -18,8 +18,8 @@ Costs = Mapping[str, Mapping[str, float]]
 
 def price(stage: Stage, batch: int) -> Price:
     """What one stage costs at most; `batch` completions are drawn or scored at once."""
-    cost = KINDS[stage.name].cost
-    return cost(stage, batch) if cost else Price()
+    kind = KINDS[stage.name]
+    return kind.cost(stage, kind.spec.model_validate(stage.spec), batch) if kind.cost else Price()
 
 
 def prices(plan: Plan, batch: int) -> dict[str, tuple[int, Price]]:

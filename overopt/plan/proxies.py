@@ -1,9 +1,8 @@
 """The part of a plan that makes proxies: labelled pairs, learning rates, reward models."""
 
-from typing import Any
-
 from overopt.engine.stage import Stage
 from overopt.plan.registry import Graph
+from overopt.plan.stage_specs import Nothing, PairsSpec, ProxySpec, TRLSpec
 from overopt.plan.world import World
 from overopt.study.parts import Cell, Sweep
 from overopt.study.study import PretrainedStudy, Study
@@ -26,15 +25,13 @@ class ProxyStages:
     def add_pairs(self, title: str, policy: Stage, count: int, *, skip: int = 0, seed: int = 0) -> Stage:
         """About `count` pairs of samples of `policy`, labelled by gold, of the pair prompts after the first `skip`."""
         per_prompt = self.study.pairs.per_prompt
-        spec = (
-            self.world.prompting
-            | self.world.drawing
-            | {
-                "seed": self.study.seed + seed,
-                "prompts": -(-count // per_prompt),
-                "skip": skip,
-                "per_prompt": per_prompt,
-            }
+        spec = PairsSpec(
+            **dict(self.world.prompting),
+            sampler=self.world.sampler,
+            seed=self.study.seed + seed,
+            prompts=-(-count // per_prompt),
+            skip=skip,
+            per_prompt=per_prompt,
         )
         parents = self.world.text | {"gold": self.world.golds["gold"], "policy": policy}
         return self.graph.add("pairs", title, spec, **parents)
@@ -55,19 +52,18 @@ class ProxyStages:
         learning_rate: float | None = None,
         recipe: Stage | None = None,
     ) -> Stage:
-        spec: dict[str, Any] = {
-            "seed": cell.seed,
-            "model": cell.model,
-            "pairs": cell.pairs,
-            "epochs": cell.epochs,
-            "validation": self.study.pairs.validation,
-            "batch": self.study.proxies.batch,
-            "learning_rate": learning_rate,
-            "embedding_gain": self.study.proxies.embedding_gain,
-        }
-        if isinstance(self.study, PretrainedStudy) and self.study.trl:
-            lora = self.study.proxy_lora
-            spec["trl"] = {"lora": lora.model_dump(mode="json") if lora else None}
+        study = self.study
+        trl = None
+        if isinstance(study, PretrainedStudy) and study.trl:
+            trl = TRLSpec(lora=study.proxy_lora)
+        spec = ProxySpec(
+            **cell._asdict(),
+            validation=study.pairs.validation,
+            batch=study.proxies.batch,
+            learning_rate=learning_rate,
+            embedding_gain=study.proxies.embedding_gain,
+            trl=trl,
+        )
         parents = {"language_model": self.world.models[cell.model], "pairs": pairs}
         if recipe:
             parents["recipe"] = recipe
@@ -85,7 +81,7 @@ class ProxyStages:
                 cell = Cell(model, sweep.pairs, 1, SWEEP_SEED)
                 title = f"proxy {model} of the sweep, learning rate {rate:g}"
                 tried[f"{model} {rate:g}"] = self._add_proxy(cell, pairs, title, learning_rate=rate)
-        return self.graph.add("recipe", "learning rates", {}, **tried)
+        return self.graph.add("recipe", "learning rates", Nothing(), **tried)
 
 
 def label(cell: Cell) -> str:

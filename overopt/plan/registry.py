@@ -1,4 +1,4 @@
-"""The kinds of stages: a row each. A new kind is a row here and its function in `overopt.stages`."""
+"""The kinds of stages, a row each: a new kind is a row here, and its function in `overopt.stages`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,7 +7,10 @@ from typing import Any
 from overopt.engine.plan import StageFunction
 from overopt.engine.stage import Stage
 from overopt.plan import costs
+from overopt.plan import stage_specs as specs
 from overopt.plan.costs import Price
+from overopt.study.parts import Spec
+from overopt.study.pretrained_parts import Loaded
 
 STAGES = "overopt.stages"  # holds the modules of the functions
 
@@ -15,53 +18,56 @@ STAGES = "overopt.stages"  # holds the modules of the functions
 @dataclass(frozen=True)
 class Kind:
     """function: module and name in `overopt.stages`, imported when it runs; version: bumped by hand when its meaning
-    changes; cost: what it costs where it runs a model, for that many completions at once."""
+    changes; spec: what it is told; cost: of a stage that is told this, for that many completions at once, where
+    it runs a model.
+    """
 
     function: str
     version: int
-    cost: Callable[[Stage, int], Price] | None = None
+    spec: type[Spec]
+    cost: Callable[[Stage, Any, int], Price] | None = None
 
     @property
     def run(self) -> StageFunction:
         """The function, not imported yet."""
         module, name = self.function.split(".")
-        return StageFunction(f"{STAGES}.{module}", name)
+        return StageFunction(f"{STAGES}.{module}", name, self.spec)
 
 
 KINDS = {
     # the world `reviews`
-    "corpus": Kind("text.corpus", 2),
-    "tokenizer": Kind("text.tokenizer", 2),
-    "language_model": Kind("text.language_model", 2, costs.language_model),
-    "word_vectors": Kind("gold.word_vectors", 1),
-    "rating_model": Kind("gold.rating_model", 2, costs.rating_model),
-    "decoys": Kind("gold.decoys", 4, costs.ppo),
-    "fluency_model": Kind("gold.fluency_model", 1, costs.fluency_model),
-    "gold": Kind("gold.gold", 6),
+    "corpus": Kind("text.corpus", 2, specs.CorpusSpec),
+    "tokenizer": Kind("text.tokenizer", 2, specs.TokenizerSpec),
+    "language_model": Kind("text.language_model", 2, specs.LanguageModelSpec, costs.language_model),
+    "word_vectors": Kind("gold.word_vectors", 1, specs.WordVectorsSpec),
+    "rating_model": Kind("gold.rating_model", 2, specs.RatingModelSpec, costs.rating_model),
+    "decoys": Kind("gold.decoys", 4, specs.DecoysSpec, costs.decoys),
+    "fluency_model": Kind("gold.fluency_model", 1, specs.FluencyModelSpec, costs.fluency_model),
+    "gold": Kind("gold.gold", 6, specs.GoldSpec),
     # the world `pretrained`
-    "loaded_model": Kind("pretrained_models.loaded", 1),
-    "cut_model": Kind("pretrained_models.cut", 1),
-    "scratch_model": Kind("pretrained_models.scratch", 1),
-    "tuned_model": Kind("pretrained_models.tuned", 1, costs.tuned_model),
-    "policy_tokenizer": Kind("pretrained_models.tokenizer", 1),
-    "prompts": Kind("pretrained_models.prompts", 1),
-    "rated_gold": Kind("pretrained_gold.rated", 1, costs.rated_gold),
-    "named_gold": Kind("pretrained_gold.named", 1),
+    "loaded_model": Kind("pretrained_models.loaded", 1, Loaded),
+    "cut_model": Kind("pretrained_models.cut", 1, specs.CutSpec),
+    "scratch_model": Kind("pretrained_models.scratch", 1, specs.ScratchSpec),
+    "tuned_model": Kind("pretrained_models.tuned", 1, specs.TunedSpec, costs.tuned_model),
+    "policy_tokenizer": Kind("pretrained_models.tokenizer", 1, specs.Nothing),
+    "prompts": Kind("pretrained_models.prompts", 1, specs.PromptsSpec),
+    "rated_gold": Kind("pretrained_gold.rated", 1, specs.RatedGoldSpec, costs.rated_gold),
+    "named_gold": Kind("pretrained_gold.named", 1, specs.NamedGoldSpec),
     # proxies
-    "pairs": Kind("pairs.pairs", 3, costs.pairs),
-    "proxy": Kind("proxies.proxy", 3, costs.proxy),
-    "recipe": Kind("proxies.recipe", 1),
-    "proxy_scale": Kind("proxies.proxy_scale", 1),
+    "pairs": Kind("pairs.pairs", 3, specs.PairsSpec, costs.pairs),
+    "proxy": Kind("proxies.proxy", 3, specs.ProxySpec, costs.proxy),
+    "recipe": Kind("proxies.recipe", 1, specs.Nothing),
+    "proxy_scale": Kind("proxies.proxy_scale", 1, specs.Reading),
     # curves
-    "samples": Kind("samples.samples", 1, costs.samples),
-    "pool": Kind("pool.pool", 3, costs.pool),
-    "gold_frontier": Kind("best_of_n.gold_frontier", 1),
-    "best_of_n": Kind("best_of_n.best_of_n", 2, costs.best_of_n),
-    "other_best_of_n": Kind("best_of_n.other_best_of_n", 1, costs.best_of_n),
-    "far_best_of_n": Kind("best_of_n.far_best_of_n", 2, costs.far_best_of_n),
-    "ppo": Kind("ppo.ppo", 3, costs.ppo),
-    "rloo": Kind("rloo.rloo", 1, costs.rloo),
-    "tables": Kind("tables.gather", 7),
+    "samples": Kind("samples.samples", 1, specs.SamplesSpec, costs.samples),
+    "pool": Kind("pool.pool", 3, specs.PoolSpec, costs.pool),
+    "gold_frontier": Kind("best_of_n.gold_frontier", 1, specs.OverPool),
+    "best_of_n": Kind("best_of_n.best_of_n", 2, specs.BestOfNSpec, costs.best_of_n),
+    "other_best_of_n": Kind("best_of_n.other_best_of_n", 1, specs.OtherBestOfNSpec, costs.best_of_n),
+    "far_best_of_n": Kind("best_of_n.far_best_of_n", 2, specs.FarBestOfNSpec, costs.far_best_of_n),
+    "ppo": Kind("ppo.ppo", 3, specs.PPOSpec, costs.ppo),
+    "rloo": Kind("rloo.rloo", 1, specs.RLOOSpec, costs.rloo),
+    "tables": Kind("tables.gather", 7, specs.TablesSpec),
 }
 
 
@@ -72,9 +78,13 @@ class Graph:
     stages: list[Stage] = field(default_factory=list)
     _by_key: dict[str, Stage] = field(default_factory=dict)
 
-    def add(self, kind: str, title: str, spec: dict[str, Any], /, **parents: Stage) -> Stage:
+    def add(self, kind: str, title: str, spec: Spec, /, **parents: Stage) -> Stage:
         """Add a stage, or find the one that has the same key."""
-        made = Stage(kind, title, KINDS[kind].version, spec, parents, KINDS[kind].run)
+        of = KINDS[kind]
+        assert type(spec) is of.spec, (
+            f"stage {title!r}: found {type(spec).__name__}, expected {of.spec.__name__}"
+        )
+        made = Stage(kind, title, of.version, spec.model_dump(mode="json"), parents, of.run)
         if made.key not in self._by_key:
             self._by_key[made.key] = made
             self.stages.append(made)

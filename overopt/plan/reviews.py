@@ -3,6 +3,7 @@
 from itertools import product
 
 from overopt.engine.stage import Stage
+from overopt.plan import stage_specs as specs
 from overopt.plan.registry import Graph
 from overopt.plan.world import World
 from overopt.study.study import ReviewsStudy
@@ -13,34 +14,31 @@ SECOND_SEED = 1000  # added to a study's seed for its second gold
 def add_reviews(graph: Graph, study: ReviewsStudy) -> World:
     """Corpus, tokenizer, language models and gold, with a second gold where the study has one."""
     text, seed = study.text, study.seed
-    corpus = graph.add("corpus", "corpus", {"world": study.world, "seed": seed})
-    encoding = {
-        "vocabulary": text.vocabulary,
-        "sentence_tokens": text.sentence_tokens,
-        "seed": seed,
-        "tokens": max(model.tokens for model in study.models.values()),
-    }
+    corpus = graph.add("corpus", "corpus", specs.CorpusSpec(world=study.world, seed=seed))
+    encoding = specs.TokenizerSpec(
+        vocabulary=text.vocabulary,
+        sentence_tokens=text.sentence_tokens,
+        seed=seed,
+        tokens=max(model.tokens for model in study.models.values()),
+    )
     tokenizer = graph.add("tokenizer", "tokenizer", encoding, corpus=corpus)
-    prompting = {
-        "corpus_seed": seed,
-        "prompt_words": text.prompt_words,
-        "prompt_tokens": text.prompt_tokens,
-        "completion_tokens": text.completion_tokens,
-    }
+    prompting = specs.Prompting(
+        corpus_seed=seed,
+        prompt_words=text.prompt_words,
+        prompt_tokens=text.prompt_tokens,
+        completion_tokens=text.completion_tokens,
+    )
     models = {}
     for name, model in study.models.items():
-        spec = model.model_dump(mode="json") | {
-            "embedding_gain": study.embedding_gain,
-            "positions": text.positions,
-            "seed": seed,
-        }
+        spec = specs.LanguageModelSpec(
+            **dict(model), embedding_gain=study.embedding_gain, positions=text.positions, seed=seed
+        )
         title = f"language model {name}"
         models[name] = graph.add("language_model", title, spec, tokenizer=tokenizer)
-    counting = {
-        "vocabulary": study.gold.rating.vocabulary,
-        "sentences": study.gold.rating.sentences,
-        "width": study.gold.rating.shape.width,
-    }
+    rating = study.gold.rating
+    counting = specs.WordVectorsSpec(
+        vocabulary=rating.vocabulary, sentences=rating.sentences, width=rating.shape.width
+    )
     vectors = graph.add("word_vectors", "word vectors", counting, corpus=corpus)
     world = World(corpus, tokenizer, models, {}, prompting)
     world.golds["gold"] = _add_gold(
@@ -58,53 +56,59 @@ def _add_gold(
 ) -> Stage:
     """Rating models, decoys and the gold made of them; `raters` ends the names of the columns of ratings."""
     rating, fluency, text = study.gold.rating, study.gold.fluency, study.text
-    training = {"steps", "batch", "learning_rate"}
-    rating_training = rating.model_dump(include=training)
-    fluency_training = fluency.model_dump(include=training) | {"embedding_gain": study.embedding_gain}
+    of_ratings, of_fluency = (
+        specs.GainTraining(
+            steps=part.steps, batch=part.batch, learning_rate=part.learning_rate, embedding_gain=gain
+        )
+        for part, gain in ((rating, rating.embedding_gain), (fluency, study.embedding_gain))
+    )
     ratings = {}
     for k in range(rating.members):
-        spec = {
-            "seed": seed + k,
-            "raters": raters,
-            "sentence_tokens": text.sentence_tokens,
-            "shape": rating.shape.model_dump(),
-            "training": rating_training | {"embedding_gain": rating.embedding_gain},
-        }
+        spec = specs.RatingModelSpec(
+            seed=seed + k,
+            raters=raters,
+            sentence_tokens=text.sentence_tokens,
+            shape=rating.shape,
+            training=of_ratings,
+        )
         parents = {"corpus": world.corpus, "word_vectors": vectors}
         title = f"rating model {k} of {which}gold"
         ratings[f"rating_model_{k}"] = graph.add("rating_model", title, spec, **parents)
-    base = world.prompting | {
-        "seed": seed,
-        "raters": raters,
-        "sentence_tokens": text.sentence_tokens,
-        "spoilt_texts": fluency.texts,
-    }
-    ppo = study.ppo.run.model_dump(mode="json", exclude={"look_every"}) | {
+    base = specs.GoldSpec(
+        **dict(world.prompting),
+        seed=seed,
+        raters=raters,
+        sentence_tokens=text.sentence_tokens,
+        spoilt_texts=fluency.texts,
+    )
+    changes = {
         "learning_rate": study.decoys.learning_rate,
         "max_steps": study.decoys.max_steps,
         "max_kl": study.decoys.max_kl,
+        "look_every": None,
         "spacing": 1.0,
         "evaluation_samples": 1,
     }
+    ppo = specs.DecoyPPO(**dict(study.ppo.run) | changes)
     # judges are made of language models
     brief = {"steps": study.decoys.reward_steps, "embedding_gain": study.embedding_gain}
     decoys = {}
     for k, judge in product(range(study.decoys.seeds), study.decoys.judges):
         about = f"{judge.model}, {'ratings and fluency' if judge.fluency else 'ratings alone'}"
         about += f", seed {k}" if k else ""
-        spec = base | {
-            "seed": seed + k,
-            "prompts": study.decoys.prompts,
-            "rating_training": rating_training | brief,
-            "fluency": judge.fluency,
-            "fluency_training": fluency_training | brief,
-            "min_kl": study.decoys.min_kl,
-            "ppo": ppo,
-        }
+        against = specs.DecoysSpec(
+            **dict(base) | {"seed": seed + k},
+            prompts=study.decoys.prompts,
+            rating_training=of_ratings.model_copy(update=brief),
+            fluency=judge.fluency,
+            fluency_training=of_fluency.model_copy(update=brief),
+            min_kl=study.decoys.min_kl,
+            ppo=ppo,
+        )
         decoys[f"decoys against {about}"] = graph.add(
             "decoys",
             f"decoys of {which}gold against {about}",
-            spec,
+            against,
             **world.text,
             policy=world.models[study.policy],
             judge=world.models[judge.model],
@@ -113,8 +117,8 @@ def _add_gold(
     members = {}
     for k, model in enumerate(fluency.models):
         title = f"fluency model {k} of {which}gold"
-        spec = base | {"seed": seed + k, "training": fluency_training}
+        telling = specs.FluencyModelSpec(**dict(base) | {"seed": seed + k}, training=of_fluency)
         parents = world.text | decoys | {"language_model": world.models[model]}
-        members[f"fluency_model_{k}"] = graph.add("fluency_model", title, spec, **parents)
+        members[f"fluency_model_{k}"] = graph.add("fluency_model", title, telling, **parents)
     parents = world.text | ratings | members | decoys
     return graph.add("gold", f"{which}gold reward model", base, **parents)

@@ -10,6 +10,7 @@ from overopt.plan.pretrained import add_pretrained
 from overopt.plan.proxies import ProxyStages
 from overopt.plan.registry import Graph
 from overopt.plan.reviews import add_reviews
+from overopt.plan.stage_specs import TablesSpec
 from overopt.study.study import PretrainedStudy, ReviewsStudy, Study
 
 
@@ -26,6 +27,6 @@ def plan(study: Study) -> Plan:
     proxies = ProxyStages(graph, study, world)
     add_curves(graph, study, world, proxies)
     everything = {stage.title: stage for stage in graph.stages}
-    tables = {"study": study.model_dump(mode="json")}
+    tables = TablesSpec(study=study.model_dump(mode="json"))
     graph.add("tables", "tables", tables, **everything)
     return Plan(study.name, tuple(graph.stages))

@@ -1,28 +1,26 @@
 """The stages that a world starts with, and what those that follow need to know of it."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from overopt.engine.stage import Stage
+from overopt.plan.stage_specs import Prompting, Wrapping
+from overopt.study.pretrained_parts import Sampler
 
 
 @dataclass(frozen=True)
 class World:
     """Stages that others build on.
 
-    prompting: what a stage needs to know to draw prompts and complete them; wrapping: how prompts become tokens, where
-    that is not as sentences of the world `reviews`; drawing: with what a policy that nothing trains draws, where not with
-    transformers; reading: how models are kept that only read, where not in float32.
+    prompting: what a stage needs to know to draw prompts and complete them; sampler: with what a policy that nothing trains
+    draws.
     """
 
     corpus: Stage
     tokenizer: Stage
     models: dict[str, Stage]
     golds: dict[str, Stage]
-    prompting: dict[str, Any]
-    wrapping: dict[str, Any] = field(default_factory=dict)
-    drawing: dict[str, Any] = field(default_factory=dict)
-    reading: dict[str, Any] = field(default_factory=dict)
+    prompting: Prompting
+    sampler: Sampler = "transformers"
 
     @property
     def text(self) -> dict[str, Stage]:
@@ -33,3 +31,9 @@ class World:
     def judged(self) -> dict[str, Stage]:
         """Parents of a stage that asks gold."""
         return {"tokenizer": self.tokenizer, **self.golds}
+
+    @property
+    def wrapping(self) -> Wrapping:
+        """The part of `prompting` that a given prompt needs to become tokens."""
+        told = self.prompting
+        return Wrapping() if told.chat is None else Wrapping(prompt_tokens=told.prompt_tokens, chat=told.chat)

@@ -17,6 +17,7 @@ from overopt.estimators.uncertainty import standard_error
 from overopt.models.build import load_reward_model, load_tokenizer
 from overopt.models.precision import frozen_dtype
 from overopt.models.samples import Samples, decode
+from overopt.plan.stage_specs import BestOfNSpec, Curved, FarBestOfNSpec, OtherBestOfNSpec, OverPool
 from overopt.rewards.gold import load_gold
 from overopt.rewards.scoring import Scale, score
 from overopt.stages.curve_rows import curve_identity, write_curve, write_rows, write_texts
@@ -25,13 +26,15 @@ from overopt.util.files import read_json, write_json
 from overopt.util.seeds import derive
 
 
-def best_of_n(job: Job) -> None:
+def best_of_n(job: Job[BestOfNSpec]) -> None:
     """Best-of-n of one proxy over the pool, and the tilted policies of the same KL.
 
     curve.parquet, by_prompt.parquet, tilt.parquet; texts for the prompts for show; the proxy's scale; proxy.json.
     """
     pool = job.parents["pool"]
-    model = load_reward_model(job.parents["proxy"] / "model", job.runtime.device, frozen_dtype(job.spec))
+    model = load_reward_model(
+        job.parents["proxy"] / "model", job.runtime.device, frozen_dtype(job.spec.frozen)
+    )
     metrics = read_json(job.parents["proxy"] / "metrics.json")
     raw = {
         use: score(model, Samples.load(pool / f"{use}.safetensors"), batch=job.runtime.batch)
@@ -40,31 +43,33 @@ def best_of_n(job: Job) -> None:
     gain = calibrated_gain(job)
     scale = Scale.centred(gain, raw["evaluation"].double().mean().item())
     scale.save(job.out, "proxy")
-    proxy = scale(raw["evaluation"]).reshape(-1, job.spec["samples"])
+    proxy = scale(raw["evaluation"]).reshape(-1, job.spec.samples)
     described = write_over_pool(job, metrics, proxy)
     write_json(job.out / "proxy.json", metrics | described | {"gain": gain})
-    show_gold = load_file(pool / "gold.safetensors")["show"].reshape(-1, job.spec["samples"])
-    best_texts(job, powers_of_two(job.spec["max_n"]), show_gold, scale(raw["show"]).reshape(show_gold.shape))
+    show_gold = load_file(pool / "gold.safetensors")["show"].reshape(-1, job.spec.samples)
+    best_texts(job, powers_of_two(job.spec.max_n), show_gold, scale(raw["show"]).reshape(show_gold.shape))
 
 
-def gold_frontier(job: Job) -> None:
+def gold_frontier(job: Job[OverPool]) -> None:
     """Best-of-n and tilted policies of gold itself: what a perfect proxy would do."""
     nothing = {"parameters": 0, "pairs": 0, "epochs": 0, "validation_loss": 0.0, "validation_accuracy": 1.0}
     gold = load_file(job.parents["pool"] / "gold.safetensors")["evaluation"]
-    write_over_pool(job, nothing, gold.reshape(-1, job.spec["samples"]))
+    write_over_pool(job, nothing, gold.reshape(-1, job.spec.samples))
 
 
-def other_best_of_n(job: Job) -> None:
+def other_best_of_n(job: Job[OtherBestOfNSpec]) -> None:
     """Best-of-n of one proxy over the pool of another policy, on the scale it has for the study's policy."""
-    model = load_reward_model(job.parents["proxy"] / "model", job.runtime.device, frozen_dtype(job.spec))
+    model = load_reward_model(
+        job.parents["proxy"] / "model", job.runtime.device, frozen_dtype(job.spec.frozen)
+    )
     samples = Samples.load(job.parents["pool"] / "evaluation.safetensors")
     proxy = Scale.load(job.parents["best_of_n"], "proxy")(score(model, samples, batch=job.runtime.batch))
     metrics = read_json(job.parents["proxy"] / "metrics.json")
-    write_over_pool(job, metrics, proxy.reshape(-1, job.spec["samples"]))
+    write_over_pool(job, metrics, proxy.reshape(-1, job.spec.samples))
 
 
 def write_over_pool(
-    job: Job, metrics: dict[str, Any], proxy: Float[Tensor, "prompts samples"]
+    job: Job[OverPool], metrics: dict[str, Any], proxy: Float[Tensor, "prompts samples"]
 ) -> dict[str, float]:
     """The curves of best-of-n and of tilting by `proxy`; how gold follows the proxy within prompts."""
     golds = {
@@ -72,7 +77,7 @@ def write_over_pool(
         for name in ("gold", "second_gold")
         if (job.parents["pool"] / f"{name}.safetensors").is_file()
     }
-    ns, scores = powers_of_two(job.spec["max_n"]), proxy.double().numpy()
+    ns, scores = powers_of_two(job.spec.max_n), proxy.double().numpy()
     points = best_of_n_curve(scores, golds["gold"], ns)
     second = best_of_n_curve(scores, golds["second_gold"], ns) if "second_gold" in golds else None
     write_points(job, metrics, points, scores.shape[1], second)
@@ -103,12 +108,12 @@ def follow(
     }
 
 
-def best_texts(job: Job, ns: list[int], gold: Tensor, proxy: Tensor) -> None:
+def best_texts(job: Job[BestOfNSpec], ns: list[int], gold: Tensor, proxy: Tensor) -> None:
     """For each prompt for show and n, the text that the proxy likes best among the first n samples."""
     tokenizer = load_tokenizer(job.parents["tokenizer"])
     completions = decode(Samples.load(job.parents["pool"] / "show.safetensors").ids, tokenizer)
     rows = []
-    for k, prompt in enumerate(job.spec["show_prompts"]):
+    for k, prompt in enumerate(job.spec.show_prompts):
         for n in ns:
             best = int(proxy[k, :n].argmax())
             completion = completions[k * proxy.shape[1] + best]
@@ -120,7 +125,7 @@ def best_texts(job: Job, ns: list[int], gold: Tensor, proxy: Tensor) -> None:
     write_texts(job, "bon", rows)
 
 
-def far_best_of_n(job: Job) -> None:
+def far_best_of_n(job: Job[FarBestOfNSpec]) -> None:
     """Best-of-n of one proxy over very many samples a prompt, of which gold judges those that count.
 
     Samples come a part at a time; what is known of the parts before is kept for a run that is stopped.
@@ -129,25 +134,23 @@ def far_best_of_n(job: Job) -> None:
     gold_scale = Scale.load(job.parents["pool"], "gold")
     proxy_scale = Scale.load(job.parents["best_of_n"], "proxy")
     gold = load_gold(
-        job.parents["gold"], load_tokenizer(job.parents["tokenizer"]), device, frozen_dtype(spec)
+        job.parents["gold"], load_tokenizer(job.parents["tokenizer"]), device, frozen_dtype(spec.frozen)
     )
-    proxy = load_reward_model(job.parents["proxy"] / "model", device, frozen_dtype(spec))
-    ns = powers_of_two(spec["max_n"])
+    proxy = load_reward_model(job.parents["proxy"] / "model", device, frozen_dtype(spec.frozen))
+    ns = powers_of_two(spec.max_n)
     found = job.checkpoint.load()
     nothing = dict.fromkeys(("gold", "proxy"), torch.empty(0, len(ns), dtype=torch.float64))
     by_prompt = found[0] if found else nothing  # [prompts so far, n]
     judged = found[1]["judged"] if found else 0
-    parts = [job.parents[f"part_{k}"] for k in range(spec["parts"])]
+    parts = [job.parents[f"part_{k}"] for k in range(spec.parts)]
     for k, part in enumerate(parts):
         if found and k <= found[1]["part"]:
             continue
         samples = Samples.load(part / "samples.safetensors")
-        scores = proxy_scale(score(proxy, samples, batch=batch)).reshape(-1, spec["samples"]).double().numpy()
-        chance = inclusion_chance(scores, spec["exact"])
+        scores = proxy_scale(score(proxy, samples, batch=batch)).reshape(-1, spec.samples).double().numpy()
+        chance = inclusion_chance(scores, spec.exact)
         # the same random numbers for every proxy: their curves differ by less
-        chosen = (
-            np.random.default_rng(derive(spec["seed"], "gold inclusion", k)).random(scores.shape) < chance
-        )
+        chosen = np.random.default_rng(derive(spec.seed, "gold inclusion", k)).random(scores.shape) < chance
         where = torch.from_numpy(chosen.ravel().nonzero()[0])
         judgement = gold_scale(gold.score(samples[where], batch=batch)).double().numpy()
         points = best_of_n_curve(scores, spread_gold(judgement, chosen, chance), ns)
@@ -159,12 +162,12 @@ def far_best_of_n(job: Job) -> None:
         job.progress(k + 1, len(parts))
     metrics = read_json(job.parents["proxy"] / "metrics.json")
     golds, proxies = (by_prompt[name].T.numpy() for name in ("gold", "proxy"))
-    write_points(job, metrics, summaries(ns, golds, proxies), spec["samples"])
-    write_json(job.out / "judged.json", {"judged": judged, "samples": golds.shape[1] * spec["samples"]})
+    write_points(job, metrics, summaries(ns, golds, proxies), spec.samples)
+    write_json(job.out / "judged.json", {"judged": judged, "samples": golds.shape[1] * spec.samples})
 
 
 def write_points(
-    job: Job,
+    job: Job[Curved],
     metrics: dict[str, Any],
     points: Sequence[BestOfN],
     samples: int,

@@ -7,14 +7,15 @@ import polars as pl
 
 from overopt.analysis import curves
 from overopt.engine.stage import Job
+from overopt.plan.stage_specs import Curved
 
 Row = dict[str, Any]
 
 
-def curve_identity(job: Job, metrics: dict[str, Any]) -> dict[str, Any]:
+def curve_identity(job: Job[Curved], metrics: dict[str, Any]) -> dict[str, Any]:
     """The columns that say which curve a row belongs to."""
     return {
-        **job.spec["curve"],
+        **dict(job.spec.curve),
         "rm_params": metrics["parameters"],
         "pairs": metrics["pairs"],
         "epochs": metrics["epochs"],

@@ -15,7 +15,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from overopt.data.word_vectors import word_vectors as vectors_of
 from overopt.engine.stage import Job
 from overopt.models.build import (
-    Shape,
     count_parameters,
     encode_sentences,
     load_language_model,
@@ -30,53 +29,53 @@ from overopt.models.samples import encode_prompts
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
 from overopt.optimisers.ppo_run import optimise
+from overopt.plan import stage_specs as specs
 from overopt.rewards.gold_validity import rating_validity, spoilt_validity
 from overopt.rewards.reviews_gold import GoldModel
 from overopt.rewards.scoring import gold_scale, score
 from overopt.stages.prompts import prompt_table
 from overopt.stages.spoilt_pairs import decoy_pairs, spoilt_pairs
-from overopt.study.parts import PPO
 from overopt.training.fluency_model import train_fluency_model
 from overopt.training.rating_model import Rated, train_rating_model
 from overopt.util.files import write_json
 from overopt.util.seeds import derive
 
 
-def word_vectors(job: Job) -> None:
+def word_vectors(job: Job[specs.WordVectorsSpec]) -> None:
     """The rating model's tokenizer, and a vector of each of its tokens, from counts over reviews and rated texts."""
     sentences = pl.read_parquet(job.parents["corpus"] / "sentences.parquet").filter(
         pl.col("split") == "language_model"
-    )[: job.spec["sentences"]]
+    )[: job.spec.sentences]
     rated = pl.read_parquet(job.parents["corpus"] / "ratings.parquet").filter(pl.col("split") == "train")
     texts = sentences["text"].to_list() + rated["text"].to_list()
-    made = train_tokenizer(texts, job.spec["vocabulary"], lowercase=True)
+    made = train_tokenizer(texts, job.spec.vocabulary, lowercase=True)
     made.save_pretrained(job.out)
     rows = encode_sentences(texts, made, 10**6)
-    vectors = vectors_of(rows, sentences["label"].to_list(), len(made), job.spec["width"])
+    vectors = vectors_of(rows, sentences["label"].to_list(), len(made), job.spec.width)
     save_file({"vectors": torch.from_numpy(vectors)}, job.out / "vectors.safetensors")
 
 
-def rating_model(job: Job) -> None:
+def rating_model(job: Job[specs.RatingModelSpec]) -> None:
     """One model of human ratings, started from word vectors."""
     spec, vectors = job.spec, job.parents["word_vectors"]
     tokenizer = load_tokenizer(vectors)
-    base = new_language_model(Shape(**spec["shape"]), tokenizer, spec["sentence_tokens"], spec["seed"])
+    base = new_language_model(spec.shape, tokenizer, spec.sentence_tokens, spec.seed)
     with torch.no_grad():
         base.get_input_embeddings().weight.copy_(load_file(vectors / "vectors.safetensors")["vectors"])
-    model = new_reward_model(base, spec["seed"]).to(job.runtime.device)
+    model = new_reward_model(base, spec.seed).to(job.runtime.device)
     train_rating_model(
         model,
         rated_texts(job, tokenizer, "train"),
-        generator=generator(spec["seed"], "ratings"),
+        generator=generator(spec.seed, "ratings"),
         progress=job.progress,
         checkpoint=job.checkpoint,
-        **spec["training"],
+        **dict(spec.training),
     )
     save_model(model, job.out)
     tokenizer.save_pretrained(job.out / "model")
 
 
-def decoys(job: Job) -> None:
+def decoys(job: Job[specs.DecoysSpec]) -> None:
     """Texts of one policy optimised far against one throw-away reward model.
 
     The throw-away model is small and briefly trained: what a policy finds in its blind spots is what gold must not
@@ -85,7 +84,7 @@ def decoys(job: Job) -> None:
     """
     spec, device, batch = job.spec, job.runtime.device, job.runtime.batch
     tokenizer = load_tokenizer(job.parents["tokenizer"])
-    table = prompt_table(job, "decoys", spec["prompts"])
+    table = prompt_table(job, "decoys", spec.prompts)
     judge = throw_away_judge(job, tokenizer)
     prompts = encode_prompts(table["prompt"].to_list(), tokenizer)
     policy, reference = (load_language_model(job.parents["policy"] / "model", device) for _ in range(2))
@@ -93,12 +92,12 @@ def decoys(job: Job) -> None:
         reference,
         prompts,
         1,
-        spec["completion_tokens"],
-        generator=generator(spec["seed"], "base"),
+        spec.completion_tokens,
+        generator=generator(spec.seed, "base"),
         batch=batch,
     )
     scale = gold_scale(judge(base, batch=256))
-    value_model = new_reward_model(load_language_model(job.parents["value_model"] / "model"), spec["seed"])
+    value_model = new_reward_model(load_language_model(job.parents["value_model"] / "model"), spec.seed)
     # of the evaluations so far; a run that goes on from a checkpoint finds those before it
     found = job.checkpoint.load()
     rows: list[dict[str, Any]] = found[1]["kept"] if found else []
@@ -106,13 +105,13 @@ def decoys(job: Job) -> None:
         policy,
         reference,
         value_model.to(device),
-        lambda samples: scale(judge(samples, batch=spec["ppo"]["minibatch"])),
+        lambda samples: scale(judge(samples, batch=spec.ppo.minibatch)),
         prompts,
         prompts,
-        PPO(**spec["ppo"]),
-        completion_tokens=spec["completion_tokens"],
+        spec.ppo,
+        completion_tokens=spec.completion_tokens,
         kl_penalty=0.0,
-        seed=spec["seed"],
+        seed=spec.seed,
         batch=batch,
         progress=job.progress,
         checkpoint=job.checkpoint,
@@ -121,7 +120,7 @@ def decoys(job: Job) -> None:
     )
     for look in looks:
         kl = look.kl[:, 0].mean().item()
-        if kl < spec["min_kl"]:
+        if kl < spec.min_kl:
             continue
         for prompt, ids, mask in zip(range(len(table)), look.samples.ids, look.samples.mask, strict=True):
             sentence = table["sentence"][prompt]
@@ -135,54 +134,56 @@ def decoys(job: Job) -> None:
     pl.DataFrame(rows, schema=schema).write_parquet(job.out / "decoys.parquet")
 
 
-def throw_away_judge(job: Job, tokenizer: PreTrainedTokenizerFast) -> Callable[..., torch.Tensor]:
+def throw_away_judge(
+    job: Job[specs.DecoysSpec], tokenizer: PreTrainedTokenizerFast
+) -> Callable[..., torch.Tensor]:
     """A small reward model made like gold, but started from a language model; without fluency where the spec says so."""
     spec = job.spec
 
     def fresh(purpose: str) -> PreTrainedModel:
         base = load_language_model(job.parents["judge"] / "model")
-        return new_reward_model(base, derive(spec["seed"], purpose)).to(job.runtime.device)
+        return new_reward_model(base, derive(spec.seed, purpose)).to(job.runtime.device)
 
     rated = rated_texts(job, tokenizer, "train")
     rating = fresh("throw-away rating")
     train_rating_model(
         rating,
         rated,
-        generator=generator(spec["seed"], "throw-away"),
+        generator=generator(spec.seed, "throw-away"),
         checkpoint=job.checkpoint.part("rating"),
-        **spec["rating_training"],
+        **dict(spec.rating_training),
     )
-    if not spec["fluency"]:
+    if not spec.fluency:
         return partial(score, rating)
     spoilt, fluency = spoilt_pairs(job, tokenizer), fresh("throw-away fluency")
     train_fluency_model(
         fluency,
         spoilt,
-        generator=generator(spec["seed"], "throw-away"),
+        generator=generator(spec.seed, "throw-away"),
         checkpoint=job.checkpoint.part("fluency"),
-        **spec["fluency_training"],
+        **dict(spec.fluency_training),
     )
     unseen = rated_texts(job, tokenizer, "validation").rows
     return GoldModel.calibrated((rating,), tokenizer, (fluency,), tokenizer, sample_tokens(job), unseen).score
 
 
-def fluency_model(job: Job) -> None:
+def fluency_model(job: Job[specs.FluencyModelSpec]) -> None:
     """One model that tells real text from spoilt text and decoys, started from a language model."""
     spec, tokenizer = job.spec, load_tokenizer(job.parents["tokenizer"])
     base = load_language_model(job.parents["language_model"] / "model")
-    model = new_reward_model(base, spec["seed"]).to(job.runtime.device)
+    model = new_reward_model(base, spec.seed).to(job.runtime.device)
     train_fluency_model(
         model,
         spoilt_pairs(job, tokenizer) | decoy_pairs(job, tokenizer),
-        generator=generator(spec["seed"], "fluency"),
+        generator=generator(spec.seed, "fluency"),
         progress=job.progress,
         checkpoint=job.checkpoint,
-        **spec["training"],
+        **dict(spec.training),
     )
     save_model(model, job.out)
 
 
-def gold(job: Job) -> None:
+def gold(job: Job[specs.GoldSpec]) -> None:
     """Gold, made of rating models and fluency models; its held-out validity."""
     spec, device = job.spec, job.runtime.device
     tokenizer = load_tokenizer(job.parents["tokenizer"])
@@ -203,7 +204,7 @@ def gold(job: Job) -> None:
     made.save(job.out)
     rated = pl.read_parquet(job.parents["corpus"] / "ratings.parquet")
     report, rated_pairs = rating_validity(
-        made, rated_texts(job, tokenizer, "test", limit=10**6).rows, rated, seed=spec["seed"]
+        made, rated_texts(job, tokenizer, "test", limit=10**6).rows, rated, seed=spec.seed
     )
     spoilt_report = [spoilt_validity(kind, made, training[kind], held_out[kind]) for kind in held_out]
     parameters = sum(map(count_parameters, (*ratings, *fluency)))
@@ -211,13 +212,13 @@ def gold(job: Job) -> None:
     write_json(job.out / "validity.json", validity)
 
 
-def sample_tokens(job: Job) -> int:
+def sample_tokens(job: Job[specs.Prompting]) -> int:
     """Tokens of the longest sample, prompt and BOS included."""
-    return job.spec["prompt_tokens"] + job.spec["completion_tokens"]
+    return job.spec.prompt_tokens + job.spec.completion_tokens
 
 
 def rated_texts(
-    job: Job, tokenizer: PreTrainedTokenizerFast, split: str, *, limit: int | None = None
+    job: Job[specs.Rated], tokenizer: PreTrainedTokenizerFast, split: str, *, limit: int | None = None
 ) -> Rated:
     """The rated texts of one split as token rows, cut at `limit` tokens (default: the spec's `sentence_tokens`).
 
@@ -225,7 +226,7 @@ def rated_texts(
     """
     table = pl.read_parquet(job.parents["corpus"] / "ratings.parquet").filter(pl.col("split") == split)
     return Rated(
-        encode_sentences(table["text"].to_list(), tokenizer, limit or job.spec["sentence_tokens"]),
-        torch.tensor(table["rating" + job.spec["raters"]].to_list()),
-        torch.tensor(table["rating_sd" + job.spec["raters"]].to_list()),
+        encode_sentences(table["text"].to_list(), tokenizer, limit or job.spec.sentence_tokens),
+        torch.tensor(table["rating" + job.spec.raters].to_list()),
+        torch.tensor(table["rating_sd" + job.spec.raters].to_list()),
     )

@@ -4,28 +4,27 @@ from overopt.engine.stage import Job
 from overopt.models.build import load_language_model, new_reward_model, save_model
 from overopt.models.precision import frozen_dtype
 from overopt.optimisers.ppo_run import optimise
+from overopt.plan.stage_specs import PPOSpec
 from overopt.stages.prompts import encoded_prompts
 from overopt.stages.recorder import Recorder
-from overopt.study.parts import PPO
-from overopt.study.pretrained_parts import LoRA
 from overopt.util.seeds import derive
 
 
-def ppo(job: Job) -> None:
+def ppo(job: Job[PPOSpec]) -> None:
     """A policy trained against one proxy with PPO, evaluated by gold on the evaluation prompts along the way."""
     spec, device = job.spec, job.runtime.device
-    config = PPO(**spec["ppo"])
+    config = spec.ppo
     policy = load_language_model(job.parents["policy"] / "model", device)
     adapted = None
-    if "lora" in spec:
+    if spec.lora:
         from overopt.training.lora import Adapted  # a study without it does not wait for peft
 
-        adapted = Adapted(policy, LoRA(**spec["lora"]), spec["seed"])
+        adapted = Adapted(policy, spec.lora, spec.seed)
         policy, reference = adapted.policy, adapted.reference()
     else:
-        reference = load_language_model(job.parents["policy"] / "model", device, frozen_dtype(spec))
+        reference = load_language_model(job.parents["policy"] / "model", device, frozen_dtype(spec.frozen))
     value_base = load_language_model(job.parents["value_model"] / "model")
-    value_model = new_reward_model(value_base, derive(spec["seed"], "value")).to(device)
+    value_model = new_reward_model(value_base, derive(spec.seed, "value")).to(device)
     found = job.checkpoint.load()
     recorder = Recorder(
         job,
@@ -42,9 +41,9 @@ def ppo(job: Job) -> None:
         encoded_prompts(job, "policy", config.prompts),
         recorder.prompts,
         config,
-        completion_tokens=spec["completion_tokens"],
-        kl_penalty=spec["kl_penalty"],
-        seed=spec["seed"],
+        completion_tokens=spec.completion_tokens,
+        kl_penalty=spec.kl_penalty,
+        seed=spec.seed,
         batch=job.runtime.batch,
         progress=job.progress,
         checkpoint=job.checkpoint,

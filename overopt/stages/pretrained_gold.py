@@ -17,26 +17,26 @@ from overopt.models.build import (
 from overopt.models.pretrained import load_classifier
 from overopt.models.published import folder_of
 from overopt.models.seeding import generator
+from overopt.plan.stage_specs import NamedGoldSpec, RatedGoldSpec
 from overopt.rewards.gold import NAMED, REWARD_MODEL, TokenGold
 from overopt.rewards.gold_validity import rating_validity
 from overopt.stages.pretrained_models import check_sizes
-from overopt.study.pretrained_parts import NamedGold
 from overopt.training.rating_model import Rated, train_rating_model
 from overopt.util.errors import UserError
 from overopt.util.files import write_json
 
 
-def rated(job: Job) -> None:
+def rated(job: Job[RatedGoldSpec]) -> None:
     """A reward model of human ratings on a pretrained body, of which the last layers learn; its held-out validity.
 
     Departure from the paper, whose gold is trained on comparisons of whole answers: the ratings are of single
     sentences, and nothing teaches this gold to tell text from what is none.
     """
     spec, tokenizer = job.spec, load_tokenizer(job.parents["tokenizer"])
-    ratings = reviews.load_ratings(spec["seed"])
+    ratings = reviews.load_ratings(spec.seed)
     base = load_language_model(job.parents["language_model"] / "model")
-    model = new_reward_model(base, spec["seed"]).to(job.runtime.device)
-    freeze_below(model, spec["train_layers"])
+    model = new_reward_model(base, spec.seed).to(job.runtime.device)
+    freeze_below(model, spec.train_layers)
     rows = {
         split: list(tokenizer(ratings.filter(split=split)["text"].to_list())["input_ids"])
         for split in ("train", "test")
@@ -49,15 +49,15 @@ def rated(job: Job) -> None:
             torch.tensor(training["rating"].to_list()),
             torch.tensor(training["rating_sd"].to_list()),
         ),
-        steps=spec["steps"],
-        batch=spec["batch"],
-        learning_rate=spec["learning_rate"],
+        steps=spec.steps,
+        batch=spec.batch,
+        learning_rate=spec.learning_rate,
         embedding_gain=0.0,
-        generator=generator(spec["seed"], "ratings"),
+        generator=generator(spec.seed, "ratings"),
         progress=job.progress,
         checkpoint=job.checkpoint,
     )
-    report, pairs = rating_validity(TokenGold(model), rows["test"], ratings, seed=spec["seed"])
+    report, pairs = rating_validity(TokenGold(model), rows["test"], ratings, seed=spec.seed)
     save_model(model, job.out)
     sizes = {"params": count_parameters(model), "rated_texts": len(rows["train"])}
     write_json(job.out / "validity.json", sizes | report | {"pairs": [pairs]})
@@ -80,12 +80,10 @@ def freeze_below(model: PreTrainedModel, layers: int) -> None:
         weight.requires_grad_(False)
 
 
-def named(job: Job) -> None:
+def named(job: Job[NamedGoldSpec]) -> None:
     """A reward model as somebody published it, with the prompts it will be asked about."""
     spec = job.spec
-    source = NamedGold(**{key: value for key, value in spec.items() if key != "asked_in_chat"})
-    folder = folder_of(source)
-    model, tokenizer = load_classifier(str(folder))
+    model, tokenizer = load_classifier(str(folder_of(spec)))
     check_sizes(model, spec)
     model.save_pretrained(job.out / REWARD_MODEL)
     tokenizer.save_pretrained(job.out / REWARD_MODEL)
@@ -95,5 +93,5 @@ def named(job: Job) -> None:
         .unique(maintain_order=True)
     )
     prompts.write_parquet(job.out / "prompts.parquet")
-    write_json(job.out / NAMED, {"chat": source.chat, "asked_in_chat": spec["asked_in_chat"]})
+    write_json(job.out / NAMED, {"chat": spec.chat, "asked_in_chat": spec.asked_in_chat})
     write_json(job.out / "validity.json", {"params": count_parameters(model)})

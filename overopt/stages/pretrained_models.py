@@ -1,9 +1,7 @@
 """The stages that a study of pretrained models starts with: models, the policy's tokenizer, prompts."""
 
 import copy
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,7 +13,8 @@ from overopt.models.build import count_parameters, load_language_model, load_tok
 from overopt.models.pretrained import encode, read_prompts
 from overopt.models.published import load_published
 from overopt.models.seeding import isolated
-from overopt.study.pretrained_parts import Loaded, LoRA, PromptSource, TextSource
+from overopt.plan.stage_specs import CutSpec, Nothing, PromptsSpec, ScratchSpec, TunedSpec
+from overopt.study.pretrained_parts import Loaded, Published, Sized, TextSource
 from overopt.util.download import sha256_of
 from overopt.util.errors import UserError
 from overopt.util.files import write_json
@@ -25,27 +24,27 @@ from overopt.util.seeds import derive
 SHARES = {"evaluation": 0.15, "policy": 0.25, "pairs": 0.6}
 
 
-def loaded(job: Job) -> None:
+def loaded(job: Job[Loaded]) -> None:
     """A model as somebody published it, and its tokenizer."""
-    model, tokenizer = load_published(Loaded(**job.spec))
+    model, tokenizer = load_published(job.spec)
     _keep(job, model, tokenizer)
 
 
-def cut(job: Job) -> None:
+def cut(job: Job[CutSpec]) -> None:
     """The first layers of a model."""
     source = load_language_model(job.parents["source"] / "model")
-    _keep(job, first_layers(source, job.spec["layers"]), load_tokenizer(job.parents["source"] / "model"))
+    _keep(job, first_layers(source, job.spec.layers), load_tokenizer(job.parents["source"] / "model"))
 
 
-def scratch(job: Job) -> None:
+def scratch(job: Job[ScratchSpec]) -> None:
     """An untrained model with the architecture of another."""
     spec = job.spec
     source = load_language_model(job.parents["source"] / "model")
-    made = untrained(source, spec["layers"], spec["width"], spec["heads"], spec["seed"])
+    made = untrained(source, spec.layers, spec.width, spec.heads, spec.seed)
     _keep(job, made, load_tokenizer(job.parents["source"] / "model"))
 
 
-def tuned(job: Job) -> None:
+def tuned(job: Job[TunedSpec]) -> None:
     """A model after supervised fine-tuning.
 
     Raises:
@@ -55,19 +54,25 @@ def tuned(job: Job) -> None:
 
     spec, folder = job.spec, job.parents["source"] / "model"
     made, tokenizer = load_language_model(folder, job.runtime.device), load_tokenizer(folder)
-    rows = [
-        [*row, made.config.eos_token_id] for row in tokenizer(_read(TextSource(**spec["texts"])))["input_ids"]
-    ]
+    rows = [[*row, made.config.eos_token_id] for row in tokenizer(_read(spec.texts))["input_ids"]]
     for k, row in enumerate(rows):
-        if len(row) > spec["tokens"]:
-            raise UserError(f"text {k + 1}: found {len(row)} tokens, expected at most {spec['tokens']}")
-    options = {name: spec[name] for name in ("steps", "batch", "learning_rate", "seed")}
-    lora = LoRA(**spec["lora"]) if spec["lora"] else None
-    made = tune_with_trl(made, tokenizer, rows, **options, lora=lora, progress=job.progress)
+        if len(row) > spec.tokens:
+            raise UserError(f"text {k + 1}: found {len(row)} tokens, expected at most {spec.tokens}")
+    made = tune_with_trl(
+        made,
+        tokenizer,
+        rows,
+        steps=spec.steps,
+        batch=spec.batch,
+        learning_rate=spec.learning_rate,
+        seed=spec.seed,
+        lora=spec.lora,
+        progress=job.progress,
+    )
     _keep(job, made, tokenizer)
 
 
-def _keep(job: Job, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+def _keep(job: Job[Sized], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     check_sizes(model, job.spec)
     save_model(model, job.out)
     tokenizer.save_pretrained(job.out / "model")
@@ -75,7 +80,7 @@ def _keep(job: Job, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) 
     write_json(job.out / "metrics.json", metrics)
 
 
-def check_sizes(model: PreTrainedModel, spec: Mapping[str, Any]) -> None:
+def check_sizes(model: PreTrainedModel, spec: Sized) -> None:
     """Compare a model with what its study says of it.
 
     Raises:
@@ -89,11 +94,11 @@ def check_sizes(model: PreTrainedModel, spec: Mapping[str, Any]) -> None:
         "vocabulary": config.vocab_size,
     }
     for name, value in found.items():
-        if spec.get(name, value) != value:
-            source = next(
-                (str(spec[key]) for key in ("hub", "path", "package") if spec.get(key)), "made of another"
+        if (told := getattr(spec, name, value)) != value:
+            source = (
+                spec.hub or spec.path or spec.package if isinstance(spec, Published) else "made of another"
             )
-            raise UserError(f"model {source}: {name}: found {value}, expected the study's {spec[name]}")
+            raise UserError(f"model {source}: {name}: found {value}, expected the study's {told}")
 
 
 def first_layers(source: PreTrainedModel, layers: int) -> PreTrainedModel:
@@ -130,7 +135,7 @@ def untrained(source: PreTrainedModel, layers: int, width: int, heads: int, seed
         return AutoModelForCausalLM.from_config(config).eval()
 
 
-def tokenizer(job: Job) -> None:
+def tokenizer(job: Job[Nothing]) -> None:
     """The policy's tokenizer.
 
     Raises:
@@ -143,7 +148,7 @@ def tokenizer(job: Job) -> None:
     own.save_pretrained(job.out)
 
 
-def prompts(job: Job) -> None:
+def prompts(job: Job[PromptsSpec]) -> None:
     """prompts.parquet: every prompt with its use, in random order; no prompt serves two.
 
     Raises:
@@ -151,28 +156,24 @@ def prompts(job: Job) -> None:
             are too long are left out.
     """
     spec, tokenizer = job.spec, load_tokenizer(job.parents["tokenizer"])
-    source = PromptSource(**spec["source"])
+    source = spec.source
 
     def fits(prompt: str) -> bool:
-        return (
-            encode([prompt], tokenizer, most=2**31, chat=spec["chat"]).ids.shape[1] <= spec["prompt_tokens"]
-        )
+        return encode([prompt], tokenizer, most=2**31, chat=spec.chat).ids.shape[1] <= spec.prompt_tokens
 
     if source.reviews:
-        sentences = reviews.load_reviews(spec["seed"]).sentences
+        sentences = reviews.load_reviews(spec.seed).sentences
         found = {
-            use: reviews.prompts(sentences, use, source.words, spec["seed"])["prompt"].to_list()
+            use: reviews.prompts(sentences, use, source.words, spec.seed)["prompt"].to_list()
             for use in SHARES
         }
         found = {use: list(filter(fits, rows)) for use, rows in found.items()}
     else:
-        found = _split(_read(source), spec["seed"])
+        found = _split(_read(source), spec.seed)
         every = [prompt for rows in found.values() for prompt in rows]
-        encode(
-            every, tokenizer, most=spec["prompt_tokens"], chat=spec["chat"]
-        )  # names the first that is too long
+        encode(every, tokenizer, most=spec.prompt_tokens, chat=spec.chat)  # names the first that is too long
     rows = [{"use": use, "prompt": prompt} for use, of in found.items() for prompt in of]
-    rows += [{"use": "show", "prompt": prompt} for prompt in spec["show"]]
+    rows += [{"use": "show", "prompt": prompt} for prompt in spec.show]
     pl.DataFrame(rows).write_parquet(job.out / "prompts.parquet")
 
 

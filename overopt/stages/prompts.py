@@ -1,5 +1,7 @@
 """Prompts as stages draw and encode them: of one use, none too long, wrapped as the study says."""
 
+from collections.abc import Sequence
+
 import polars as pl
 from transformers import PreTrainedTokenizerFast
 
@@ -8,10 +10,11 @@ from overopt.engine.stage import Job
 from overopt.models.build import load_tokenizer, token_ids
 from overopt.models.pretrained import encode
 from overopt.models.samples import Prompts, encode_prompts
+from overopt.plan.stage_specs import Prompting, Wrapping
 from overopt.util.errors import UserError
 
 
-def prompt_table(job: Job, split: str, count: int) -> pl.DataFrame:
+def prompt_table(job: Job[Prompting], split: str, count: int) -> pl.DataFrame:
     """`count` prompts of `split`, none over the spec's `prompt_tokens` tokens, with their sentences if they are openings.
 
     Raises:
@@ -23,27 +26,31 @@ def prompt_table(job: Job, split: str, count: int) -> pl.DataFrame:
     else:
         tokenizer = load_tokenizer(job.parents["tokenizer"])
         sentences = pl.read_parquet(job.parents["corpus"] / "sentences.parquet")
-        found = reviews.prompts(sentences, split, job.spec["prompt_words"], job.spec["corpus_seed"])
+        seed = job.spec.corpus_seed
+        assert seed is not None  # with a corpus of sentences
+        found = reviews.prompts(sentences, split, job.spec.prompt_words, seed)
         short = short_prompts(job, tokenizer, found)
     if len(short) < count:
         raise UserError(f"prompts of split {split!r}: found {len(short)}, the study expects {count}")
     return short[:count]
 
 
-def short_prompts(job: Job, tokenizer: PreTrainedTokenizerFast, table: pl.DataFrame) -> pl.DataFrame:
+def short_prompts(
+    job: Job[Prompting], tokenizer: PreTrainedTokenizerFast, table: pl.DataFrame
+) -> pl.DataFrame:
     """The rows whose prompt has at most the spec's `prompt_tokens` tokens, BOS included."""
     tokens = token_ids(tokenizer, table["prompt"].to_list())
-    return table.filter(pl.Series([len(row) < job.spec["prompt_tokens"] for row in tokens], dtype=pl.Boolean))
+    return table.filter(pl.Series([len(row) < job.spec.prompt_tokens for row in tokens], dtype=pl.Boolean))
 
 
-def encoded_prompts(job: Job, split: str, count: int) -> Prompts:
+def encoded_prompts(job: Job[Prompting], split: str, count: int) -> Prompts:
     """The prompts of `prompt_table`, encoded."""
     return encoded(job, prompt_table(job, split, count)["prompt"].to_list())
 
 
-def encoded(job: Job, prompts: list[str]) -> Prompts:
+def encoded(job: Job[Wrapping], prompts: Sequence[str]) -> Prompts:
     """Prompts in the tokens of the job's tokenizer, wrapped as its study says."""
     tokenizer = load_tokenizer(job.parents["tokenizer"])
-    if "chat" in job.spec:
-        return encode(prompts, tokenizer, most=job.spec["prompt_tokens"], chat=job.spec["chat"])
-    return encode_prompts(prompts, tokenizer)
+    if job.spec.chat is not None:
+        return encode(prompts, tokenizer, most=job.spec.prompt_tokens, chat=job.spec.chat)
+    return encode_prompts(list(prompts), tokenizer)

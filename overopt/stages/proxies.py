@@ -18,41 +18,42 @@ from overopt.models.build import (
 from overopt.models.precision import frozen_dtype
 from overopt.models.samples import Samples
 from overopt.models.seeding import generator
+from overopt.plan.stage_specs import Nothing, ProxySpec, Reading
 from overopt.rewards.pairs import draw, split
 from overopt.rewards.scoring import Scale, proxy_gain, score
 from overopt.stages.pairs import load_pairs
-from overopt.study.pretrained_parts import LoRA
 from overopt.training.reward_model import pair_margins, train_reward_model
 from overopt.util.files import read_json, write_json
 from overopt.util.seeds import derive
 
 
-def proxy(job: Job) -> None:
+def proxy(job: Job[ProxySpec]) -> None:
     """A reward model trained on gold-labelled pairs, and its margins on held-out ones."""
     spec = job.spec
-    rate = spec["learning_rate"] or read_json(job.parents["recipe"] / "recipe.json")[spec["model"]]
-    training, validation = split(load_pairs(job.parents["pairs"]), spec["validation"])
-    training = draw(training, spec["pairs"], spec["seed"])
+    rate = spec.learning_rate or read_json(job.parents["recipe"] / "recipe.json")[spec.model]
+    training, validation = split(load_pairs(job.parents["pairs"]), spec.validation)
+    training = draw(training, spec.pairs, spec.seed)
     base = load_language_model(job.parents["language_model"] / "model")
-    model = new_reward_model(base, spec["seed"]).to(job.runtime.device)
+    model = new_reward_model(base, spec.seed).to(job.runtime.device)
     pairs = training.first, training.second, training.first_wins
     options: dict[str, Any] = {
-        "batch": spec["batch"],
-        "epochs": spec["epochs"],
+        "batch": spec.batch,
+        "epochs": spec.epochs,
         "learning_rate": rate,
         "progress": job.progress,
     }
-    if "trl" in spec:
+    if spec.trl:
         # here, since a study without it does not wait for its imports
         from overopt.training.trl import train_reward_model_with_trl
 
         tokenizer = load_tokenizer(job.parents["language_model"] / "model")
-        lora = LoRA(**spec["trl"]["lora"]) if spec["trl"]["lora"] else None
-        seed = derive(spec["seed"], "proxy batches")
-        model = train_reward_model_with_trl(model, tokenizer, *pairs, **options, seed=seed, lora=lora)
+        seed = derive(spec.seed, "proxy batches")
+        model = train_reward_model_with_trl(
+            model, tokenizer, *pairs, **options, seed=seed, lora=spec.trl.lora
+        )
     else:
-        draws = generator(spec["seed"], "proxy batches")
-        gain = spec["embedding_gain"]
+        draws = generator(spec.seed, "proxy batches")
+        gain = spec.embedding_gain
         train_reward_model(
             model, *pairs, **options, embedding_gain=gain, generator=draws, checkpoint=job.checkpoint
         )
@@ -61,10 +62,10 @@ def proxy(job: Job) -> None:
     save_file({"proxy": margins, "gold": validation.margin.double()}, job.out / "margins.safetensors")
     signed = np.where(validation.first_wins.numpy(), 1.0, -1.0) * margins.numpy()
     metrics = {
-        "model": spec["model"],
+        "model": spec.model,
         "parameters": count_parameters(model),
-        "pairs": spec["pairs"],
-        "epochs": spec["epochs"],
+        "pairs": spec.pairs,
+        "epochs": spec.epochs,
         "learning_rate": rate,
         "validation_pairs": len(validation),
         "validation_loss": float(np.logaddexp(0, -signed).mean()),
@@ -74,7 +75,7 @@ def proxy(job: Job) -> None:
     write_json(job.out / "metrics.json", metrics)
 
 
-def recipe(job: Job) -> None:
+def recipe(job: Job[Nothing]) -> None:
     """For each size the learning rate with the lowest validation loss: recipe.json; every trial: sweep.parquet."""
     tried = pl.DataFrame([read_json(folder / "metrics.json") for folder in job.parents.values()])
     tried = tried.sort("parameters", "learning_rate")
@@ -93,10 +94,12 @@ def calibrated_gain(job: Job) -> float:
     return proxy_gain(margins["proxy"].numpy(), unit * margins["gold"].numpy())
 
 
-def proxy_scale(job: Job) -> None:
+def proxy_scale(job: Job[Reading]) -> None:
     """The scale of a proxy of a later round of RLHF, centred on the policy whose pairs it was trained on."""
     gain = calibrated_gain(job)
     samples = Samples.load(job.parents["pairs"] / "samples.safetensors")
-    model = load_reward_model(job.parents["proxy"] / "model", job.runtime.device, frozen_dtype(job.spec))
+    model = load_reward_model(
+        job.parents["proxy"] / "model", job.runtime.device, frozen_dtype(job.spec.frozen)
+    )
     raw = score(model, samples, batch=job.runtime.batch)
     Scale.centred(gain, raw.double().mean().item()).save(job.out, "proxy")

@@ -15,6 +15,7 @@ from overopt.models.samples import Prompts, Samples, decode
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
 from overopt.optimisers.evaluation import Evaluation
+from overopt.plan.stage_specs import Optimising
 from overopt.rewards.gold import Gold
 from overopt.rewards.scoring import Scale, score
 from overopt.stages.curve_rows import Row, curve_identity, write_curve, write_texts
@@ -34,7 +35,7 @@ class Recorder:
 
     def __init__(
         self,
-        job: Job,
+        job: Job[Optimising],
         method: str,
         *,
         minibatch: int,
@@ -43,7 +44,7 @@ class Recorder:
     ) -> None:
         spec, device = job.spec, job.runtime.device
         self.job, self.method = job, method
-        proxy = load_reward_model(job.parents["proxy"] / "model", device, frozen_dtype(spec))
+        proxy = load_reward_model(job.parents["proxy"] / "model", device, frozen_dtype(spec.frozen))
         scale = Scale.load(job.parents["scale"], "proxy")
         # batches of the study, not of the machine: the policy learns from the last bits of a reward
         self.judges: dict[str, Judge] = {
@@ -53,18 +54,18 @@ class Recorder:
             self.judges[name] = scaled(gold, Scale.load(job.parents["pool"], name), minibatch)
         # where a round of RLHF starts from an optimised policy, KL is from the policy that all rounds began with
         self._initial = (
-            load_language_model(job.parents["initial"] / "model", device, frozen_dtype(spec))
+            load_language_model(job.parents["initial"] / "model", device, frozen_dtype(spec.frozen))
             if "initial" in job.parents
             else None
         )
-        self.prompts: Prompts = encoded_prompts(job, "evaluation", spec["evaluation_prompts"])
+        self.prompts: Prompts = encoded_prompts(job, "evaluation", spec.evaluation_prompts)
         self._show, self._tokenizer = (
-            encoded(job, spec["show_prompts"]),
+            encoded(job, spec.show_prompts),
             load_tokenizer(job.parents["tokenizer"]),
         )
         self._common = curve_identity(job, read_json(job.parents["proxy"] / "metrics.json")) | {
             "method": method,
-            "kl_penalty": spec["kl_penalty"],
+            "kl_penalty": spec.kl_penalty,
             "kl_kind": "exact",
             "prompts": len(self.prompts),
             "samples": evaluation_samples,
@@ -79,11 +80,11 @@ class Recorder:
         self.kept["rows"].append(self._common | point)
         self.kept["by_prompt"] += of_prompts
         spec, batch = self.job.spec, self.job.runtime.batch
-        draws = generator(spec["seed"], "show")
-        shown = sample_many(policy, self._show, 1, spec["completion_tokens"], generator=draws, batch=batch)
+        draws = generator(spec.seed, "show")
+        shown = sample_many(policy, self._show, 1, spec.completion_tokens, generator=draws, batch=batch)
         shown_scores = zip(*(self.judges[name](shown).tolist() for name in ("gold", "proxy")), strict=True)
         completions = decode(shown.ids, self._tokenizer)
-        for prompt, completion, (g, p) in zip(spec["show_prompts"], completions, shown_scores, strict=True):
+        for prompt, completion, (g, p) in zip(spec.show_prompts, completions, shown_scores, strict=True):
             text = {"prompt_text": prompt, "completion": completion, "n": None, "step": evaluation.step}
             self.kept["texts"].append(text | {"kl": point["kl"], "gold": g, "proxy": p})
 

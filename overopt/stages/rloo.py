@@ -10,20 +10,20 @@ from overopt.models.precision import frozen_dtype
 from overopt.models.seeding import generator
 from overopt.optimisers.evaluation import Evaluation, evaluate
 from overopt.optimisers.rloo import train_with_rloo
+from overopt.plan.stage_specs import RLOOSpec
 from overopt.stages.prompts import encoded, prompt_table
 from overopt.stages.recorder import Recorder
-from overopt.study.pretrained_parts import RLOO, LoRA
 from overopt.util import processes
 from overopt.util.seeds import derive
 
 
-def rloo(job: Job) -> None:
+def rloo(job: Job[RLOOSpec]) -> None:
     """A policy trained against one proxy with RLOO, evaluated by gold on the evaluation prompts along the way."""
     spec, device = job.spec, job.runtime.device
-    config = RLOO(**spec["rloo"])
+    config = spec.rloo
     folder = job.parents["policy"] / "model"
     policy = load_language_model(folder, device)
-    reference = load_language_model(folder, device, frozen_dtype(spec))
+    reference = load_language_model(folder, device, frozen_dtype(spec.frozen))
     recorder = Recorder(job, "rloo", minibatch=config.batch, evaluation_samples=config.evaluation_samples)
     asked = prompt_table(job, "policy", config.prompts)["prompt"].to_list()
 
@@ -34,8 +34,8 @@ def rloo(job: Job) -> None:
             reference,
             recorder.prompts,
             config.evaluation_samples,
-            spec["completion_tokens"],
-            generator=generator(spec["seed"], "evaluation", step),
+            spec.completion_tokens,
+            generator=generator(spec.seed, "evaluation", step),
             batch=job.runtime.batch,
         )
         recorder.add(Evaluation(step, samples, kl, None), policy)
@@ -52,10 +52,10 @@ def rloo(job: Job) -> None:
         encoded(job, asked),
         recorder.judges["proxy"],
         config,
-        completion_tokens=spec["completion_tokens"],
-        chat=bool(spec.get("chat")),
-        lora=LoRA(**spec["lora"]) if "lora" in spec else None,
-        seed=derive(spec["seed"], "rloo"),
+        completion_tokens=spec.completion_tokens,
+        chat=bool(spec.chat),
+        lora=spec.lora,
+        seed=derive(spec.seed, "rloo"),
         on_look=look,
     )
     recorder.write()

@@ -10,6 +10,7 @@ from overopt.data.reviews import openings
 from overopt.data.spoil import SPOILT_KINDS, spoil
 from overopt.engine.stage import Job
 from overopt.models.build import encode_sentences, token_ids
+from overopt.plan.stage_specs import GoldSpec
 from overopt.rewards.scoring import Rows
 from overopt.stages.prompts import prompt_table, short_prompts
 from overopt.util.seeds import derive
@@ -24,13 +25,13 @@ def is_held_out(sentence: str) -> bool:
     return zlib.crc32(sentence.encode()) % HELD_OUT == 0
 
 
-def spoilt_pairs(job: Job, tokenizer: PreTrainedTokenizerFast, *, held_out: bool = False) -> Pairs:
+def spoilt_pairs(job: Job[GoldSpec], tokenizer: PreTrainedTokenizerFast, *, held_out: bool = False) -> Pairs:
     """(real, spoilt) token rows of each kind, cut to a sample's length, for training or held out.
 
-    Every kind spoils the same `spec["spoilt_texts"]` review sentences and as many rated texts for training: gold is
+    Every kind spoils the same `spec.spoilt_texts` review sentences and as many rated texts for training: gold is
     asked about both, and what a text is about must not decide whether it is real.
     """
-    seed, count, prompt_words = job.spec["seed"], job.spec["spoilt_texts"], job.spec["prompt_words"]
+    seed, count, prompt_words = job.spec.seed, job.spec.spoilt_texts, job.spec.prompt_words
     rated = pl.read_parquet(job.parents["corpus"] / "ratings.parquet").filter(
         (pl.col("split") == "train") & (pl.col("source") != "words")
     )
@@ -40,7 +41,7 @@ def spoilt_pairs(job: Job, tokenizer: PreTrainedTokenizerFast, *, held_out: bool
     )
     table = pl.concat([prompt_table(job, "decoys", count), short_prompts(job, tokenizer, opened)[:count]])
     sentences = [text for text in table["sentence"].to_list() if is_held_out(text) == held_out]
-    eos, limit = tokenizer.eos_token_id, job.spec["completion_tokens"]
+    eos, limit = tokenizer.eos_token_id, job.spec.completion_tokens
     real = cut_rows(job, tokenizer, sentences)
     heads = prompt_lengths(job, tokenizer, sentences)
     completions = [[t for t in row[head:] if t != eos] for row, head in zip(real, heads, strict=True)]
@@ -54,7 +55,7 @@ def spoilt_pairs(job: Job, tokenizer: PreTrainedTokenizerFast, *, held_out: bool
     return pairs
 
 
-def decoy_pairs(job: Job, tokenizer: PreTrainedTokenizerFast, *, held_out: bool = False) -> Pairs:
+def decoy_pairs(job: Job[GoldSpec], tokenizer: PreTrainedTokenizerFast, *, held_out: bool = False) -> Pairs:
     """(real, decoy) token rows of every throw-away run, for training or held out: one kind, "decoy"."""
     folders = [folder for role, folder in job.parents.items() if role.startswith("decoys")]
     table = pl.concat([pl.read_parquet(folder / "decoys.parquet") for folder in folders])
@@ -62,8 +63,8 @@ def decoy_pairs(job: Job, tokenizer: PreTrainedTokenizerFast, *, held_out: bool 
         pl.Series([is_held_out(text) == held_out for text in table["sentence"]], dtype=pl.Boolean)
     )
     sentences = table["sentence"].to_list()
-    prompts = [" ".join(sentence.split()[: job.spec["prompt_words"]]) for sentence in sentences]
-    heads = encode_sentences(prompts, tokenizer, job.spec["prompt_tokens"])
+    prompts = [" ".join(sentence.split()[: job.spec.prompt_words]) for sentence in sentences]
+    heads = encode_sentences(prompts, tokenizer, job.spec.prompt_tokens)
     bad = [head[:-1] + tail for head, tail in zip(heads, table["completion"].to_list(), strict=True)]
     real = cut_rows(job, tokenizer, sentences)
     return {"decoy": ending_alike(real, bad, tokenizer.eos_token_id)}
@@ -82,14 +83,14 @@ def ending_alike(real: Rows, spoilt: Rows, eos: int) -> tuple[Rows, Rows]:
     return [good for good, _ in alike], [bad for _, bad in alike]
 
 
-def cut_rows(job: Job, tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> Rows:
+def cut_rows(job: Job[GoldSpec], tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> Rows:
     """Token rows that end where a sample of the same prompt would: at EOS or after `completion_tokens` tokens."""
     rows = encode_sentences(sentences, tokenizer, 10**6)
     heads = prompt_lengths(job, tokenizer, sentences)
-    return [row[: head + job.spec["completion_tokens"]] for row, head in zip(rows, heads, strict=True)]
+    return [row[: head + job.spec.completion_tokens] for row, head in zip(rows, heads, strict=True)]
 
 
-def prompt_lengths(job: Job, tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[int]:
+def prompt_lengths(job: Job[GoldSpec], tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[int]:
     """Tokens of each sentence's prompt, BOS included."""
-    prompts = [" ".join(text.split()[: job.spec["prompt_words"]]) for text in sentences]
+    prompts = [" ".join(text.split()[: job.spec.prompt_words]) for text in sentences]
     return [1 + len(row) for row in token_ids(tokenizer, prompts)]

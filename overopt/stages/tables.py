@@ -13,6 +13,7 @@ from overopt.analysis.evidence import Evidence
 from overopt.analysis.results import read_tables
 from overopt.engine.record import costs, read_record
 from overopt.engine.stage import Job
+from overopt.plan.stage_specs import TablesSpec
 from overopt.stages import describe_models
 from overopt.study.study import Study, parse_study
 from overopt.util.files import read_json, write_json
@@ -22,7 +23,7 @@ DECIMALS = (
 )
 
 
-def gather(job: Job) -> None:
+def gather(job: Job[TablesSpec]) -> None:
     """Join the curves of all runs, the texts, and what describes the chain of models."""
     found = {title: path for title, path in job.parents.items() if (path / "curve.parquet").is_file()}
     far = [path for title, path in found.items() if title.startswith("far best-of-n")]
@@ -45,7 +46,7 @@ def gather(job: Job) -> None:
     ).write_parquet(job.out / "proxies.parquet")
     if "learning rates" in job.parents:
         shutil.copyfile(job.parents["learning rates"] / "sweep.parquet", job.out / "sweep.parquet")
-    study = parse_study(job.spec["study"])
+    study = parse_study(job.spec.study)
     write_json(job.out / "chain.json", describe_models.described(job, study))
     write_json(job.out / "summary.json", summary(job, study))
     evidence = Evidence(read_tables(job.out, study, {"key": job.keys["self"]}))

@@ -9,7 +9,6 @@ from overopt.data.reviews import load_reviews
 from overopt.engine.stage import Job
 from overopt.models.build import (
     ENCODED_AT_ONCE,
-    Shape,
     count_parameters,
     encode_sentences,
     load_tokenizer,
@@ -18,6 +17,7 @@ from overopt.models.build import (
     train_tokenizer,
 )
 from overopt.models.seeding import generator
+from overopt.plan.stage_specs import CorpusSpec, LanguageModelSpec, TokenizerSpec
 from overopt.training.language_model import train_language_model, validation_loss
 from overopt.util.files import write_json
 from overopt.util.seeds import derive
@@ -25,52 +25,50 @@ from overopt.util.seeds import derive
 VALIDATION_SENTENCES = 1000  # of the language-model split, for its validation loss
 
 
-def corpus(job: Job) -> None:
+def corpus(job: Job[CorpusSpec]) -> None:
     """Sentences and ratings, split; prompts of every use."""
-    reviews = load_reviews(job.spec["seed"])
+    reviews = load_reviews(job.spec.seed)
     reviews.sentences.write_parquet(job.out / "sentences.parquet")
     reviews.ratings.write_parquet(job.out / "ratings.parquet")
 
 
-def tokenizer(job: Job) -> None:
+def tokenizer(job: Job[TokenizerSpec]) -> None:
     """BPE trained on the language-model split; as much of that split, encoded, as language models will read.
 
     Sentences stand in random order, those for validation first.
     """
     texts = split_texts(job.parents["corpus"], "language_model")
-    made = train_tokenizer(texts, job.spec["vocabulary"])
+    made = train_tokenizer(texts, job.spec.vocabulary)
     made.save_pretrained(job.out)
-    order = np.random.default_rng(derive(job.spec["seed"], "language model sentences")).permutation(
-        len(texts)
-    )
+    order = np.random.default_rng(derive(job.spec.seed, "language model sentences")).permutation(len(texts))
     rows: list[list[int]] = []
-    wanted = job.spec["tokens"]
+    wanted = job.spec.tokens
     while wanted > 0 and len(rows) < len(order):
         more = [texts[i] for i in order[len(rows) : len(rows) + ENCODED_AT_ONCE]]
         fresh = len(rows)
-        rows += encode_sentences(more, made, job.spec["sentence_tokens"])
+        rows += encode_sentences(more, made, job.spec.sentence_tokens)
         wanted -= sum(map(len, rows[max(fresh, VALIDATION_SENTENCES) :]))
     pl.DataFrame({"tokens": rows}, schema={"tokens": pl.List(pl.UInt16)}).write_parquet(
         job.out / "rows.parquet"
     )
 
 
-def language_model(job: Job) -> None:
+def language_model(job: Job[LanguageModelSpec]) -> None:
     """A decoder trained on single sentences."""
     spec, tokenizer = job.spec, load_tokenizer(job.parents["tokenizer"])
     table = pl.read_parquet(job.parents["tokenizer"] / "rows.parquet")["tokens"]
     # no more rows than the budget can use: lists of all of them would fill a gigabyte
-    enough = int((table[VALIDATION_SENTENCES:].list.len().cum_sum() < spec["tokens"]).sum()) + spec["batch"]
+    enough = int((table[VALIDATION_SENTENCES:].list.len().cum_sum() < spec.tokens).sum()) + spec.batch
     rows = table[: VALIDATION_SENTENCES + enough].to_list()
-    model = new_language_model(Shape(**spec["shape"]), tokenizer, spec["positions"], spec["seed"])
+    model = new_language_model(spec.shape, tokenizer, spec.positions, spec.seed)
     train_language_model(
         model.to(job.runtime.device),
         rows[VALIDATION_SENTENCES:],
-        tokens=spec["tokens"],
-        batch=spec["batch"],
-        learning_rate=spec["learning_rate"],
-        embedding_gain=spec["embedding_gain"],
-        generator=generator(spec["seed"], "language model batches"),
+        tokens=spec.tokens,
+        batch=spec.batch,
+        learning_rate=spec.learning_rate,
+        embedding_gain=spec.embedding_gain,
+        generator=generator(spec.seed, "language model batches"),
         progress=job.progress,
         checkpoint=job.checkpoint,
     )

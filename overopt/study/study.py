@@ -33,10 +33,12 @@ from overopt.study.pretrained_parts import (
     Loaded,
     LoRA,
     Model,
+    Precision,
     PretrainedGold,
     PromptSource,
     RatedGold,
     RLOORuns,
+    Sampler,
     Scratch,
     Tuned,
     made_of,
@@ -180,8 +182,8 @@ class PretrainedStudy(Study):
     trl: bool = False
     proxy_lora: LoRA | None = None
     policy_lora: LoRA | None = None
-    sampler: Literal["transformers", "vllm"] = "transformers"
-    frozen: Literal["float32", "bfloat16"] = "float32"
+    sampler: Sampler = "transformers"
+    frozen: Precision = "float32"
     rloo: RLOORuns | None = None
 
     def named(self) -> dict[str, Iterable[str]]:

@@ -10,6 +10,7 @@ from overopt.engine.runner import make_runtime
 from overopt.engine.stage import Job
 from overopt.engine.store import Store
 from overopt.models.build import load_tokenizer
+from overopt.plan.stage_specs import GoldSpec
 from overopt.plan.study_plan import plan
 from overopt.stages.spoilt_pairs import decoy_pairs, ending_alike, spoilt_pairs
 from overopt.study.study import load_study
@@ -32,7 +33,15 @@ def test_no_text_is_trained_on_and_held_out(smoke_store):
     folders = {role: Store(smoke_store).path(parent) for role, parent in stage.parents.items()}
     runtime = replace(make_runtime("cpu"), store=smoke_store)
     nowhere = Checkpoint(smoke_store / "nothing")
-    job = Job(stage.spec, folders, smoke_store, runtime, lambda done, total: None, {}, nowhere)
+    job = Job(
+        GoldSpec.model_validate(stage.spec),
+        folders,
+        smoke_store,
+        runtime,
+        lambda done, total: None,
+        {},
+        nowhere,
+    )
     tokenizer = load_tokenizer(folders["tokenizer"])
     parts = [
         spoilt_pairs(job, tokenizer, held_out=part) | decoy_pairs(job, tokenizer, held_out=part)

@@ -1,0 +1,326 @@
+"""What each kind of stage is told: built by the plan, kept as JSON in its key, parsed again for its function.
+
+A field that is `unless(value)` is left out where it has that value: what a study does not ask for changes no key.
+"""
+
+from typing import Any
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from overopt.study.parts import PPO, LanguageModel, Shape, Spec, Training
+from overopt.study.pretrained_parts import (
+    RLOO,
+    LoRA,
+    NamedGold,
+    Precision,
+    PromptSource,
+    Sampler,
+    Sized,
+    TextSource,
+)
+
+
+def unless(value: object) -> Any:
+    """A field whose default is `value`, and which JSON then leaves out."""
+    return Field(default=value, exclude_if=lambda found: found == value)
+
+
+# what several kinds share
+
+
+class Nothing(Spec):
+    """Parents say it all."""
+
+
+class Reading(Spec):
+    """frozen: how models are kept that only read."""
+
+    frozen: Precision = unless("float32")
+
+
+class Wrapping(Spec):
+    """How prompts become tokens, where that is not as sentences of the world `reviews`."""
+
+    prompt_tokens: NonNegativeInt = unless(0)
+    chat: bool | None = unless(None)
+
+
+class Prompting(Wrapping, Reading):
+    """How prompts are drawn and completed; those of the world `reviews` are the first `prompt_words` of sentences."""
+
+    completion_tokens: PositiveInt
+    corpus_seed: int | None = unless(None)
+    prompt_words: NonNegativeInt = unless(0)
+
+
+class Drawing(Prompting):
+    """With what a policy that nothing trains draws."""
+
+    seed: int
+    sampler: Sampler = unless("transformers")
+
+
+class Curve(Spec):
+    """The columns of the curves table that a stage's spec decides."""
+
+    study: str
+    world: str
+    policy_params: int
+    label_noise: float = 0.0
+    ensemble: str = "single"
+    seed: int
+    rounds: PositiveInt = 1
+    round: PositiveInt = 1
+
+
+class Curved(Spec):
+    """Of a stage that measures a curve."""
+
+    curve: Curve
+
+
+class GainTraining(Training):
+    """Training in which token embeddings learn at `embedding_gain` times the learning rate."""
+
+    embedding_gain: PositiveFloat
+
+
+# the world `reviews`
+
+
+class CorpusSpec(Spec):
+    """The texts of a world."""
+
+    world: str
+    seed: int
+
+
+class TokenizerSpec(Spec):
+    """tokens: as many are encoded as the language models will read."""
+
+    vocabulary: PositiveInt
+    sentence_tokens: PositiveInt
+    seed: int
+    tokens: PositiveInt
+
+
+class LanguageModelSpec(LanguageModel):
+    """positions: what the model can read at most."""
+
+    embedding_gain: PositiveFloat
+    positions: PositiveInt
+    seed: int
+
+
+class WordVectorsSpec(Spec):
+    """Vectors of `width` numbers, counted over so many sentences."""
+
+    vocabulary: PositiveInt
+    sentences: PositiveInt
+    width: PositiveInt
+
+
+class Rated(Spec):
+    """raters: what ends the names of the columns of ratings; texts are cut at `sentence_tokens`."""
+
+    seed: int
+    raters: str
+    sentence_tokens: PositiveInt
+
+
+class RatingModelSpec(Rated):
+    """One model of ratings."""
+
+    shape: Shape
+    training: GainTraining
+
+
+class GoldSpec(Rated, Prompting):
+    """Gold of the world `reviews`, and what each of its parts is told that must know text from what is none."""
+
+    spoilt_texts: PositiveInt
+
+
+class FluencyModelSpec(GoldSpec):
+    """One model that tells real text from spoilt text."""
+
+    training: GainTraining
+
+
+class DecoyPPO(PPO):
+    """A run that is looked at whenever its KL has grown, and not besides."""
+
+    look_every: PositiveInt | None = unless(None)
+
+
+class DecoysSpec(GoldSpec):
+    """One policy against one throw-away reward model."""
+
+    prompts: PositiveInt
+    rating_training: GainTraining
+    fluency: bool
+    fluency_training: GainTraining
+    min_kl: PositiveFloat
+    ppo: DecoyPPO
+
+
+# the world `pretrained`; a model that somebody published is told what its study says
+
+
+class CutSpec(Sized):
+    """The first layers of the source."""
+
+    layers: PositiveInt
+
+
+class ScratchSpec(Sized):
+    """A fresh model of the source's architecture."""
+
+    layers: PositiveInt
+    width: PositiveInt
+    heads: PositiveInt
+    seed: int
+
+
+class TunedSpec(Sized, Training):
+    """The source after fine-tuning on whole texts of at most `tokens` tokens."""
+
+    texts: TextSource
+    tokens: PositiveInt
+    lora: LoRA | None
+    seed: int
+
+
+class PromptsSpec(Spec):
+    """Every prompt, by use; `show` are the prompts for show."""
+
+    prompt_tokens: PositiveInt
+    chat: bool
+    seed: int
+    source: PromptSource
+    show: tuple[str, ...]
+
+
+class RatedGoldSpec(Training):
+    """Only the last `train_layers` layers learn."""
+
+    train_layers: PositiveInt
+    seed: int
+
+
+class NamedGoldSpec(NamedGold):
+    """asked_in_chat: whether the policy's prompts are turns of a chat."""
+
+    asked_in_chat: bool
+
+
+# proxies
+
+
+class PairsSpec(Drawing):
+    """`per_prompt` pairs of each of `prompts` prompts, after the first `skip`."""
+
+    prompts: PositiveInt
+    skip: NonNegativeInt
+    per_prompt: PositiveInt
+
+
+class TRLSpec(Spec):
+    """With TRL, through adapters where there are some."""
+
+    lora: LoRA | None
+
+
+class ProxySpec(Spec):
+    """learning_rate: none where the parent `recipe` knows it; trl: none where the project's own trainer trains."""
+
+    seed: int
+    model: str
+    pairs: PositiveInt
+    epochs: PositiveInt
+    validation: float
+    batch: PositiveInt
+    learning_rate: PositiveFloat | None
+    embedding_gain: float
+    trl: TRLSpec | None = unless(None)
+
+
+# curves
+
+
+class SamplesSpec(Drawing):
+    """`samples` completions of each of `show_prompts`, or of the evaluation prompts from `first` to before `last`.
+
+    prompts: how many evaluation prompts there are.
+    """
+
+    use: str
+    samples: PositiveInt
+    show_prompts: tuple[str, ...] | None = unless(None)
+    prompts: NonNegativeInt = unless(0)
+    first: NonNegativeInt | None = unless(None)
+    last: NonNegativeInt = unless(0)
+
+    @property
+    def asked(self) -> int:
+        """Prompts that are completed here."""
+        return self.last - (self.first or 0) if self.show_prompts is None else len(self.show_prompts)
+
+
+class PoolSpec(Reading):
+    """parts: how many parents are samples of the evaluation prompts."""
+
+    parts: PositiveInt
+
+
+class OverPool(Curved):
+    """Best-of-n up to `max_n` of `samples` samples a prompt."""
+
+    samples: PositiveInt
+    max_n: PositiveInt
+
+
+class OtherBestOfNSpec(OverPool, Reading):
+    """Of another policy."""
+
+
+class BestOfNSpec(OtherBestOfNSpec):
+    """Of the study's policy."""
+
+    show_prompts: tuple[str, ...]
+
+
+class FarBestOfNSpec(OtherBestOfNSpec):
+    """exact: so many of the best samples of a prompt are sure to be judged."""
+
+    seed: int
+    exact: PositiveInt
+    parts: PositiveInt
+
+
+class Optimising(Prompting, Curved):
+    """What every stage that optimises a policy is told; lora: the adapters that learn, none where all weights do."""
+
+    seed: int
+    evaluation_prompts: PositiveInt
+    show_prompts: tuple[str, ...]
+    lora: LoRA | None = unless(None)
+    kl_penalty: float
+
+
+class PPOSpec(Optimising):
+    """With PPO."""
+
+    ppo: PPO
+
+
+class RLOOSpec(Optimising):
+    """With RLOO."""
+
+    rloo: RLOO
+
+
+class TablesSpec(Spec):
+    """The study's own fields."""
+
+    study: dict[str, Any]
