@@ -62,6 +62,14 @@ def measure(
 
     Raises:
         UserError: if there is no gold, a policy has another vocabulary, a prompt is too long, or a score is no number.
+
+    >>> import overopt
+    >>> base, tokenizer = overopt.load_policy("sft")
+    >>> policies = {"dpo": lambda: overopt.load_policy("dpo-400")[0]}
+    >>> scorers = {"gold": overopt.RewardModel("reward-model")}
+    >>> table = measure(policies, base, tokenizer, ["The film"], scorers, samples=8, completion_tokens=8)
+    >>> table["policy"].to_list(), table["kl"][0]  # nats from the base policy
+    (['base', 'dpo'], 0.0)
     """
     if "gold" not in scorers:
         raise UserError(f"scorers: found {', '.join(scorers) or 'none'}, expected gold among them")
