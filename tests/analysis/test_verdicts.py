@@ -21,12 +21,12 @@ from overopt.util.paths import ROOT
 
 def evidence(change=lambda table: table, **options):
     """Evidence of synthetic results whose two tables went through `change`."""
-    found = fake_results.load(**options)
+    found, study = fake_results.load(**options), load_study("smoke")
     return Evidence(
         Results(
-            study=load_study("smoke"),
+            study=study,
             record=found.record,
-            curves=change(found.curves),
+            curves=change(found.curves).with_columns(policy_params=study.models[study.policy].parameters),
             by_prompt=change(found.by_prompt),
             far=None,
             far_by_prompt=None,
