@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 from transformers import PreTrainedModel
 
-from overopt.models.log_probs import sample_kl
+from overopt.models.log_probs import KL, sample_kl
 from overopt.models.samples import Prompts, Samples
 from overopt.models.sampling import sample_many
 from overopt.optimisers.ppo import Iteration
@@ -17,12 +15,12 @@ from overopt.optimisers.ppo import Iteration
 class Evaluation:
     """Completions of held-out prompts by the policy after `step` iterations.
 
-    kl: [samples, 3], nats a completion: exact, k1, k3. `iteration` is None before the first.
+    `iteration` is None before the first.
     """
 
     step: int
     samples: Samples
-    kl: Float[Tensor, "samples three"]
+    kl: KL
     iteration: Iteration | None
 
 
@@ -35,7 +33,7 @@ def evaluate(
     *,
     generator: torch.Generator,
     batch: int,
-) -> tuple[Samples, Float[Tensor, "samples three"]]:
-    """Completions of each prompt at temperature 1, and their KL from the reference (exact, k1, k3)."""
+) -> tuple[Samples, KL]:
+    """Completions of each prompt at temperature 1, and their KL from the reference."""
     samples = sample_many(policy, prompts, per_prompt, completion_tokens, generator=generator, batch=batch)
     return samples, sample_kl(policy, reference, samples)

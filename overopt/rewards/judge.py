@@ -90,13 +90,12 @@ def measure(
             generator=generator(seed, "own policies"),
             batch=batch,
         )
-        kl = sample_kl(policy, base, drawn, batch=batch).double().reshape(len(prompts), samples, 3).numpy()
+        kl = sample_kl(policy, base, drawn, batch=batch)
         asked = [prompt for prompt in prompts for _ in range(samples)]
         answers = decode(drawn.ids, tokenizer)
-        row: dict[str, Any] = {"policy": name}
-        row |= _mean("kl", np.maximum(kl[..., 0], 0.0)) | {
-            f"kl_k{k}": kl[..., k // 2 + 1].mean() for k in (1, 3)
-        }
+        exact = kl.exact.clamp_min(0).double().reshape(len(prompts), samples)
+        row: dict[str, Any] = {"policy": name} | _mean("kl", exact.numpy())
+        row |= {"kl_k1": kl.k1.double().mean().item(), "kl_k3": kl.k3.double().mean().item()}
         for kind, scorer in scorers.items():
             raw = _numbers(kind, scorer.score(asked, answers), len(asked)).reshape(len(prompts), samples)
             if kind not in scales:  # the base policy comes first

@@ -120,7 +120,7 @@ def decoys(job: Job) -> None:
         kept=lambda: rows,
     )
     for look in looks:
-        kl = look.kl[:, 0].mean().item()
+        kl = look.kl.exact.mean().item()
         if kl < spec["min_kl"]:
             continue
         for prompt, ids, mask in zip(range(len(table)), look.samples.ids, look.samples.mask, strict=True):

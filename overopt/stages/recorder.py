@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 
-from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from overopt.engine.stage import Job
 from overopt.estimators.uncertainty import standard_error
 from overopt.models.build import load_language_model, load_reward_model, load_tokenizer
-from overopt.models.log_probs import sample_kl
+from overopt.models.log_probs import KL, sample_kl
 from overopt.models.precision import frozen_dtype
 from overopt.models.samples import Prompts, Samples, decode
 from overopt.models.sampling import sample_many
@@ -74,8 +73,8 @@ class Recorder:
     def add(self, evaluation: Evaluation, policy: PreTrainedModel) -> None:
         """Add one evaluation of `policy`."""
         scores = {name: judge(evaluation.samples) for name, judge in self.judges.items()}
-        whole = sample_kl(policy, self._initial, evaluation.samples) if self._initial else None
-        point, of_prompts = curve_point(evaluation, scores, len(self.prompts), whole)
+        from_initial = sample_kl(policy, self._initial, evaluation.samples) if self._initial else None
+        point, of_prompts = curve_point(evaluation, scores, len(self.prompts), from_initial)
         self.kept["rows"].append(self._common | point)
         self.kept["by_prompt"] += of_prompts
         spec, batch = self.job.spec, self.job.runtime.batch
@@ -102,21 +101,21 @@ def curve_point(
     evaluation: Evaluation,
     scores: dict[str, Tensor],
     prompts: int,
-    whole: Float[Tensor, "samples three"] | None = None,
+    from_initial: KL | None = None,
 ) -> tuple[Row, list[Row]]:
     """One evaluation as a row of the curves table and one row a prompt; samples of a prompt stand in a row.
 
-    `whole` is the KL from the base policy where the run started from another one.
+    `from_initial` is the KL from the base policy where the run started from another one.
     """
-    kl = evaluation.kl if whole is None else whole
+    kl = from_initial or evaluation.kl
     values = {"gold_second" if name == "second_gold" else name: value for name, value in scores.items()} | {
-        "kl": kl[:, 0].clamp_min(0),  # a sum of non-negative terms, up to rounding
-        "kl_k1": kl[:, 1],
-        "kl_k3": kl[:, 2].clamp_min(0),
+        "kl": kl.exact.clamp_min(0),  # a sum of non-negative terms, up to rounding
+        "kl_k1": kl.k1,
+        "kl_k3": kl.k3.clamp_min(0),
         "length": evaluation.samples.lengths,
     }
-    if whole is not None:
-        values["kl_round"] = evaluation.kl[:, 0].clamp_min(0)
+    if from_initial:
+        values["kl_round"] = evaluation.kl.exact.clamp_min(0)
     means = {name: value.double().reshape(prompts, -1).mean(-1) for name, value in values.items()}
     point: Row = {name: mean.mean().item() for name, mean in means.items()}
     for name in {"gold", "proxy", "kl", "gold_second"} & set(means):

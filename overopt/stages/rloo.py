@@ -39,7 +39,7 @@ def rloo(job: Job) -> None:
             batch=job.runtime.batch,
         )
         recorder.add(Evaluation(step, samples, kl, None), policy)
-        distance = kl[:, 0].mean().item()
+        distance = kl.exact.mean().item()
         share = max(step / config.max_steps, math.sqrt(max(0.0, distance) / config.max_kl))
         if processes.rank() == 0:
             job.progress(round(1000 * min(1.0, share)), 1000)
