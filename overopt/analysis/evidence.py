@@ -60,8 +60,10 @@ class Evidence:
 
     def __init__(self, results: Results) -> None:
         self.results, self.curves = results, results.curves
-        self.plain = averages.plain_curves(results.curves)
-        self.pairs = averages.main_pairs(results.curves)
+        study = results.study
+        self.policy_params = study.models[study.policy].parameters
+        self.plain = averages.plain_curves(results.curves, self.policy_params)
+        self.pairs = averages.main_pairs(self.plain)
 
     def slice(self, by: Group, curves: pl.DataFrame) -> Slice:
         """`curves`, which differ in `by` and seeds."""
@@ -119,11 +121,11 @@ class Evidence:
     @cached_property
     def all_policies(self) -> pl.DataFrame:
         """Curves of every policy against the proxies that several policies share."""
-        found = self.curves.filter(
+        unpenalised = self.curves.filter(
             pl.col("method") != "tilt", kl_penalty=0.0, epochs=1, rounds=1, pairs=self.pairs
         )
-        others = found.filter(pl.col("policy_params") != self.plain["policy_params"][0])
-        return found.filter(pl.col("rm_params").is_in(others["rm_params"].unique().to_list()))
+        others = unpenalised.filter(pl.col("policy_params") != self.policy_params)
+        return unpenalised.filter(pl.col("rm_params").is_in(others["rm_params"].unique().to_list()))
 
     def policies(self, rm_params: int) -> Slice:
         """Policy sizes, against one proxy size (Figs 7, 22)."""
@@ -140,8 +142,9 @@ class Evidence:
 
     @cached_property
     def _penalised(self) -> pl.DataFrame:
-        policy = self.plain["policy_params"][0]
-        ppo = self.curves.filter(method="ppo", rounds=1, epochs=1, pairs=self.pairs, policy_params=policy)
+        ppo = self.curves.filter(
+            method="ppo", rounds=1, epochs=1, pairs=self.pairs, policy_params=self.policy_params
+        )
         penalised = ppo.filter(pl.col("kl_penalty") > 0).select("rm_params", "seed").unique()
         return ppo.join(penalised, on=["rm_params", "seed"], how="semi")
 
@@ -159,8 +162,8 @@ class Evidence:
         repeated = self.curves.filter(pl.col("epochs") > 1, method="bon")
         if repeated.is_empty():
             return pl.DataFrame()
-        policy, sizes = self.plain["policy_params"][0], repeated["rm_params"].unique().to_list()
-        bon = self.curves.filter(pl.col("rm_params").is_in(sizes), method="bon", policy_params=policy)
+        ours = self.curves.filter(method="bon", policy_params=self.policy_params)
+        bon = ours.filter(pl.col("rm_params").is_in(repeated["rm_params"].unique().to_list()))
         last = bon.filter(n=bon["n"].max())
         return (
             last.group_by("pairs", "epochs")

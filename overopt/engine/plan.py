@@ -1,6 +1,6 @@
-"""Stages as they are added, each once, and the finished plan."""
+"""A plan: stages in an order in which each follows its parents, and functions that are imported when they run."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -34,32 +34,3 @@ class Plan:
     def tables(self) -> Stage:
         """The stage that gathers every table."""
         return self.stages[-1]
-
-
-@dataclass
-class Graph:
-    """The stages added so far, parents before children; `package` holds the modules of their functions."""
-
-    package: str
-    stages: list[Stage] = field(default_factory=list)
-    _by_key: dict[str, Stage] = field(default_factory=dict)
-
-    def add(
-        self,
-        name: str,
-        title: str,
-        version: int,
-        run: str,
-        spec: dict[str, Any],
-        **parents: Stage,
-    ) -> Stage:
-        """Add a stage, or find the one that has the same key.
-
-        run: the stage function, as module and name inside `package` ("gold.fluency_model").
-        """
-        module, function = run.split(".")
-        made = Stage(name, title, version, spec, parents, StageFunction(f"{self.package}.{module}", function))
-        if made.key not in self._by_key:
-            self._by_key[made.key] = made
-            self.stages.append(made)
-        return self._by_key[made.key]

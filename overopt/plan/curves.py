@@ -3,9 +3,9 @@
 from functools import partial
 from typing import Any
 
-from overopt.engine.plan import Graph
 from overopt.engine.stage import Stage
 from overopt.plan.proxies import ProxyStages, label
+from overopt.plan.registry import Graph
 from overopt.plan.world import World
 from overopt.study.parts import BestOfN, Cell, FarBestOfN, Iterated, OtherPolicies
 from overopt.study.study import PretrainedStudy, Study
@@ -37,8 +37,7 @@ class CurveStages:
             "samples": study.best_of_n.samples,
             "max_n": study.best_of_n.max_n,
         }
-        title, run = "best-of-n by gold itself", "best_of_n.gold_frontier"
-        self.graph.add("gold_frontier", title, 1, run, spec, pool=self.pool)
+        self.graph.add("gold_frontier", "best-of-n by gold itself", spec, pool=self.pool)
         cells = [(cell, partial(self._add_best_of_n, cell)) for cell in study.proxies.cells]
         cells += [(run[0], partial(self._add_ppo, *run)) for run in self._ppo_runs()]
         if isinstance(study, PretrainedStudy) and study.rloo:
@@ -86,7 +85,7 @@ class CurveStages:
             )
             title = f"{use} samples{f' of {policy}' if policy else ''}, part {k}"
             parents = self.world.text | {"policy": self.world.models[policy or self.study.policy]}
-            parts[f"part_{k}"] = self.graph.add("samples", title, 1, "samples.samples", spec, **parents)
+            parts[f"part_{k}"] = self.graph.add("samples", title, spec, **parents)
         return parts
 
     def _add_pool(self) -> Stage:
@@ -104,12 +103,10 @@ class CurveStages:
             | world.drawing
         )
         parents = {"tokenizer": world.tokenizer, "policy": world.models[study.policy]}
-        show = self.graph.add("samples", "samples for show", 1, "samples.samples", spec, **parents)
+        show = self.graph.add("samples", "samples for show", spec, **parents)
         return self.graph.add(
             "pool",
             "pool",
-            3,
-            "pool.pool",
             {"parts": len(parts)} | world.reading,
             **world.judged,
             **parts,
@@ -126,8 +123,7 @@ class CurveStages:
         } | self.world.reading
         parents = {"tokenizer": self.world.tokenizer, "pool": self.pool, "proxy": self.proxies.add(cell)}
         title = f"best-of-n {label(cell)}"
-        run = "best_of_n.best_of_n"
-        self.best_of_n[cell] = self.graph.add("best_of_n", title, 2, run, spec, **parents)
+        self.best_of_n[cell] = self.graph.add("best_of_n", title, spec, **parents)
 
     def _ppo_runs(self) -> list[tuple[Cell, str, float]]:
         """Proxy, policy and penalty of every PPO run, each once."""
@@ -161,7 +157,7 @@ class CurveStages:
             "proxy": self.proxies.add(cell),
             "scale": self.best_of_n[cell],
         }
-        self.graph.add("rloo", f"RLOO {label(cell)}", 1, "rloo.rloo", spec, **parents)
+        self.graph.add("rloo", f"RLOO {label(cell)}", spec, **parents)
 
     def _ppo_stage(
         self, title: str, seed: int, spec: dict[str, Any], parents: dict[str, Stage], **changes: float
@@ -170,7 +166,7 @@ class CurveStages:
         assert runs is not None  # what asks for a run has them
         run = {"ppo": runs.run.model_dump(mode="json") | changes}
         parents = self._watching | {"value_model": self.world.models[runs.value_model]} | parents
-        return self.graph.add("ppo", title, 3, "ppo.ppo", self._optimising(seed) | run | spec, **parents)
+        return self.graph.add("ppo", title, self._optimising(seed) | run | spec, **parents)
 
     def _optimising(self, seed: int) -> dict[str, Any]:
         """What every stage that optimises a policy is told."""
@@ -213,8 +209,6 @@ class CurveStages:
                 scale = self.graph.add(
                     "proxy_scale",
                     f"scale after {which}",
-                    1,
-                    "proxies.proxy_scale",
                     dict(self.world.reading),
                     proxy=proxy,
                     pairs=pairs,
@@ -228,12 +222,12 @@ class CurveStages:
             parts = self._add_samples("evaluation", of, policy)
             parents = world.judged | parts | {"pool": self.pool}
             size = {"parts": len(parts)} | world.reading
-            pool = self.graph.add("pool", f"pool of {policy}", 3, "pool.pool", size, **parents)
+            pool = self.graph.add("pool", f"pool of {policy}", size, **parents)
             spec = {"curve": self._identity(cell.seed, policy), "samples": of.samples, "max_n": of.max_n}
             spec |= world.reading
             parents = {"pool": pool, "proxy": self.proxies.add(cell), "best_of_n": self.best_of_n[cell]}
-            title, run = f"best-of-n {label(cell)}, policy {policy}", "best_of_n.other_best_of_n"
-            self.graph.add("other_best_of_n", title, 1, run, spec, **parents)
+            title = f"best-of-n {label(cell)}, policy {policy}"
+            self.graph.add("other_best_of_n", title, spec, **parents)
 
     def _add_far(self, far: FarBestOfN, cell: Cell) -> None:
         parts = self._add_samples("far", far)
@@ -247,5 +241,5 @@ class CurveStages:
         } | self.world.reading
         parents = {"tokenizer": self.world.tokenizer, "gold": self.world.golds["gold"], "pool": self.pool}
         parents |= {"proxy": self.proxies.add(cell), "best_of_n": self.best_of_n[cell]} | parts
-        title, run = f"far best-of-n {label(cell)}", "best_of_n.far_best_of_n"
-        self.graph.add("far_best_of_n", title, 2, run, spec, **parents)
+        title = f"far best-of-n {label(cell)}"
+        self.graph.add("far_best_of_n", title, spec, **parents)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from overopt.engine.plan import Graph
 from overopt.engine.stage import Stage
+from overopt.plan.registry import Graph
 from overopt.plan.world import World
 from overopt.study.pretrained_parts import Cut, Loaded, RatedGold, Scratch, Tuned
 from overopt.study.study import PretrainedStudy
@@ -18,24 +18,22 @@ def add_pretrained(graph: Graph, study: PretrainedStudy) -> World:
         title = f"language model {name}"
         match model:
             case Loaded():
-                run = "pretrained_models.loaded"
-                models[name] = graph.add("loaded_model", title, 1, run, spec)
+                models[name] = graph.add("loaded_model", title, spec)
             case Cut():
-                run, source = "pretrained_models.cut", models[spec.pop("cut")]
-                models[name] = graph.add("cut_model", title, 1, run, spec, source=source)
+                source = models[spec.pop("cut")]
+                models[name] = graph.add("cut_model", title, spec, source=source)
             case Scratch():
-                run, source = "pretrained_models.scratch", models[spec.pop("scratch")]
+                source = models[spec.pop("scratch")]
                 spec["seed"] = study.seed
-                models[name] = graph.add("scratch_model", title, 1, run, spec, source=source)
+                models[name] = graph.add("scratch_model", title, spec, source=source)
             case Tuned():
-                run, source = "pretrained_models.tuned", models[spec.pop("sft")]
+                source = models[spec.pop("sft")]
                 spec["seed"] = study.seed
-                models[name] = graph.add("tuned_model", title, 1, run, spec, source=source)
+                models[name] = graph.add("tuned_model", title, spec, source=source)
     others = {
         f"model {name}": models[name] for name, model in study.models.items() if isinstance(model, Loaded)
     }
-    run, policy = "pretrained_models.tokenizer", models[study.policy]
-    tokenizer = graph.add("policy_tokenizer", "tokenizer", 1, run, {}, policy=policy, **others)
+    tokenizer = graph.add("policy_tokenizer", "tokenizer", {}, policy=models[study.policy], **others)
     wrapping: dict[str, Any] = {"prompt_tokens": study.text.prompt_tokens, "chat": study.text.chat}
     drawing = {"sampler": study.sampler} if study.sampler != "transformers" else {}
     asking = wrapping | {
@@ -43,16 +41,16 @@ def add_pretrained(graph: Graph, study: PretrainedStudy) -> World:
         "source": study.prompts.model_dump(mode="json"),
         "show": list(study.show_prompts),
     }
-    prompts = graph.add("prompts", "prompts", 1, "pretrained_models.prompts", asking, tokenizer=tokenizer)
+    prompts = graph.add("prompts", "prompts", asking, tokenizer=tokenizer)
     reading = {"frozen": study.frozen} if study.frozen != "float32" else {}
     prompting = wrapping | reading | {"completion_tokens": study.text.completion_tokens}
     gold = study.gold
     if isinstance(gold, RatedGold):
         spec = gold.model_dump(mode="json", exclude={"model"}) | {"seed": study.seed}
         parents = {"language_model": models[gold.model], "tokenizer": tokenizer}
-        made = graph.add("rated_gold", "gold reward model", 1, "pretrained_gold.rated", spec, **parents)
+        made = graph.add("rated_gold", "gold reward model", spec, **parents)
     else:
         parents = {"prompts": prompts, "tokenizer": tokenizer}
         spec = gold.model_dump(mode="json") | {"asked_in_chat": study.text.chat}
-        made = graph.add("named_gold", "gold reward model", 1, "pretrained_gold.named", spec, **parents)
+        made = graph.add("named_gold", "gold reward model", spec, **parents)
     return World(prompts, tokenizer, models, {"gold": made}, prompting, wrapping, drawing, reading)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from overopt.engine.plan import Graph
 from overopt.engine.stage import Stage
+from overopt.plan.registry import Graph
 from overopt.plan.world import World
 from overopt.study.parts import Cell, Sweep
 from overopt.study.study import PretrainedStudy, Study
@@ -37,7 +37,7 @@ class ProxyStages:
             }
         )
         parents = self.world.text | {"gold": self.world.golds["gold"], "policy": policy}
-        return self.graph.add("pairs", title, 3, "pairs.pairs", spec, **parents)
+        return self.graph.add("pairs", title, spec, **parents)
 
     def add(self, cell: Cell, pairs: Stage | None = None, title: str = "") -> Stage:
         """The proxy of one cell, trained on the study's pairs or on `pairs`."""
@@ -71,7 +71,7 @@ class ProxyStages:
         parents = {"language_model": self.world.models[cell.model], "pairs": pairs}
         if recipe:
             parents["recipe"] = recipe
-        return self.graph.add("proxy", title or f"proxy {label(cell)}", 3, "proxies.proxy", spec, **parents)
+        return self.graph.add("proxy", title or f"proxy {label(cell)}", spec, **parents)
 
     def _add_sweep(self, sweep: Sweep) -> Stage:
         """Proxies of every size at every rate, on pairs of prompts that nothing else uses; the best rate of each."""
@@ -85,7 +85,7 @@ class ProxyStages:
                 cell = Cell(model, sweep.pairs, 1, SWEEP_SEED)
                 title = f"proxy {model} of the sweep, learning rate {rate:g}"
                 tried[f"{model} {rate:g}"] = self._add_proxy(cell, pairs, title, learning_rate=rate)
-        return self.graph.add("recipe", "learning rates", 1, "proxies.recipe", {}, **tried)
+        return self.graph.add("recipe", "learning rates", {}, **tried)
 
 
 def label(cell: Cell) -> str:

@@ -2,8 +2,8 @@
 
 from itertools import product
 
-from overopt.engine.plan import Graph
 from overopt.engine.stage import Stage
+from overopt.plan.registry import Graph
 from overopt.plan.world import World
 from overopt.study.study import ReviewsStudy
 
@@ -13,14 +13,14 @@ SECOND_SEED = 1000  # added to a study's seed for its second gold
 def add_reviews(graph: Graph, study: ReviewsStudy) -> World:
     """Corpus, tokenizer, language models and gold, with a second gold where the study has one."""
     text, seed = study.text, study.seed
-    corpus = graph.add("corpus", "corpus", 2, "text.corpus", {"world": study.world, "seed": seed})
+    corpus = graph.add("corpus", "corpus", {"world": study.world, "seed": seed})
     encoding = {
         "vocabulary": text.vocabulary,
         "sentence_tokens": text.sentence_tokens,
         "seed": seed,
         "tokens": max(model.tokens for model in study.models.values()),
     }
-    tokenizer = graph.add("tokenizer", "tokenizer", 2, "text.tokenizer", encoding, corpus=corpus)
+    tokenizer = graph.add("tokenizer", "tokenizer", encoding, corpus=corpus)
     prompting = {
         "corpus_seed": seed,
         "prompt_words": text.prompt_words,
@@ -35,13 +35,13 @@ def add_reviews(graph: Graph, study: ReviewsStudy) -> World:
             "seed": seed,
         }
         title = f"language model {name}"
-        models[name] = graph.add("language_model", title, 2, "text.language_model", spec, tokenizer=tokenizer)
+        models[name] = graph.add("language_model", title, spec, tokenizer=tokenizer)
     counting = {
         "vocabulary": study.gold.rating.vocabulary,
         "sentences": study.gold.rating.sentences,
         "width": study.gold.rating.shape.width,
     }
-    vectors = graph.add("word_vectors", "word vectors", 1, "gold.word_vectors", counting, corpus=corpus)
+    vectors = graph.add("word_vectors", "word vectors", counting, corpus=corpus)
     world = World(corpus, tokenizer, models, {}, prompting)
     world.golds["gold"] = _add_gold(
         graph, study, world, vectors, seed, "_half_0" if study.gold.second else ""
@@ -72,9 +72,7 @@ def _add_gold(
         }
         parents = {"corpus": world.corpus, "word_vectors": vectors}
         title = f"rating model {k} of {which}gold"
-        ratings[f"rating_model_{k}"] = graph.add(
-            "rating_model", title, 2, "gold.rating_model", spec, **parents
-        )
+        ratings[f"rating_model_{k}"] = graph.add("rating_model", title, spec, **parents)
     base = world.prompting | {
         "seed": seed,
         "raters": raters,
@@ -106,8 +104,6 @@ def _add_gold(
         decoys[f"decoys against {about}"] = graph.add(
             "decoys",
             f"decoys of {which}gold against {about}",
-            4,
-            "gold.decoys",
             spec,
             **world.text,
             policy=world.models[study.policy],
@@ -119,8 +115,6 @@ def _add_gold(
         title = f"fluency model {k} of {which}gold"
         spec = base | {"seed": seed + k, "training": fluency_training}
         parents = world.text | decoys | {"language_model": world.models[model]}
-        members[f"fluency_model_{k}"] = graph.add(
-            "fluency_model", title, 1, "gold.fluency_model", spec, **parents
-        )
+        members[f"fluency_model_{k}"] = graph.add("fluency_model", title, spec, **parents)
     parents = world.text | ratings | members | decoys
-    return graph.add("gold", f"{which}gold reward model", 6, "gold.gold", base, **parents)
+    return graph.add("gold", f"{which}gold reward model", base, **parents)

@@ -4,17 +4,18 @@ The parts of the graph stand beside this file: `reviews` or `pretrained` (data, 
 rates, proxies) and `curves` (best-of-n, PPO, rounds of RLHF).
 """
 
-from overopt.engine.plan import Graph, Plan
+from overopt.engine.plan import Plan
 from overopt.plan.curves import add_curves
 from overopt.plan.pretrained import add_pretrained
 from overopt.plan.proxies import ProxyStages
+from overopt.plan.registry import Graph
 from overopt.plan.reviews import add_reviews
 from overopt.study.study import PretrainedStudy, ReviewsStudy, Study
 
 
 def plan(study: Study) -> Plan:
     """The stages of `study`. Each stage's spec holds just the fields that its result depends on."""
-    graph = Graph("overopt.stages")
+    graph = Graph()
     match study:
         case ReviewsStudy():
             world = add_reviews(graph, study)
@@ -26,5 +27,5 @@ def plan(study: Study) -> Plan:
     add_curves(graph, study, world, proxies)
     everything = {stage.title: stage for stage in graph.stages}
     tables = {"study": study.model_dump(mode="json")}
-    graph.add("tables", "tables", 7, "tables.gather", tables, **everything)
+    graph.add("tables", "tables", tables, **everything)
     return Plan(study.name, tuple(graph.stages))

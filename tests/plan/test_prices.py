@@ -3,20 +3,8 @@
 import pytest
 
 from overopt.engine.store import Store
-from overopt.plan.prices import (
-    HEADER,
-    LIBRARIES,
-    Size,
-    drawn,
-    judges,
-    kept,
-    learnt,
-    price,
-    price_rows,
-    price_table,
-    prices,
-    size,
-)
+from overopt.plan.costs import LIBRARIES, Size, drawn, judges, kept, learnt, size
+from overopt.plan.prices import HEADER, price, price_rows, price_table, prices
 from overopt.plan.study_plan import plan
 from overopt.study.parts import Shape
 from overopt.study.study import load_study

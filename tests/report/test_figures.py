@@ -28,7 +28,7 @@ def drawings(request):
     """Every figure of the book, by name."""
     sizes, seeds = request.param
     r = fake_results.load(sizes=sizes, seeds=seeds)
-    curves = averages.main_curves(r.curves)
+    curves = averages.plain_curves(r.curves, fake_results.POLICY)
     mean = averages.averaged(curves)
     fits = fitted_laws.fitted(curves, r.by_prompt, draws=50)
     ppo = curves.filter(method="ppo")
@@ -256,12 +256,16 @@ def test_sentences_follow_the_data():
     assert "Only one proxy size" in sentences.say_trend(mixed.head(1), "gold", "gold")
 
 
-def test_main_curves_leave_out_what_is_no_comparison_of_sizes():
+def test_plain_curves_leave_out_what_is_no_comparison_of_sizes():
     r = fake_results.load()
     other = r.curves.with_columns(kl_penalty=pl.lit(0.1))
     noisy = r.curves.with_columns(label_noise=pl.lit(0.25))
     fewer = r.curves.filter(method="bon").with_columns(pairs=pl.lit(100, dtype=pl.Int64))
-    assert averages.main_curves(pl.concat([r.curves, other, noisy, fewer])).equals(r.curves)
+    larger = r.curves.with_columns(policy_params=2 * pl.col("policy_params"))
+    more_rows = [larger.with_columns(record=pl.lit(name)) for name in ("a", "b")]
+    mixed = pl.concat([r.curves, other, noisy, fewer, *more_rows])
+    plain = averages.plain_curves(mixed, fake_results.POLICY)
+    assert plain.filter(pairs=averages.main_pairs(plain)).equals(r.curves)
 
 
 def test_ppo_texts_go_past_the_highest_gold():

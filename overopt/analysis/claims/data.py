@@ -5,19 +5,37 @@ import math
 import numpy as np
 import polars as pl
 
-from overopt.analysis.claims.outcome import Outcome, Verdict, jointly, not_measured, within
+from overopt.analysis.claims.claim import claim
+from overopt.analysis.claims.outcome import (
+    JOINTLY,
+    Outcome,
+    Verdict,
+    fraction,
+    jointly,
+    not_measured,
+    within,
+)
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.resampled import interval, resampled, slopes
 from overopt.estimators.uncertainty import rows_drawn
 from overopt.util.words import capital, short_number, with_interval
 
-CHANCE = 0.05  # accuracy above one half by which a proxy is better than chance
+CHANCE = 0.05  # accuracy above one half up to which a proxy is near chance
+LEARNED = 0.10  # accuracy above one half that shows that a proxy learned something
 REPEATED = 0.5  # share of the gain of unique data that repeating must not reach
 EQUAL_LOSS = 0.8  # share of the variance of gold that validation loss must explain
+PEAKS_APART = 2  # factor between the KL of two peaks that counts as none
 
 
+@claim(
+    7,
+    "More data, less overoptimisation.",
+    rule="Slope of gold at the largest n against log pairs, for each size measured over the full range: the interval "
+    f"lies above 0. {JOINTLY}",
+    figure="03_model_data_policy_scale.html#fig-data-bon",
+)
 def more_data_helps(evidence: Evidence) -> Outcome:
-    """Claim 7: with more data gold at the largest n is higher."""
+    """With more data gold at the largest n is higher."""
     parts, words = [], []
     for size in evidence.data_sizes:
         part = evidence.data(size)
@@ -42,8 +60,15 @@ def part_name(size: int) -> str:
     return f"{short_number(size)} parameters"
 
 
+@claim(
+    8,
+    "Below a threshold of data every proxy is near chance.",
+    rule=f"Accuracy of the best proxy of any size at the fewest pairs. Holds: surely below {0.5 + CHANCE:.2f}, and above "
+    f"{0.5 + LEARNED:.2f} with the most pairs; does not hold: surely above {0.5 + CHANCE:.2f}.",
+    figure="03_model_data_policy_scale.html#fig-loss-data",
+)
 def few_pairs_are_chance(evidence: Evidence) -> Outcome:
-    """Claim 8: under a threshold of data every proxy is near chance, above it none of the larger ones."""
+    """Under a threshold of data every proxy is near chance, above it none of the larger ones."""
     grid = evidence.grid
     if grid["pairs"].n_unique() < 3:
         return not_measured("numbers of pairs")
@@ -63,15 +88,22 @@ def few_pairs_are_chance(evidence: Evidence) -> Outcome:
         )
         + f", the best reaches {max(best['rm_accuracy']):.2f} at {max(best['pairs']):,}."
     )
-    above = max(best["rm_accuracy"]) > 0.5 + 2 * CHANCE
+    above = max(best["rm_accuracy"]) > 0.5 + LEARNED
     verdict: Verdict = (
         "holds" if value + half < CHANCE and above else "does not hold" if value - half > CHANCE else "partly"
     )
     return Outcome(verdict, value, (value - half, value + half), words)
 
 
+@claim(
+    9,
+    "Equal validation loss means about equal robustness.",
+    rule="Share of the variance of gold at the largest n, over all sizes and numbers of pairs, that a parabola in "
+    f"validation loss explains. Holds: the interval lies above {EQUAL_LOSS}; does not hold: below.",
+    figure="03_model_data_policy_scale.html#fig-loss-gold",
+)
 def loss_tells_robustness(evidence: Evidence) -> Outcome:
-    """Claim 9: proxies of equal validation loss are equally robust, whatever their size and data."""
+    """Proxies of equal validation loss are equally robust, whatever their size and data."""
     grid = evidence.grid
     if grid.height < 10:
         return not_measured("ten cells of sizes and pairs")
@@ -92,8 +124,15 @@ def explained(loss: np.ndarray, gold: np.ndarray) -> float:
     return float(1 - residual.var() / gold.var())
 
 
+@claim(
+    10,
+    "Unique data matter, repeated epochs little.",
+    rule="Share of the gain in gold of as many unique pairs that repeating pairs reaches. Holds: the interval lies "
+    f"below {fraction(REPEATED)}; does not hold: above.",
+    figure="03_model_data_policy_scale.html#fig-epochs",
+)
 def unique_beats_epochs(evidence: Evidence) -> Outcome:
-    """Claim 10: repeating pairs gains little of what as many unique pairs gain."""
+    """Repeating pairs gains little of what as many unique pairs gain."""
     table = evidence.epochs
     if table.is_empty():
         return not_measured("several passes over the pairs")
@@ -122,8 +161,15 @@ def unique_beats_epochs(evidence: Evidence) -> Outcome:
     )
 
 
+@claim(
+    11,
+    "A larger policy gains less from optimisation and overoptimises no more.",
+    rule="Slope of the highest gold, less the start, against log policy size: interval below 0; and the KL of the peak, "
+    f"largest over smallest policy: interval within a factor of {PEAKS_APART}. {JOINTLY}",
+    figure="03_model_data_policy_scale.html#fig-policy-ppo",
+)
 def larger_policy(evidence: Evidence) -> Outcome:
-    """Claim 11: a larger policy gains less, and its gold peaks at about the same KL."""
+    """A larger policy gains less, and its gold peaks at about the same KL."""
     gains, peaks, words = [], [], []
     for proxy in evidence.policy_proxies:
         part = evidence.policies(proxy)
@@ -144,7 +190,7 @@ def larger_policy(evidence: Evidence) -> Outcome:
         ratio = np.log(np.maximum(kls[-1], 0.1) / np.maximum(kls[0], 0.1))
         least, most = interval(ratio)
         here = math.log(max(curves[-1].kl[tops[-1]], 0.1) / max(curves[0].kl[tops[0]], 0.1))
-        wide = math.log(2)
+        wide = math.log(PEAKS_APART)
         peaks.append(
             within(
                 here, (least, most), "", holds=max(-least, most) < wide, fails=least > wide or most < -wide

@@ -7,7 +7,17 @@ import polars as pl
 from scipy.stats import gmean
 
 from overopt.analysis.averages import NAMES
-from overopt.analysis.claims.outcome import Outcome, Verdict, by_share, jointly, not_measured, within
+from overopt.analysis.claims.claim import claim
+from overopt.analysis.claims.outcome import (
+    BY_SHARE,
+    JOINTLY,
+    Outcome,
+    Verdict,
+    by_share,
+    jointly,
+    not_measured,
+    within,
+)
 from overopt.analysis.evidence import Evidence, Slice
 from overopt.analysis.fitted_laws import LAW_OF, prompt_points
 from overopt.analysis.resampled import interval, over_groups, resampled, slopes
@@ -22,9 +32,36 @@ SMALL, LARGE = 0.10, 0.25  # SDs: errors of a prediction
 SPLIT = 0.6  # share of the measured distance sqrt(KL) that forms are fitted to, where the rest is held out
 FLAT = 0.25  # change of alpha over all sizes, as a share of its mean, that counts as none
 
+FALLS = (
+    "A size counts if the 95% interval of the fall from its highest gold to the end lies above "
+    f"{FALL} SDs. {BY_SHARE}"
+)
+
+
+@claim(
+    1,
+    "Under best-of-n gold rises, then falls.",
+    rule=FALLS,
+    figure="01_gold_vs_optimisation.html#fig-bon",
+)
+def falls_by_best_of_n(evidence: Evidence) -> Outcome:
+    """Gold falls after its highest point, for how many sizes."""
+    return falls(evidence, "bon")
+
+
+@claim(
+    2,
+    "Under RL gold rises, then falls.",
+    rule=FALLS,
+    figure="01_gold_vs_optimisation.html#fig-ppo",
+)
+def falls_by_rl(evidence: Evidence) -> Outcome:
+    """Gold falls after its highest point, for how many sizes."""
+    return falls(evidence, "ppo")
+
 
 def falls(evidence: Evidence, method: str) -> Outcome:
-    """Claims 1 and 2: gold rises and then falls, for how many sizes."""
+    """What `FALLS` says of one method."""
     sizes = evidence.sizes
     if not sizes.has(method, 1):
         return not_measured(f"{method} against several sizes")
@@ -47,6 +84,34 @@ def measured(part: Slice, method: str) -> list[int]:
     return part.by.values(part.curves.filter(method=method))
 
 
+FITS_WELL = (
+    "Root mean square misfit to the mean curve over the range of gold, median over sizes. Holds: at most "
+    f"{GOOD:.0%}; partly: at most {FAIR:.0%}."
+)
+
+
+@claim(
+    3,
+    "d(α − βd) describes best-of-n.",
+    rule=FITS_WELL,
+    figure="01_gold_vs_optimisation.html#fig-bon",
+)
+def fits_best_of_n(evidence: Evidence) -> Outcome:
+    """The law of best-of-n fits its curves."""
+    return fits_well(evidence, "bon")
+
+
+@claim(
+    4,
+    "d(α − β ln d) describes RL.",
+    rule=FITS_WELL,
+    figure="01_gold_vs_optimisation.html#fig-ppo",
+)
+def fits_rl(evidence: Evidence) -> Outcome:
+    """The law of RL fits PPO's curves."""
+    return fits_well(evidence, "ppo")
+
+
 def misfit(evidence: Evidence, method: str, value: str = "gold") -> dict[int, float]:
     """For each proxy size, the root mean square misfit of the law to the mean curve, over the curve's range."""
     found = {}
@@ -62,7 +127,7 @@ def misfit(evidence: Evidence, method: str, value: str = "gold") -> dict[int, fl
 
 
 def fits_well(evidence: Evidence, method: str) -> Outcome:
-    """Claims 3 and 4: the law of a method fits its curves."""
+    """What `FITS_WELL` says of one method and its law."""
     found = misfit(evidence, method) if evidence.sizes.has(method, 1) else {}
     if not found:
         return not_measured(f"{method} against several sizes")
@@ -91,8 +156,15 @@ def trend(evidence: Evidence, method: str, coefficient: str) -> tuple[float, tup
     return float(slopes(x, here)), interval(slopes(x, draws))
 
 
+@claim(
+    5,
+    "With the proxy's size α of best-of-n rises and both β fall, about linearly in log size.",
+    rule="Slopes of α and β of best-of-n and of β of PPO against the logarithm of size: the interval lies on the "
+    f"claimed side of 0. {JOINTLY}",
+    figure="02_functional_forms.html#fig-bon-coefficients",
+)
 def coefficients_follow_size(evidence: Evidence) -> Outcome:
-    """Claim 5: alpha of best-of-n rises with size, both betas fall."""
+    """Alpha of best-of-n rises with size, both betas fall."""
     parts, words = [], []
     for method, name, sign in (("bon", "alpha", 1), ("bon", "beta", -1), ("ppo", "beta", -1)):
         found = trend(evidence, method, name)
@@ -113,8 +185,15 @@ def coefficients_follow_size(evidence: Evidence) -> Outcome:
     )
 
 
+@claim(
+    6,
+    "α of RL does not depend on the proxy's size.",
+    rule="Change of α from the smallest to the largest size, by a line in log size, as a share of its mean. Holds: the "
+    f"interval lies within ±{FLAT:.0%}; does not hold: it lies outside.",
+    figure="02_functional_forms.html#fig-ppo-coefficients",
+)
 def alpha_is_shared(evidence: Evidence) -> Outcome:
-    """Claim 6: alpha of PPO does not depend on size."""
+    """Alpha of PPO does not depend on size."""
     found = trend(evidence, "ppo", "alpha")
     if found is None:
         return not_measured("PPO laws of three sizes or more")
@@ -176,8 +255,15 @@ def ppo_error(evidence: Evidence) -> dict[int, float]:
     return {size: error for size, error in found.items() if math.isfinite(error)}
 
 
+@claim(
+    16,
+    "Fits at small KL extrapolate.",
+    rule=f"Mean error beyond what was fitted: best-of-n beyond n = 1,024; PPO beyond {SPLIT:.0%} of the distance. Holds: "
+    f"both at most {SMALL:.2f} SDs; partly: one is, or both are at most {LARGE:.2f}.",
+    figure="02_functional_forms.html#fig-far",
+)
 def extrapolates(evidence: Evidence) -> Outcome:
-    """Claim 16: laws fitted at small KL predict gold at large KL."""
+    """Laws fitted at small KL predict gold at large KL."""
     far, ppo = far_error(evidence), ppo_error(evidence) if evidence.sizes.has("ppo", 1) else {}
     if far.is_empty() and not ppo:
         return not_measured("anything beyond the KL that laws are fitted to")
@@ -214,8 +300,15 @@ def form_errors(evidence: Evidence) -> pl.DataFrame:
     return pl.DataFrame(rows).filter(pl.col("error").is_not_nan())
 
 
+@claim(
+    17,
+    "The forms that the paper rejected extrapolate worse.",
+    rule=f"Held-out error of the RL form over that of {RIVALS['log1p'].label}, geometric mean over sizes. Holds: the "
+    "interval lies below 1; does not hold: above.",
+    figure="02_functional_forms.html#fig-forms",
+)
 def rejected_are_worse(evidence: Evidence) -> Outcome:
-    """Claim 17: of the forms for RL, the paper's extrapolates best."""
+    """Of the forms for RL, the paper's extrapolates best."""
     if not evidence.sizes.has("ppo", 3):
         return not_measured("PPO against three sizes or more")
     errors = form_errors(evidence).filter(method="ppo")
@@ -228,8 +321,15 @@ def rejected_are_worse(evidence: Evidence) -> Outcome:
     return within(value, (low, high), words, holds=high < 1, fails=low > 1)
 
 
+@claim(
+    18,
+    "Proxy scores resist the forms that fit gold.",
+    rule="Misfit to proxy scores over misfit to gold, geometric mean over curves. Holds: the interval lies above 1; "
+    "does not hold: below.",
+    figure="02_functional_forms.html#fig-proxy-linear",
+)
 def proxies_resist(evidence: Evidence) -> Outcome:
-    """Claim 18: the forms fit proxy scores less well than gold."""
+    """The forms fit proxy scores less well than gold."""
     ratios = []
     for method in NAMES:
         if evidence.sizes.has(method, 2):

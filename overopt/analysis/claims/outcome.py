@@ -9,6 +9,14 @@ from overopt.util.words import with_interval
 
 Verdict = Literal["holds", "partly", "does not hold", "cannot tell"]
 
+MOST, FEW = 0.75, 0.25  # shares of all curves
+FRACTIONS = {0.25: "a quarter", 0.5: "one half", 0.75: "three quarters", 0.8: "four fifths"}
+
+
+def fraction(share: float) -> str:
+    """A share in words: three quarters; 60%."""
+    return FRACTIONS.get(share, f"{share:.0%}")
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -33,15 +41,21 @@ def within(
     return Outcome(verdict, value, found, f"{measured}: {with_interval(value, *found, digits)}.")
 
 
+BY_SHARE = (
+    f"Holds: {fraction(MOST)} of the sizes count; partly: more than {fraction(FEW)}; does not hold: at most "
+    f"{fraction(FEW)} could."
+)
+
+
 def by_share(surely: int, perhaps: int, count: int, measured: str) -> Outcome:
-    """The verdict on a claim about every curve: it holds for three quarters of them, partly for more than one."""
+    """The verdict on a claim about every size, as `BY_SHARE` says, where so many count `surely` and `perhaps`."""
     low, high, value = surely / count, perhaps / count, surely / count
     verdict: Verdict
-    if low >= 0.75:
+    if low >= MOST:
         verdict = "holds"
-    elif high <= 0.25:
+    elif high <= FEW:
         verdict = "does not hold"
-    elif low > 0.25:
+    elif low > FEW:
         verdict = "partly"
     else:
         verdict = "cannot tell"
@@ -51,8 +65,11 @@ def by_share(surely: int, perhaps: int, count: int, measured: str) -> Outcome:
     )
 
 
+JOINTLY = "Holds: all parts do; partly: some do; cannot tell: no interval decides."
+
+
 def jointly(parts: Sequence[Outcome]) -> Verdict:
-    """The verdict of a claim with several parts: all hold, some hold, none holds, or too little is known."""
+    """The verdict of a claim with several parts, as `JOINTLY` says."""
     verdicts = [part.verdict for part in parts]
     if all(verdict == "holds" for verdict in verdicts):
         return "holds"
