@@ -14,7 +14,7 @@ from overopt.analysis.claims import data, laws, methods, outcome, verdicts
 from overopt.analysis.claims.outcome import Outcome, by_share, jointly
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.results import Results
-from overopt.report import charts, figures, page
+from overopt.report import charts, figures, tables
 from overopt.study.study import load_study
 from overopt.util.paths import ROOT
 
@@ -54,7 +54,7 @@ def test_one_prompt_and_one_seed_crash_nothing_and_show_no_interval():
     assert entries[1]["verdict"] == entries[2]["verdict"] == "cannot tell"
     for method in ("bon", "ppo"):
         assert e.sizes.of(method)["gold_se"].is_nan().all()
-        rows = page.coefficient_rows(e.sizes.coefficients(method))
+        rows = tables.TABLES[f"tab-{method}"].cells(e.sizes.coefficients(method))
         assert all(cell.endswith("[—,\u00a0—]") for row in rows for cell in row[2:])
         law = e.sizes.law_lines(method)
         assert law["gold"].is_finite().all()
