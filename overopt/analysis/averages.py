@@ -72,6 +72,12 @@ def at_places(runs: Sequence[pl.DataFrame], name: str, grid: np.ndarray) -> np.n
     return np.array([np.interp(grid, run["place"].to_numpy(), run[name].to_numpy()) for run in runs])
 
 
+def points(curve: pl.DataFrame, score: str = "gold") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """KL, a score and the score's error along a curve, as laws are fitted to them."""
+    kl, values, errors = (curve[name].to_numpy() for name in ("kl", score, f"{score}_se"))
+    return kl, values, errors
+
+
 def over_seeds(runs: Sequence[pl.DataFrame], score: str, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean of a score over runs, at every place of the grid, and its error: see `error_over_seeds`."""
     values, errors = (at_places(runs, name, grid) for name in (score, f"{score}_se"))

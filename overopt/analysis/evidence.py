@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,7 @@ import polars as pl
 from overopt.analysis import averages, fitted_laws
 from overopt.analysis.fitted_laws import Fits
 from overopt.analysis.groups import PAIRS, PENALTIES, POLICIES, ROUNDS, SIZES, Group
+from overopt.analysis.resampled import Resampled, resampled
 from overopt.analysis.results import Results
 from overopt.estimators.uncertainty import error_over_seeds
 
@@ -33,6 +35,15 @@ class Slice:
     def fits(self) -> Fits:
         """Fitted laws: see `fitted_laws.fitted`."""
         return fitted_laws.fitted(self.curves, self.by_prompt, self.by)
+
+    def values(self, method: str) -> list[Any]:
+        """What one method was measured for, in order: proxy sizes, numbers of pairs, ..."""
+        return self.by.values(self.curves.filter(method=method))
+
+    def drawn(self, method: str, value: Any, score: str = "gold", *, by_step: bool = False) -> Resampled:
+        """One curve, drawn again: see `resampled.resampled`."""
+        curves = self.curves.filter(pl.col(self.by.column) == value, method=method)
+        return resampled(curves, self.by_prompt, score, by_step=by_step)
 
     def of(self, method: str) -> pl.DataFrame:
         """Mean curves of one method."""

@@ -6,20 +6,24 @@ import numpy as np
 import polars as pl
 from scipy.stats import gmean
 
+from overopt.analysis.averages import NAMES
 from overopt.analysis.claims.claim import claim
 from overopt.analysis.claims.data import part_name
 from overopt.analysis.claims.outcome import (
     JOINTLY,
     Outcome,
     Verdict,
+    above,
+    around_zero,
+    below,
+    by_interval,
     fraction,
     jointly,
     not_measured,
-    within,
 )
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.goodhart import VARIANCES
-from overopt.analysis.resampled import Resampled, interval, over_groups, resampled
+from overopt.analysis.resampled import Resampled, interval, over_groups
 from overopt.estimators.noise_alone import best_of_n_of_noisy
 from overopt.estimators.uncertainty import standard_error
 from overopt.util.words import number, with_interval
@@ -44,24 +48,20 @@ def rl_spends_more(evidence: Evidence) -> Outcome:
     sizes, ratios = evidence.sizes, []
     if not (sizes.has("bon", 1) and sizes.has("ppo", 1)):
         return not_measured("both methods")
-    for size in sizes.by.values(sizes.curves.filter(method="ppo")):
-        bon, ppo = (
-            resampled(sizes.curves.filter(method=m, rm_params=size), evidence.results.by_prompt)
-            for m in ("bon", "ppo")
-        )
+    for size in sizes.values("ppo"):
+        bon, ppo = (sizes.drawn(method, size) for method in NAMES)
         level = LEVEL * np.minimum(bon.draws.max(1), ppo.draws.max(1))
         ratios.append(kl_for_gold(ppo, level) / np.maximum(kl_for_gold(bon, level), 0.05))
-    found = np.stack(ratios)
-    reached = ~np.isnan(found).all(0)  # draws in which some size got so far by both methods
+    by_size = np.stack(ratios)  # [sizes, draws]
+    reached = ~np.isnan(by_size).all(0)  # draws in which some size got so far by both methods
     if not reached.any():
         return not_measured("a rise in gold by both methods")
-    middle = np.nanmedian(found[:, reached], 0)
-    value, (low, high) = float(np.median(middle)), interval(middle)
+    middle = np.nanmedian(by_size[:, reached], 0)
     words = (
         f"KL that PPO needs over KL that best-of-n needs for {LEVEL:.0%} of the lower of their highest golds, "
         "median over sizes"
     )
-    return within(value, (low, high), words, holds=low > MORE_KL, fails=high < MORE_KL)
+    return above(MORE_KL, float(np.median(middle)), interval(middle), words)
 
 
 def kl_for_gold(curve: Resampled, levels: np.ndarray) -> np.ndarray:
@@ -82,17 +82,17 @@ def proxy_aligns_methods(evidence: Evidence) -> Outcome:
     sizes, ratios = evidence.sizes, []
     if not (sizes.has("bon", 3) and sizes.has("ppo", 3)):
         return not_measured("both methods against three sizes")
-    for size in sizes.by.values(sizes.curves.filter(method="ppo")):
-        bon, ppo = (sizes.of(m).filter(rm_params=size).sort("kl") for m in ("bon", "ppo"))
+    for size in sizes.values("ppo"):
+        bon, ppo = (sizes.of(method).filter(rm_params=size).sort("kl") for method in NAMES)
         rising = pl.col("proxy") >= pl.col("proxy").cum_max()
         gaps = [gap(bon, ppo, "kl"), gap(bon.filter(rising), ppo.filter(rising), "proxy")]
         if gaps[0] > 0 and gaps[1] >= 0:  # False for the nan of no common range
             ratios.append(max(gaps[1], 1e-6) / gaps[0])
     if len(ratios) < 3:
         return not_measured("a range that both methods reach")
-    value, (low, high) = over_groups(ratios, gmean)
+    value, ends = over_groups(ratios, gmean)
     words = "difference in gold at equal proxy score over that at equal KL, geometric mean over sizes"
-    return within(value, (low, high), words, holds=high < 1, fails=low > 1)
+    return below(1, value, ends, words)
 
 
 def gap(one: pl.DataFrame, other: pl.DataFrame, along: str) -> float:
@@ -117,44 +117,33 @@ def penalty_is_early_stopping(evidence: Evidence) -> Outcome:
     """With a penalty, gold at the KL reached is that of the run without; the gap to the proxy is wider."""
     same, wider, words = [], [], []
     for proxy in evidence.penalty_proxies:
-        part, by_prompt = evidence.penalties(proxy), evidence.results.by_prompt
-        free = {v: resampled(part.curves.filter(kl_penalty=0.0), by_prompt, v) for v in ("gold", "proxy")}
+        part = evidence.penalties(proxy)
+        free = {score: part.drawn("ppo", 0.0, score) for score in ("gold", "proxy")}
         golds, gaps = [], []
-        for penalty in part.by.values(part.curves)[1:]:
-            runs = part.curves.filter(kl_penalty=penalty)
-            held = {v: resampled(runs, by_prompt, v, by_step=True) for v in ("gold", "proxy")}
+        for penalty in part.values("ppo")[1:]:
+            held = {score: part.drawn("ppo", penalty, score, by_step=True) for score in free}
             # the second half of the steps: before it, the runs are hardly apart
             late = held["gold"].kl <= free["gold"].kl[-1]
             late[: len(late) // 2] = False
             if not late.any():
                 continue
             kl = held["gold"].kl[late]
-            apart = {v: (held[v].draws[:, late] - free[v].at(kl)[1]).mean(1) for v in held}
+            apart = {score: (held[score].draws[:, late] - free[score].at(kl)[1]).mean(1) for score in held}
             golds.append(apart["gold"])
             gaps.append(apart["proxy"] - apart["gold"])
         if not golds:
             continue
         gold, between = (np.mean(values, 0) for values in (golds, gaps))
-        low, high = interval(gold)
-        same.append(
-            within(
-                float(gold.mean()),
-                (low, high),
-                "",
-                holds=max(-low, high) < SAME,
-                fails=low > SAME or high < -SAME,
-            )
-        )
-        least, most = interval(between)
-        wider.append(within(float(between.mean()), (least, most), "", holds=least > 0, fails=most < 0))
+        same.append(around_zero(SAME, float(gold.mean()), interval(gold)))
+        wider.append(above(0, float(between.mean()), interval(between)))
         words.append(
-            f"proxy of {part_name(proxy)}: gold {with_interval(float(gold.mean()), low, high)}, "
-            f"proxy less gold {with_interval(float(between.mean()), least, most)}"
+            f"proxy of {part_name(proxy)}: gold {with_interval(float(gold.mean()), *interval(gold))}, "
+            f"proxy less gold {with_interval(float(between.mean()), *interval(between))}"
         )
     if not same:
         return not_measured("KL penalties")
-    said = "Penalised less unpenalised PPO at equal KL, SDs; " + "; ".join(words) + "."
-    return Outcome(jointly(same + wider), same[0].statistic, same[0].interval, said)
+    measured = "Penalised less unpenalised PPO at equal KL, SDs; " + "; ".join(words) + "."
+    return Outcome(jointly(same + wider), same[0].statistic, same[0].interval, measured)
 
 
 @claim(
@@ -177,7 +166,7 @@ def kl_is_quadratic(evidence: Evidence) -> Outcome:
         return not_measured("three PPO runs")
     (value, (low, high)), (least, most) = over_groups(exponents, np.median), QUADRATIC
     words = f"exponent of KL against steps, from {EARLIEST} nats to the highest gold, median over runs"
-    return within(
+    return by_interval(
         value, (low, high), words, holds=least < low and high < most, fails=high < least or low > most
     )
 
@@ -203,7 +192,7 @@ def regressional(evidence: Evidence, *, prompts: int = 4000, samples: int = 1024
     )
     ends = (value - spread, value + spread)
     words = f"{turned} of {len(VARIANCES)} simulated curves turn down; slope of gold on proxy over Var X / (Var X + Var Z)"
-    return within(
+    return by_interval(
         value, ends, words, holds=abs(value - 1) < CLOSE and not turned, fails=abs(value - 1) > OFF, digits=3
     )
 
@@ -234,6 +223,6 @@ def rounds_follow_the_formula(evidence: Evidence) -> Outcome:
         for row in many.iter_rows(named=True)
     )
     ends = (float(errors[worst] - half[worst]), float(errors[worst] + half[worst]))
-    said = f"One round: gold {number(best)}; {words} (SDs). "
-    said += f"The formula errs by up to {with_interval(float(errors[worst]), *ends)}."
-    return Outcome(verdict, float(errors[worst]), ends, said)
+    measured = f"One round: gold {number(best)}; {words} (SDs). "
+    measured += f"The formula errs by up to {with_interval(float(errors[worst]), *ends)}."
+    return Outcome(verdict, float(errors[worst]), ends, measured)

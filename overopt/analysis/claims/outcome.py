@@ -8,6 +8,7 @@ from typing import Literal
 from overopt.util.words import with_interval
 
 Verdict = Literal["holds", "partly", "does not hold", "cannot tell"]
+Interval = tuple[float, float]
 
 MOST, FEW = 0.75, 0.25  # shares of all curves
 FRACTIONS = {0.25: "a quarter", 0.5: "one half", 0.75: "three quarters", 0.8: "four fifths"}
@@ -24,7 +25,7 @@ class Outcome:
 
     verdict: Verdict
     statistic: float | None
-    interval: tuple[float, float] | None
+    interval: Interval | None
     measured: str
 
 
@@ -33,12 +34,30 @@ def not_measured(what: str) -> Outcome:
     return Outcome("cannot tell", None, None, f"Not measured in this study: {what}.")
 
 
-def within(
-    value: float, found: tuple[float, float], measured: str, *, holds: bool, fails: bool, digits: int = 2
+def by_interval(
+    value: float, ends: Interval, measured: str = "", *, holds: bool, fails: bool, digits: int = 2
 ) -> Outcome:
     """The verdict where an interval decides: it holds, does not, or cannot be told."""
     verdict: Verdict = "holds" if holds else "does not hold" if fails else "cannot tell"
-    return Outcome(verdict, value, found, f"{measured}: {with_interval(value, *found, digits)}.")
+    return Outcome(verdict, value, ends, f"{measured}: {with_interval(value, *ends, digits)}.")
+
+
+def above(threshold: int | float, value: float, ends: Interval, measured: str = "") -> Outcome:
+    """Holds if the interval lies above the threshold; does not if it lies below."""
+    low, high = ends
+    return by_interval(value, ends, measured, holds=low > threshold, fails=high < threshold)
+
+
+def below(threshold: int | float, value: float, ends: Interval, measured: str = "") -> Outcome:
+    """Holds if the interval lies below the threshold; does not if it lies above."""
+    low, high = ends
+    return by_interval(value, ends, measured, holds=high < threshold, fails=low > threshold)
+
+
+def around_zero(most: int | float, value: float, ends: Interval, measured: str = "") -> Outcome:
+    """Holds if the interval lies within ±most; does not if it lies outside."""
+    low, high = ends
+    return by_interval(value, ends, measured, holds=max(-low, high) < most, fails=low > most or high < -most)
 
 
 BY_SHARE = (
