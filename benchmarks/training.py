@@ -24,7 +24,7 @@ from benchmarks.opponent import Trl
 from overopt.models.build import new_reward_model, train_tokenizer
 from overopt.models.precision import has_bfloat16
 from overopt.models.samples import Samples
-from overopt.optimisers.ppo import Trainer
+from overopt.optimisers.ppo import Models, Trainer
 from overopt.rewards.scoring import score
 from overopt.study.parts import Shape
 from overopt.study.study import load_study
@@ -79,9 +79,7 @@ def _ppo(name: str, *, ends: bool) -> Ratio:
         _end_completions(policy, 5.5)
     value, proxy = (new_reward_model(language_model(small), seed).eval() for seed in (0, 1))
     trainer = Trainer(
-        policy,
-        deepcopy(policy),
-        value,
+        Models(policy, deepcopy(policy), value),
         lambda samples: score(proxy, samples),
         start,
         run,

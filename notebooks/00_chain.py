@@ -46,23 +46,11 @@
 study = "published"
 
 # %% tags=["hide-input"]
-import polars as pl
+from overopt.analysis import page_tables
+from overopt.report import figures, front_page, pages, sentences
 
-from overopt import api
-from overopt.analysis.evidence import Evidence
-from overopt.report import figures, front_page, page, sentences
-
-page.start()
-r = api.load_results(study)
-e = Evidence(r)
-gold, models = r.chain["gold"], r.chain["language_models"]
-curves = e.sizes.curves
-proxies = (
-    curves.filter(pl.col("method") == "bon")
-    .group_by("rm_params", "seed")
-    .agg(pl.col("rm_loss", "rm_accuracy").first())
-    .sort("rm_params", "seed")
-)
+page = pages.open_page(study, "00_chain")
+evidence, chain = page.evidence, page.results.chain
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-pipeline", "caption": "The pipeline (paper: Fig. 2): gold labels pairs of the initial policy's samples, proxies learn the labels, a policy is optimised against a proxy, and gold and the proxy judge the outcome."}}
 figures.pipeline(
@@ -73,50 +61,25 @@ figures.pipeline(
 # ## What was used
 
 # %% tags=["remove-input"]
-words = {
-    "reviews": "reviews",
-    "sentences": "sentences of them",
-    "rated_texts": "texts rated by people",
-    "rated_words": "single words rated by people",
-    "ratings": "single human ratings",
-    "vocabulary": "tokens in the vocabulary",
-    "prompt_tokens": "tokens of a prompt",
-    "max_new_tokens": "tokens of a completion, at most",
-}
-counts = [[word, f"{r.chain['data'][key]:,}"] for key, word in words.items() if key in r.chain["data"]]
-counts.append(
-    [
-        f"pairs labelled by gold for training (proxies see {r.study.proxies.pairs:,} at most)",
-        f"{r.chain['pairs']['train']:,}",
-    ]
-)
-counts.append(["pairs held out", f"{r.chain['pairs']['held_out']:,}"])
-counts.append(["parameters of the policy", f"{curves['policy_params'][0]:,}"])
-counts.append(["parameters of gold", f"{gold['params']:,}"])
-sizes = curves["rm_params"].unique().sort().to_list()
-counts.append(["parameters of the proxies", ", ".join(f"{size:,}" for size in sizes)])
 page.table(
-    ["what", "how many"],
-    counts,
+    "tab-data",
+    front_page.counts(evidence),
     caption="The data and the models. Parameters are counted without embeddings.",
-    name="tab-data",
-    align="lr",
 )
 
 # %% tags=["hide-input"]
 page.table(
-    ["hyperparameter", "here", "paper"],
-    front_page.hyperparameters(r.study),
+    "tab-hyperparameters",
+    front_page.hyperparameters(page.results.study),
     caption="Hyperparameters (paper: Table 1). A dash stands where the paper says nothing.",
-    name="tab-hyperparameters",
-    align="lrr",
 )
 
 # %% [markdown]
 # ## The language models
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-lm", "caption": "Loss on held-out text against the size of the language model."}}
-figures.language_model_losses(models, description="Held-out loss of the language models against their size.")
+description = "Held-out loss of the language models against their size."
+figures.language_model_losses(chain["language_models"], description=description)
 
 # %% [markdown]
 # ## Is gold a good judge?
@@ -129,21 +92,19 @@ figures.language_model_losses(models, description="Held-out loss of the language
 # %% tags=["remove-input"]
 page.found(
     "Gold is a 6B model trained on human comparisons; what it prefers is true by definition.",
-    [sentences.say_gold(gold), sentences.say_words(gold)],
+    f"{sentences.say_gold(chain['gold'])} {sentences.say_words(chain['gold'])}",
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-accuracy", "caption": "How often gold prefers the better text of a held-out pair, by kind of pair, with one standard error; beside it the baseline, and for spoilt text gold's fluency models alone. The dashed line is chance."}}
-figures.gold_accuracy(
-    gold["pairs"], description="Held-out accuracy of gold and of its baseline by kind of pair."
-)
+description = "Held-out accuracy of gold and of its baseline by kind of pair."
+figures.gold_accuracy(chain["gold"]["pairs"], description=description)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-scores", "caption": "Gold's scores of samples of the initial policy, and the normal curve with the same mean and spread (dashed). A second hump would mean that one easy feature dominates the score."}}
-figures.gold_scores(
-    r.chain["gold_base_scores"], description="Histogram of gold scores of the initial policy."
-)
+description = "Histogram of gold scores of the initial policy."
+figures.gold_scores(chain["gold_base_scores"], description=description)
 
 # %% tags=["remove-input"]
-page.say(sentences.say_second_gold(r))
+page.say(sentences.say_second_gold(page.results))
 
 # %% [markdown]
 # ## The proxies
@@ -156,28 +117,17 @@ page.say(sentences.say_second_gold(r))
 # serve nothing else.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-sweep", "caption": "The sweep: validation loss against learning rate, by proxy size. The lowest point of each line is the rate that all proxies of that size are trained with."}}
-page.if_measured(
-    r.sweep is not None,
-    lambda: figures.lines(
-        r.sweep.rename({"parameters": "rm_params"}),
-        x=figures.rate_axis(r.sweep),
-        y="validation_loss",
-        y_title="validation loss (nats a pair)",
-        by=figures.SIZES,
-        description="Validation loss against learning rate, by proxy size.",
-    ),
-)
+sweep, loss = page_tables.sweep(evidence), "validation loss (nats a pair)"
+description = "Validation loss against learning rate, by proxy size."
+page.figure(figures.lines, sweep, "learning_rate", "validation_loss", loss, description=description)
 
 # %% tags=["remove-input"]
-page.found(
-    "Validation loss falls with the size of the reward model.",
-    [sentences.say_proxies(proxies)],
-)
+proxies = page_tables.main_proxies(evidence)
+page.found("Validation loss falls with the size of the reward model.", sentences.say_proxies(proxies))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-proxies", "caption": "Validation loss and accuracy of the proxies against their size; a point for each seed, a line through the means (paper: Fig. 11)."}}
-figures.proxy_validation(
-    proxies, description="Validation loss and accuracy of the proxies against their size."
-)
+description = "Validation loss and accuracy of the proxies against their size."
+figures.proxy_validation(proxies, description=description)
 
 # %% [markdown]
 # ## Where this departs from the paper
@@ -209,4 +159,4 @@ figures.proxy_validation(
 # - **Recalibration** follows the paper. It changes the scale of a proxy's scores, never which sample wins.
 
 # %% tags=["remove-input"]
-page.about(r, "00_chain")
+page.about()

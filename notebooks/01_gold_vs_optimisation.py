@@ -44,79 +44,62 @@
 study = "published"
 
 # %% tags=["hide-input"]
-from overopt import api
 from overopt.analysis import figure_tables
-from overopt.analysis.evidence import Evidence
-from overopt.report import figures, page, sentences, texts
+from overopt.report import figures, pages, sentences, texts
 
-page.start()
-r = api.load_results(study)
-e = Evidence(r)
-bon, ppo = e.sizes.of("bon"), e.sizes.of("ppo")
-bon_peaks, ppo_peaks = e.sizes.peaks("bon"), e.sizes.peaks("ppo")
-curves = e.sizes.curves
+page = pages.open_page(study, "01_gold_vs_optimisation")
+results, evidence, sizes = page.results, page.evidence, page.evidence.sizes
 
 # %% [markdown]
 # ## Best-of-n
 
 # %% tags=["remove-input"]
 page.card(
-    r,
     "Gold rises, then falls, as $n$ grows; larger proxies peak later and higher. The law $d(\\alpha - \\beta d)$ fits.",
     1,
     3,
 )
 
 # %% tags=["remove-input"]
-page.say(sentences.say_trend(bon_peaks, "gold", "the highest gold") + " " + sentences.say_seeds(curves))
+trend = sentences.say_trend(sizes.peaks("bon"), "gold", "the highest gold")
+page.say(trend, sentences.say_seeds(sizes.curves))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon", "caption": "Best-of-n: score against KL, for each proxy size, mean over seeds (paper: Fig. 1a). Gold solid with a band of one standard error, proxy dashed, fitted law dotted. The scale of a proxy's score is the one that predicts gold's choices best, so gold may lie above it. Click a size in the legend to keep it; shift-click adds another; a click on the plot brings all back."}}
-figures.gold_and_proxy(
-    bon,
-    e.sizes.law_lines("bon"),
-    description="Gold and proxy score of best-of-n against KL, by proxy size.",
-)
+description = "Gold and proxy score of best-of-n against KL, by proxy size."
+page.gold_and_proxy(sizes, "bon", description=description)
 
 # %% [markdown]
 # ## PPO
 
 # %% tags=["remove-input"]
 page.card(
-    r,
-    "Gold rises, then falls, while the proxy's score keeps rising; larger proxies peak later and higher. "
-    "The law $d(\\alpha - \\beta \\ln\\,d)$ fits.",
+    "Gold rises, then falls, while the proxy's score keeps rising; larger proxies peak later and higher. The law $d(\\alpha - \\beta \\ln\\,d)$ fits.",
     2,
     4,
 )
 
 # %% tags=["remove-input"]
-page.say(sentences.say_trend(ppo_peaks, "gold", "the highest gold"))
+page.say(sentences.say_trend(sizes.peaks("ppo"), "gold", "the highest gold"))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size (paper: Fig. 1b). Gold solid with a band of one standard error, proxy dashed, fitted law dotted. A star marks the highest measured gold of each size."}}
-figures.gold_and_proxy(
-    ppo,
-    e.sizes.law_lines("ppo"),
-    ppo_peaks,
-    description="Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred.",
-)
+description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."
+page.gold_and_proxy(sizes, "ppo", stars=True, description=description)
 
 # %% [markdown]
 # ## Gold against proxy
 
 # %% tags=["remove-input"]
 page.card(
-    r,
     "By proxy score RL and best-of-n align better than by KL: RL starts with a larger gap to gold and later does better.",
     13,
 )
 
 # %% tags=["remove-input"]
-page.say(sentences.say_reach(e.sizes.mean))
+page.say(sentences.say_reach(sizes.mean))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-proxy", "caption": "Gold score against proxy score along each curve, best-of-n solid, PPO dashed (paper: Fig. 8). On the dotted line gold and the proxy's score are equal."}}
-figures.gold_against_proxy(
-    e.sizes.mean, description="Gold score against proxy score, best-of-n and PPO, by proxy size."
-)
+description = "Gold score against proxy score, best-of-n and PPO, by proxy size."
+figures.gold_against_proxy(sizes.mean, description=description)
 
 # %% [markdown]
 # ## What the text becomes
@@ -126,30 +109,15 @@ figures.gold_against_proxy(
 # samples.
 
 # %% tags=["hide-input"]
-best = texts.best_of_n_texts(r.texts, curves)
-page.table(
-    ["n", "completion", "proxy", "gold"],
-    [
-        [
-            f"{row['n']:,}" if row["n"] == row["most"] else f"{row['n']:,} to {row['most']:,}",
-            page.escaped(row["completion"]),
-            page.number(row["proxy"]),
-            page.number(row["gold"]),
-        ]
-        for row in best.iter_rows(named=True)
-    ],
-    caption=f"Best-of-n for the prompt “{page.escaped(best['prompt_text'][0])}”, "
-    f"proxy of {texts.proxy_of(curves, best)} parameters (paper: Table 2).",
-    name="tab-texts-bon",
-    align="rlrr",
-)
+best = texts.best_of_n_texts(results.texts, sizes.curves)
+page.table("tab-texts-bon", best, caption=f"{texts.say_best_of_n(best)} (paper: Table 2).")
 
 # %% [markdown]
 # Under PPO the weights change, and the text with them. Samples of one run, on its way past the highest gold:
 
 # %% tags=["hide-input"]
-stages = texts.ppo_texts(r.texts, curves)
-page.sample_table(stages, texts.proxy_of(curves, stages), "tab-texts-ppo")
+stages = texts.ppo_texts(results.texts, sizes.curves)
+page.table("tab-texts-ppo", stages, caption=texts.say_ppo(stages))
 
 # %% [markdown]
 # ## What a second gold says
@@ -158,23 +126,12 @@ page.sample_table(stages, texts.proxy_of(curves, stages), "tab-texts-ppo")
 # the second does not, or the other way round, one of them is wrong.
 
 # %% tags=["remove-input"]
-by_second = e.sizes_by_second.peaks("ppo") if e.sizes_by_second else None
-page.say(sentences.say_second_gold(r) + sentences.say_by_second(ppo_peaks, by_second))
+page.say(sentences.say_second_gold(results) + sentences.say_by_second(evidence))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-second-gold", "caption": "PPO: gold, and the second gold, against KL, by proxy size (our own; the paper has one gold model)."}}
-second = figure_tables.second_gold(e)
-page.if_measured(
-    second.height > 0,
-    lambda: figures.lines(
-        second,
-        x=figures.nats_axis(second),
-        y="score",
-        y_title="score (SDs)",
-        by=figures.SIZES,
-        kind="what",
-        description="Gold and second gold of PPO against KL, by proxy size.",
-    ),
-)
+second = figure_tables.second_gold(evidence)
+description = "Gold and second gold of PPO against KL, by proxy size."
+page.figure(figures.lines, second, "kl", "score", "score (SDs)", kind="what", description=description)
 
 # %% [markdown]
 # ## How KL was measured
@@ -186,7 +143,8 @@ page.if_measured(
 # :::
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-estimators", "caption": "The sampled estimators k1 and k3 against the exact KL; on the line they agree."}}
-figures.kl_estimators(curves.filter(method="ppo"), description="KL estimators k1 and k3 against exact KL.")
+description = "KL estimators k1 and k3 against exact KL."
+figures.kl_estimators(sizes.curves.filter(method="ppo"), description=description)
 
 # %% tags=["remove-input"]
-page.about(r, "01_gold_vs_optimisation")
+page.about()

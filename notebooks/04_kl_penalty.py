@@ -29,56 +29,31 @@
 study = "published"
 
 # %% tags=["hide-input"]
-
-from overopt import api
 from overopt.analysis import figure_tables
-from overopt.analysis.evidence import Evidence
-from overopt.report import figures, page
+from overopt.report import figures, pages
 
-page.start()
-r = api.load_results(study)
-e = Evidence(r)
+page = pages.open_page(study, "04_kl_penalty")
+evidence = page.evidence
 
 # %% tags=["remove-input"]
 page.card(
-    r,
     "Gold depends only on the KL that is reached: a penalty acts like early stopping, and widens the gap between proxy and gold.",
     14,
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-penalty", "caption": "PPO with and without a KL penalty, against the smaller of two proxies: gold solid with a band of one standard error, proxy dashed (paper: Fig. 9, whose policy and proxy have the same size). Where a line stands upright, gold moved while KL did not."}}
-part = e.penalties(e.penalty_proxies[0]) if e.penalty_proxies else None
-page.if_measured(
-    part is not None,
-    lambda: figures.gold_and_proxy(
-        part.of("ppo"),
-        part.law_lines("ppo").clear(),
-        by=figures.PENALTIES,
-        title=page.proxy_title(part),
-        description="PPO with KL penalties, against the smaller proxy.",
-    ),
-)
+small = evidence.penalties(min(evidence.penalty_proxies, default=0))
+description = "PPO with KL penalties, against the smaller proxy."
+page.gold_and_proxy(small, "ppo", law=False, description=description)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-penalty-large", "caption": "PPO with and without a KL penalty, against the larger of two proxies: gold solid, proxy dashed."}}
-part = e.penalties(e.penalty_proxies[-1]) if e.penalty_proxies else None
-page.if_measured(
-    part is not None,
-    lambda: figures.gold_and_proxy(
-        part.of("ppo"),
-        part.law_lines("ppo").clear(),
-        by=figures.PENALTIES,
-        title=page.proxy_title(part),
-        description="PPO with KL penalties, against the larger proxy.",
-    ),
-)
+large = evidence.penalties(max(evidence.penalty_proxies, default=0))
+description = "PPO with KL penalties, against the larger proxy."
+page.gold_and_proxy(large, "ppo", law=False, description=description)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-step-penalty", "caption": "KL against PPO step by KL penalty, against the larger proxy (paper: Fig. 14, where KL grows almost without a fall, and levels off where the penalty is high)."}}
-page.if_measured(
-    part is not None,
-    lambda: figures.kl_against_step(
-        part.curves, by=figures.PENALTIES, description="KL against PPO step, by KL penalty."
-    ),
-)
+description = "KL against PPO step, by KL penalty."
+page.figure(figures.kl_against_step, large.curves, by=figures.PENALTIES, description=description)
 
 # %% [markdown]
 # ## One frontier?
@@ -88,43 +63,18 @@ page.if_measured(
 # it gained while the penalty held KL.
 
 # %% tags=["hide-input"]
-ends = figure_tables.penalty_ends(e)
 page.table(
-    [
-        "proxy size",
-        "penalty (SDs a nat)",
-        "KL at the end (nats)",
-        "gold",
-        "gold when first there",
-        "gold of early stopping",
-        "proxy score",
-        "proxy score of early stopping",
-    ],
-    [
-        [
-            page.short_number(row["rm_params"]),
-            f"{row['kl_penalty']:g}",
-            page.number(row["kl"], 1),
-            page.with_se(row["gold"], row["gold_se"]),
-            page.with_se(row["gold_first"], row["gold_se_first"]),
-            page.with_se(row["gold_free"], row["gold_se_free"]),
-            page.number(row["proxy"]),
-            page.number(row["proxy_free"]),
-        ]
-        for row in ends.iter_rows(named=True)
-    ],
+    "tab-penalty",
+    figure_tables.penalty_ends(evidence),
     caption="The end of each penalised run, and the run without a penalty at the same KL (SDs, ± one standard error).",
-    name="tab-penalty",
-) if ends.height else page.not_measured("KL penalties")
+)
 
 # %% [markdown]
 # ## Updates that were clipped
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo-health", "caption": "Fraction of PPO updates clipped (paper: Fig. 25), entropy of the policy and length of its completions, against KL, without a penalty."}}
-figures.ppo_health(
-    e.sizes.curves.filter(method="ppo"),
-    description="Clip fraction, entropy and length against KL, by proxy size.",
-)
+description = "Clip fraction, entropy and length against KL, by proxy size."
+figures.ppo_health(evidence.sizes.curves.filter(method="ppo"), description=description)
 
 # %% tags=["remove-input"]
-page.about(r, "04_kl_penalty")
+page.about()

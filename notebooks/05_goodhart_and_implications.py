@@ -32,38 +32,25 @@
 study = "published"
 
 # %% tags=["hide-input"]
-
-from overopt import api
-from overopt.analysis.evidence import Evidence
-from overopt.report import figures, page
-
-page.start()
-r = api.load_results(study)
-e = Evidence(r)
 from overopt.analysis import goodhart
-from overopt.report import sentences
+from overopt.report import figures, pages, sentences
+
+page = pages.open_page(study, "05_goodhart_and_implications")
+evidence = page.evidence
 
 # %% [markdown]
 # ## Noise alone
 
 # %% tags=["remove-input"]
 page.card(
-    r,
     "If gold and the proxy's noise are normal, the slope of gold on the proxy shrinks by Var X / (Var X + Var Z), and gold never turns down.",
     19,
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-null", "caption": "Simulated best-of-n where proxy = gold + normal noise, by the noise's variance: gold as simulated, and proxy times Var X / (Var X + Var Z) (paper: appendix A). Where one line shows, the two coincide."}}
-null = goodhart.null_curves()
-figures.lines(
-    null,
-    x=figures.nats_axis(null),
-    y="gold",
-    y_title="gold (SDs)",
-    by=figures.Group("noise", "Noise variance", "{:g}".format),
-    kind="what",
-    description="Simulated gold of best-of-n under normal noise of three variances, and the theory.",
-)
+null, by = goodhart.null_curves(), figures.NOISES
+description = "Simulated gold of best-of-n under normal noise of three variances, and the theory."
+figures.lines(null, "kl", "gold", "gold (SDs)", by=by, kind="what", description=description)
 
 # %% [markdown]
 # ## How much of our loss is noise?
@@ -74,44 +61,19 @@ figures.lines(
 # in its middle. Where it is negative, the proxy knows more there.
 
 # %% tags=["remove-input"]
-loss = goodhart.losses(e)
-page.say(sentences.say_losses(loss))
+losses = goodhart.losses(evidence)
+page.say(sentences.say_losses(losses))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-beside-null", "caption": "Gold of best-of-n as measured, and \u03c1 times best-of-n by gold itself: what noise alone would leave (our own)."}}
-shown = goodhart.beside_null(e)
-figures.lines(
-    shown,
-    x=figures.nats_axis(shown),
-    y="gold",
-    y_title="gold of best-of-n (SDs)",
-    by=figures.SIZES,
-    kind="what",
-    description="Measured gold of best-of-n by proxy size beside what normal noise alone would give.",
-)
+beside, gold = goodhart.beside_null(evidence), "gold of best-of-n (SDs)"
+description = "Measured gold of best-of-n by proxy size beside what normal noise alone would give."
+figures.lines(beside, "kl", "gold", gold, kind="what", description=description)
 
 # %% tags=["hide-input"]
 page.table(
-    [
-        "proxy size",
-        "correlation ρ",
-        "perfect selection",
-        "noise alone",
-        "measured",
-        "regressional loss",
-        "extremal loss",
-    ],
-    [
-        [
-            page.short_number(row["rm_params"]),
-            *[
-                page.number(row[f])
-                for f in ("correlation", "perfect", "null", "gold", "regressional", "extremal")
-            ],
-        ]
-        for row in loss.iter_rows(named=True)
-    ],
+    "tab-losses",
+    losses,
     caption="Best-of-n at the largest n: gold (SDs) of perfect selection, of a proxy with noise alone, and as measured.",
-    name="tab-losses",
 )
 
 # %% [markdown]
@@ -122,56 +84,22 @@ page.table(
 # last round ended.
 
 # %% tags=["remove-input"]
-page.card(
-    r,
-    "k rounds give d(α − β ln d + β ln k), if rewards of rounds add; the paper did not test it.",
-    20,
-)
+page.card("k rounds give d(α − β ln d + β ln k), if rewards of rounds add; the paper did not test it.", 20)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-rounds", "caption": "Gold along one, two and four rounds of RLHF against the distance along the way, mean over seeds (our own; the paper only states the formula)."}}
-rounds = goodhart.round_paths(e)
-page.if_measured(
-    rounds.height > 0,
-    lambda: figures.lines(
-        rounds,
-        x=figures.linear_axis("path", "distance: sum over rounds of √KL (√nats)"),
-        y="gold",
-        y_title="gold (SDs)",
-        by=figures.ROUNDS,
-        description="Gold against the distance along the way, by number of rounds.",
-    ),
-)
+paths, by = goodhart.round_paths(evidence), figures.ROUNDS
+description = "Gold against the distance along the way, by number of rounds."
+page.figure(figures.lines, paths, "path", "gold", "gold (SDs)", by=by, description=description)
 
 # %% tags=["hide-input"]
-ends = e.rounds
 page.table(
-    [
-        "rounds",
-        "distance (√nats)",
-        "KL from the start (nats)",
-        "gold",
-        "by the formula",
-        "second gold",
-        "proxy score",
-    ],
-    [
-        [
-            str(row["rounds"]),
-            page.number(row["path"], 1),
-            page.number(row["kl"], 1),
-            page.with_se(row["gold"], row["gold_se"]),
-            page.number(row["predicted"]),
-            page.number(row["gold_second"]),
-            page.number(row["proxy"]),
-        ]
-        for row in ends.iter_rows(named=True)
-    ],
+    "tab-rounds",
+    evidence.rounds,
     caption="The ends of the runs, means over seeds: gold (SDs ± one standard error), and what the formula says with α and β of one round.",
-    name="tab-rounds",
-) if ends.height else page.not_measured("rounds of RLHF")
+)
 
 # %% tags=["remove-input"]
-page.say(sentences.say_rounds(e))
+page.say(sentences.say_rounds(evidence))
 
 # %% [markdown]
 # ## Limits
@@ -185,4 +113,4 @@ page.say(sentences.say_rounds(e))
 #   say nothing of another run.
 
 # %% tags=["remove-input"]
-page.about(r, "05_goodhart_and_implications")
+page.about()

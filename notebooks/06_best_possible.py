@@ -30,80 +30,37 @@
 study = "published"
 
 # %% tags=["hide-input"]
-
-from overopt import api
-from overopt.analysis.evidence import Evidence
-from overopt.report import figures, page
-
-page.start()
-r = api.load_results(study)
-e = Evidence(r)
 from overopt.analysis import frontier
-from overopt.report import sentences
+from overopt.report import figures, pages, sentences
+
+page = pages.open_page(study, "06_best_possible")
+evidence = page.evidence
 
 # %% [markdown]
 # ## By the proxy's own measure
 
 # %% tags=["remove-input"]
-page.say(sentences.say_distance(e))
+page.say(sentences.say_distance(evidence))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-frontier-proxy", "caption": "Proxy score against KL: the frontier (tilted policy), best-of-n and PPO, by proxy size, over the KL that the frontier can be estimated for (our own). No policy lies above the frontier."}}
-shown = frontier.curves(e, "proxy")
-figures.lines(
-    shown,
-    x=figures.nats_axis(shown),
-    y="proxy",
-    y_title="proxy score (SDs)",
-    by=figures.SIZES,
-    kind="what",
-    description="Proxy score of the tilted policy, best-of-n and PPO against KL, by proxy size.",
-)
+curves = frontier.curves(evidence, "proxy")
+description = "Proxy score of the tilted policy, best-of-n and PPO against KL, by proxy size."
+figures.lines(curves, "kl", "proxy", "proxy score (SDs)", kind="what", description=description)
 
 # %% [markdown]
 # ## What it is worth to gold
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-frontier-gold", "caption": "Gold of the same policies: the frontier is the best by the proxy, and gold may see that otherwise (our own)."}}
-shown = frontier.curves(e, "gold")
-figures.lines(
-    shown,
-    x=figures.nats_axis(shown),
-    y="gold",
-    y_title="gold (SDs)",
-    by=figures.SIZES,
-    kind="what",
-    description="Gold of the tilted policy, best-of-n and PPO against KL, by proxy size.",
-)
+curves = frontier.curves(evidence, "gold")
+description = "Gold of the tilted policy, best-of-n and PPO against KL, by proxy size."
+figures.lines(curves, "kl", "gold", "gold (SDs)", kind="what", description=description)
 
 # %% tags=["hide-input"]
-table = frontier.table(e)
 page.table(
-    [
-        "proxy size",
-        "KL (nats)",
-        "proxy score: frontier",
-        "best-of-n",
-        "PPO",
-        "gold: frontier",
-        "best-of-n",
-        "PPO",
-        "gold's own frontier",
-    ],
-    [
-        [
-            page.short_number(row["rm_params"]),
-            page.number(row["kl"], 1),
-            *[
-                page.number(row[f])
-                for f in ("proxy_tilt", "proxy_bon", "proxy_ppo", "gold_tilt", "gold_bon", "gold_ppo")
-            ],
-            page.number(row["perfect"]),
-        ]
-        for row in table.iter_rows(named=True)
-    ],
-    caption="Proxy score and gold (SDs) at equal KL, where the frontier has 30 effective samples a prompt or more. Last: the "
-    "frontier of a policy tilted by gold itself.",
-    name="tab-frontier",
+    "tab-frontier",
+    frontier.table(evidence),
+    caption="Proxy score and gold (SDs) at equal KL, where the frontier has 30 effective samples a prompt or more. Last: the frontier of a policy tilted by gold itself.",
 )
 
 # %% tags=["remove-input"]
-page.about(r, "06_best_possible")
+page.about()

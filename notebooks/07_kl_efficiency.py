@@ -23,61 +23,27 @@
 study = "published"
 
 # %% tags=["hide-input"]
-
-from overopt import api
-from overopt.analysis.evidence import Evidence
-from overopt.report import figures, page
-
-page.start()
-r = api.load_results(study)
-e = Evidence(r)
 from overopt.analysis import frontier
+from overopt.report import figures, pages
+
+page = pages.open_page(study, "07_kl_efficiency")
+nats = "KL needed (nats)"
 
 # %% tags=["remove-input"]
-page.card(
-    r,
-    "RL spends far more KL than best-of-n for the same gain.",
-    12,
-)
+page.card("RL spends far more KL than best-of-n for the same gain.", 12)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-for-gold", "caption": "KL needed to reach a level of gold for the first time, best-of-n and PPO, by proxy size (our own)."}}
-need = frontier.kl_needed(e, "gold")
-page.if_measured(
-    need.height > 0,
-    lambda: figures.lines(
-        need,
-        x=figures.linear_axis("gold", "gold reached (SDs)"),
-        y="kl",
-        y_title="KL needed (nats)",
-        by=figures.SIZES,
-        kind="what",
-        y_nats=True,
-        description="KL that best-of-n and PPO need to reach a level of gold, by proxy size.",
-    ),
-)
+need = frontier.kl_needed(page.evidence, "gold")
+description = "KL that best-of-n and PPO need to reach a level of gold, by proxy size."
+page.figure(figures.lines, need, "gold", "kl", nats, kind="what", description=description)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-for-proxy", "caption": "KL needed to reach a level of the proxy's score for the first time, best-of-n and PPO, by proxy size (our own)."}}
-need_proxy = frontier.kl_needed(e, "proxy")
-page.if_measured(
-    need_proxy.height > 0,
-    lambda: figures.lines(
-        need_proxy,
-        x=figures.linear_axis("proxy", "proxy score reached (SDs)"),
-        y="kl",
-        y_title="KL needed (nats)",
-        by=figures.SIZES,
-        kind="what",
-        y_nats=True,
-        description="KL that best-of-n and PPO need to reach a level of proxy score, by proxy size.",
-    ),
-)
+need = frontier.kl_needed(page.evidence, "proxy")
+description = "KL that best-of-n and PPO need to reach a level of proxy score, by proxy size."
+page.figure(figures.lines, need, "proxy", "kl", nats, kind="what", description=description)
 
 # %% tags=["remove-input"]
-page.card(
-    r,
-    "By proxy score the two methods align better than by KL.",
-    13,
-)
+page.card("By proxy score the two methods align better than by KL.", 13)
 
 # %% tags=["remove-input"]
-page.about(r, "07_kl_efficiency")
+page.about()

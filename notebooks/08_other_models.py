@@ -70,95 +70,11 @@
 study = "published"
 
 # %% tags=["remove-input"]
-import polars as pl
+from overopt.report import pages, pretrained, tables, texts
 
-from overopt import api
-from overopt.analysis.evidence import Evidence
-from overopt.plan.prices import HEADER, price_rows
-from overopt.plan.study_plan import plan
-from overopt.report import figures, page, sentences, texts
-from overopt.study.study import load_study
-from overopt.util.words import short_number
-
-page.start()
-r = api.load_results(study)
-# a study of the other world shows here the one of this world that the book has, if it has one yet
-own = load_study("pretrained-cpu")
-p = r if r.study.world == "pretrained" else api.load_results(own.name) if api.committed(own) else None
-
-
-def priced(name, tflops, drawing_tflops, seen=None):
-    """What a study costs, as a table; beside it what it took."""
-    rows = price_rows(plan(load_study(name)), seen, batch=256, tflops=tflops, drawing_tflops=drawing_tflops)
-    rows = [[row[0].replace("_", " "), *row[1:]] for row in rows]
-    return page.table(
-        ["kind of stage", *HEADER[1:], *(["measured"] if seen else [])],
-        rows,
-        caption=f"Study `{name}` at {tflops:g} TFLOP/s, and {drawing_tflops:g} while completions are drawn, on one device, at most.",
-        name=f"tab-price-{name}",
-        align="lrrrrrr" + ("r" if seen else ""),
-    )
-
-
-def say_outcome():
-    """Gold's validity, and what best-of-n came to."""
-    gold, chain = p.chain["gold"], p.chain
-    bon = e.sizes.peaks("bon")
-    parts = [
-        f"Study `{p.study.name}`, {page.duration(p.record['seconds'])} of compute, result `{p.record['key'][:12]}`. Gold has "
-        f"{short_number(gold['params'])} parameters outside its embeddings."
-    ]
-    if "pearson" in gold:
-        parts.append(
-            f"Its correlation with held-out human ratings is {page.number(gold['pearson'])} "
-            f"(a linear model on word weights: {page.number(gold['pearson_baseline'])}), on film reviews "
-            f"{page.number(gold['pearson_movie'])} ({page.number(gold['pearson_movie_baseline'])})."
-        )
-    parts += [
-        f"It labelled {chain['pairs']['train']:,} pairs for training and {chain['pairs']['held_out']:,} held out.",
-        sentences.say_falls(bon),
-        sentences.say_trend(bon, "gold", "the highest gold"),
-        sentences.say_seeds(e.sizes.curves),
-    ]
-    return " ".join(parts)
-
-
-def say_ppo():
-    """How the policy was optimised with PPO, and what came of it."""
-    run, lora = p.study.ppo.run, p.study.policy_lora
-    learns = f"adapters of rank {lora.rank}" if lora else "all weights"
-    ends = e.plain.filter(method="ppo").group_by("record").agg(pl.col("step", "kl").last())
-    return (
-        f"PPO learns {learns}, in batches of {run.batch} completions (the paper: 256), {run.minibatch} a step, at a learning "
-        f"rate of {run.learning_rate:g}. It may take {run.max_steps} batches or {run.max_kl:g} nats; {ends.height} runs took "
-        f"{ends['step'].min()} to {ends['step'].max()}, to {page.number(ends['kl'].min(), 1)} to "
-        f"{page.number(ends['kl'].max(), 1)} nats. {sentences.say_falls(e.sizes.peaks('ppo'))}"
-    )
-
-
-def proxy_rows():
-    """A row a proxy: what it learnt from, how well, and where gold is highest."""
-    bon = e.plain.filter(method="bon")
-    rows = []
-    keys = ["rm_params", "pairs", "seed"]
-    for key, part in bon.sort(*keys, "n").group_by(keys, maintain_order=True):
-        top = part.sort("gold")[-1]
-        rows.append(
-            [
-                short_number(key[0]),
-                f"{key[1]:,}",
-                str(key[2]),
-                page.number(part["rm_loss"][0], 3),
-                page.number(part["rm_accuracy"][0]),
-                page.with_se(top["gold"][0], top["gold_se"][0]),
-                f"{top['n'][0]:,}",
-            ]
-        )
-    return rows
-
-
-e = Evidence(p) if p else None
-with_ppo = p is not None and p.study.ppo is not None
+page = pages.open_page(study, "08_other_models")
+evidence = pretrained.shown(page.results)
+sizes = pretrained.sizes(evidence)
 
 # %% [markdown]
 # ## A real model on two cores
@@ -168,56 +84,30 @@ with_ppo = p is not None and p.study.ppo is not None
 # with its vocabulary and no training before.
 
 # %% tags=["remove-input"]
-page.say(
-    say_outcome()
-    if p
-    else "*The study `pretrained-cpu` is not in this book yet; `overopt run pretrained-cpu` computes it.*"
-)
+page.say(pretrained.say_outcome(evidence))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-pretrained-bon", "caption": "Best-of-n of a pretrained policy: score against KL, by proxy size, mean over seeds. Gold solid with a band of one standard error, proxy dashed, the fitted law d(\u03b1 \u2212 \u03b2d) dotted. In base-policy standard deviations."}}
-page.if_measured(
-    p is not None,
-    lambda: figures.gold_and_proxy(
-        e.sizes.of("bon"),
-        e.sizes.law_lines("bon"),
-        description="Gold and proxy score of best-of-n of a pretrained policy against KL, by proxy size.",
-    ),
-    own.name,
-)
+description = "Gold and proxy score of best-of-n of a pretrained policy against KL, by proxy size."
+page.gold_and_proxy(sizes, "bon", measured_by=pretrained.STUDY, description=description)
 
 # %% tags=["hide-input"]
-header = ["proxy size", "pairs", "seed", "validation loss (nats)", "accuracy", "highest gold (SDs)", "at n"]
-page.table(
-    header,
-    proxy_rows(),
-    caption="The proxies of the pretrained policy, and the best that best-of-n reaches with each.",
-    name="tab-pretrained-proxies",
-    align="rrrrrrr",
-) if p else page.not_measured("proxies of a pretrained policy", own.name)
+caption = "The proxies of the pretrained policy, and the best that best-of-n reaches with each."
+page.table("tab-pretrained-proxies", pretrained.proxies(evidence), caption=caption)
 
 # %% [markdown]
 # PPO of such a policy is slow on two cores, so there is little of it: few runs, short ones, in small batches. Gold here was never
 # shown what is no text; how far to believe it, the samples below the figure say.
 
 # %% tags=["remove-input"]
-page.say(say_ppo() if with_ppo else "")
+page.say(pretrained.say_ppo(evidence))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-pretrained-ppo", "caption": "PPO of a pretrained policy through adapters: score against KL, by proxy size. Gold solid with a band of one standard error, proxy dashed, the fitted law d(\u03b1 \u2212 \u03b2 ln d) dotted. In base-policy standard deviations."}}
-page.if_measured(
-    with_ppo,
-    lambda: figures.gold_and_proxy(
-        e.sizes.of("ppo"),
-        e.sizes.law_lines("ppo"),
-        description="Gold and proxy score of PPO of a pretrained policy against KL, by proxy size.",
-    ),
-    own.name,
-)
+description = "Gold and proxy score of PPO of a pretrained policy against KL, by proxy size."
+page.gold_and_proxy(sizes, "ppo", measured_by=pretrained.STUDY, description=description)
 
 # %% tags=["hide-input"]
-stages = texts.ppo_texts(p.texts, p.curves) if with_ppo else None
-page.sample_table(
-    stages, texts.proxy_of(p.curves, stages), "tab-pretrained-texts"
-) if with_ppo else page.not_measured("PPO of a pretrained policy", own.name)
+stages = pretrained.ppo_texts(evidence)
+page.table("tab-pretrained-texts", stages, caption=texts.say_ppo(stages))
 
 # %% [markdown]
 # ## What it would take
@@ -230,7 +120,7 @@ page.sample_table(
 # it yet; its results are not in this book.**
 
 # %% tags=["remove-input"]
-priced("gpu", 60, 3)
+page.say(tables.price_table("gpu", tflops=60.0, drawing_tflops=3.0))
 
 # %% [markdown]
 # **`paper`**: the paper's sizes, numbers of pairs and seeds, with Pythia policies of 1.4B and 6.9B parameters and proxies of 14M to
@@ -238,7 +128,7 @@ priced("gpu", 60, 3)
 # are not in this book.**
 
 # %% tags=["remove-input"]
-priced("paper", 200, 10)
+page.say(tables.price_table("paper", tflops=200.0, drawing_tflops=10.0))
 
 # %% [markdown]
 # **`pretrained-cpu`**, the study above, for two processor cores: what was predicted, and what it took. The memory measured here
@@ -246,11 +136,12 @@ priced("paper", 200, 10)
 # back before each stage.
 
 # %% tags=["remove-input"]
-priced("pretrained-cpu", 0.05, 0.02, p.record["costs"] if p and p.study.name == own.name else None)
+costs = pretrained.costs(evidence)
+page.say(tables.price_table(pretrained.STUDY, tflops=0.05, drawing_tflops=0.02, seen=costs))
 
 # %% [markdown]
 # How stages spread over machines, [another page](machines.md) says. One GPU computes one stage at a time; so a study like `paper` is
 # done sooner by as many GPUs as it has stages side by side.
 
 # %% tags=["remove-input"]
-page.about(r, "08_other_models")
+page.about()

@@ -24,25 +24,17 @@
 study = "published"
 
 # %% tags=["hide-input"]
+from overopt.report import front_page, pages
 
-from overopt import api
-from overopt.analysis.evidence import Evidence
-from overopt.report import figures, front_page, page
-
-page.start()
-r = api.load_results(study)
-e = Evidence(r)
+page = pages.open_page(study, "index")
+evidence = page.evidence
 
 # %% tags=["remove-input"]
-page.say(front_page.in_short(r, e))
+page.say(front_page.in_short(evidence))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-headline", "caption": "A policy optimised by PPO against proxies of several sizes: the proxy's own score (dashed), and gold (solid, with a band of one standard error), which a star marks at its highest. Click a size in the legend to keep it."}}
-figures.gold_and_proxy(
-    e.sizes.of("ppo"),
-    e.sizes.law_lines("ppo"),
-    e.sizes.peaks("ppo"),
-    description="Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred.",
-)
+description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."
+page.gold_and_proxy(evidence.sizes, "ppo", stars=True, description=description)
 
 # %% [markdown]
 # ```{margin}
@@ -55,7 +47,7 @@ figures.gold_and_proxy(
 # does not hold, ? cannot tell.
 
 # %% tags=["remove-input"]
-page.verdict_cards(r.verdicts)
+page.verdict_cards()
 
 # %% [markdown]
 # ## How to read these plots
@@ -90,4 +82,4 @@ page.verdict_cards(r.verdicts)
 # ```
 
 # %% tags=["remove-input"]
-page.about(r, "index")
+page.about()

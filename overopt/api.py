@@ -19,11 +19,16 @@ RECOMPUTE = "OVEROPT_RECOMPUTE"  # environment variable: leave committed results
 def run(study: Study, runtime: Runtime | None = None, *, recompute: bool = True) -> Path:
     """Compute what is missing of `study` and return the folder of its tables.
 
-    Damaged results are computed again, or refused where `recompute` is False.
+    Damaged results are computed again, or refused where `recompute` is False. What is there already is not computed
+    again; a run that was stopped goes on where it was.
 
     Raises:
         UserError: if the store cannot be used, a download fails, or a damaged result is refused.
         Diverged: if a training run's loss or KL is no longer finite.
+
+    >>> folder = run(load_study("smoke"))  # about a minute the first time
+    >>> sorted(path.name for path in folder.glob("*curves.parquet"))
+    ['curves.parquet']
     """
     from overopt.engine import runner
     from overopt.util import processes
@@ -58,6 +63,12 @@ def load_results(study: str) -> Results:
 
     Raises:
         UserError: if the study is unknown or invalid, or its results cannot be computed.
+
+    >>> results = load_results("smoke")
+    >>> results.curves.filter(method="bon", n=1)["kl"].max()  # one row a point; KL in nats, gold in base-policy SDs
+    0.0
+    >>> len(results.verdicts)  # one for each claim of the paper
+    20
     """
     spec = load_study(study)
     return results.read(committed(spec) or run(spec), spec)

@@ -97,7 +97,9 @@ def clone(tmp_path_factory, tokenizer, worker_id):
 
 def run_in(folder, command, store, *, on_path=False, exports=()):
     """Run a command as a shell does, with the clone's own `overopt`; gives the finished process."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
+    # as a reader's shell has it: this suite may itself be run by make, which tells the make that it runs
+    inside = ("PYTEST", "COV", "MAKE", "MFLAGS")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(inside)}
     environment = clean | {"PYTHONPATH": str(folder), "OVEROPT_STORE": str(store), "NO_COLOR": "1"}
     if on_path:
         environment["PATH"] = f"{folder / '.venv' / 'bin'}{os.pathsep}{environment['PATH']}"

@@ -17,6 +17,7 @@ SIZES = (1_024, 9_600, 98_304, 1_048_576)
 ALPHA_BON, BETA_BON = (0.55, 0.72, 0.85, 0.95), (0.20, 0.19, 0.175, 0.16)
 ALPHA_RL, BETA_RL = 0.55, (0.30, 0.265, 0.235, 0.21)
 PROMPTS = 16
+POLICY = 819_200
 UNKNOWN = ("temperature", "kl_round", "gold_second", "gold_second_se", "ess")
 
 
@@ -76,7 +77,7 @@ def _curve(method: str, size: int, seed: int, rng: np.random.Generator) -> tuple
         ppo = method == "ppo"
         mean_kl = float(kls.mean())
         curve.append(
-            {"study": "laptop", "world": "reviews", "method": method, "policy_params": 819_200,
+            {"study": "laptop", "world": "reviews", "method": method, "policy_params": POLICY,
              "rm_params": SIZES[size], "pairs": 9_000, "label_noise": 0.0, "kl_penalty": 0.0,
              "ensemble": "single", "seed": seed, "n": n, "step": step, "kl": mean_kl,
              "kl_se": float(kls.std(ddof=1) / np.sqrt(PROMPTS)), "kl_kind": "exact" if ppo else "analytic",

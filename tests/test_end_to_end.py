@@ -14,7 +14,8 @@ import pytest
 from smoke_fixtures import copied_without, copied_without_one_of_each
 
 from overopt import api
-from overopt.analysis import averages, results
+from overopt.analysis import results
+from overopt.analysis.evidence import Evidence
 from overopt.engine import runner
 from overopt.engine.store import Store, read_record
 from overopt.optimisers.ppo import Trainer
@@ -70,7 +71,7 @@ def test_what_the_study_took_stands_in_its_tables(smoke_store, tables):
 
 
 def test_curves_cover_the_study(tables):
-    curves = averages.main_curves(tables.curves)
+    curves = Evidence(tables).sizes.curves
     counts = curves.group_by("method", "rm_params").len().sort("method", "rm_params")
     assert counts.filter(method="bon")["len"].to_list() == [7, 7]  # n = 1 ... 64 for two proxies
     assert (counts.filter(method="ppo")["len"] >= 3).all()

@@ -18,23 +18,16 @@ from overopt.estimators.uncertainty import error_over_seeds
 NAMES = {"bon": "best-of-n", "ppo": "PPO"}
 
 
-def plain_curves(curves: pl.DataFrame) -> pl.DataFrame:
-    """The curves of the study's policy against single proxies trained once on clean pairs, without a KL penalty."""
-    policy = curves.filter(method="bon").group_by("policy_params").len().sort("len")["policy_params"][-1]
+def plain_curves(curves: pl.DataFrame, policy_params: int) -> pl.DataFrame:
+    """The curves of one policy against single proxies trained once on clean pairs, without a KL penalty."""
     plain = curves.filter(kl_penalty=0.0, label_noise=0.0, ensemble="single", epochs=1, rounds=1)
-    return plain.filter(pl.col("method").is_in(list(NAMES)), policy_params=policy)
+    return plain.filter(pl.col("method").is_in(list(NAMES)), policy_params=policy_params)
 
 
-def main_pairs(curves: pl.DataFrame) -> int:
+def main_pairs(plain: pl.DataFrame) -> int:
     """The number of pairs that the figures of proxy size have: the most that PPO was run with, or that there is."""
-    plain = plain_curves(curves)
     ppo = plain.filter(method="ppo")
     return int((ppo if ppo.height else plain)["pairs"].max())  # type: ignore[arg-type]
-
-
-def main_curves(curves: pl.DataFrame) -> pl.DataFrame:
-    """The plain curves that differ in proxy size and seed only."""
-    return plain_curves(curves).filter(pairs=main_pairs(curves))
 
 
 def averaged(curves: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
@@ -77,6 +70,12 @@ def common_grid(runs: Sequence[pl.DataFrame]) -> np.ndarray:
 def at_places(runs: Sequence[pl.DataFrame], name: str, grid: np.ndarray) -> np.ndarray:
     """A column of each run, interpolated at every place of the grid: [runs, places]."""
     return np.array([np.interp(grid, run["place"].to_numpy(), run[name].to_numpy()) for run in runs])
+
+
+def points(curve: pl.DataFrame, score: str = "gold") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """KL, a score and the score's error along a curve, as laws are fitted to them."""
+    kl, values, errors = (curve[name].to_numpy() for name in ("kl", score, f"{score}_se"))
+    return kl, values, errors
 
 
 def over_seeds(runs: Sequence[pl.DataFrame], score: str, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

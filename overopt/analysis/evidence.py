@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,7 @@ import polars as pl
 from overopt.analysis import averages, fitted_laws
 from overopt.analysis.fitted_laws import Fits
 from overopt.analysis.groups import PAIRS, PENALTIES, POLICIES, ROUNDS, SIZES, Group
+from overopt.analysis.resampled import Resampled, resampled
 from overopt.analysis.results import Results
 from overopt.estimators.uncertainty import error_over_seeds
 
@@ -33,6 +35,15 @@ class Slice:
     def fits(self) -> Fits:
         """Fitted laws: see `fitted_laws.fitted`."""
         return fitted_laws.fitted(self.curves, self.by_prompt, self.by)
+
+    def values(self, method: str) -> list[Any]:
+        """What one method was measured for, in order: proxy sizes, numbers of pairs, ..."""
+        return self.by.values(self.curves.filter(method=method))
+
+    def drawn(self, method: str, value: Any, score: str = "gold", *, by_step: bool = False) -> Resampled:
+        """One curve, drawn again: see `resampled.resampled`."""
+        curves = self.curves.filter(pl.col(self.by.column) == value, method=method)
+        return resampled(curves, self.by_prompt, score, by_step=by_step)
 
     def of(self, method: str) -> pl.DataFrame:
         """Mean curves of one method."""
@@ -60,8 +71,10 @@ class Evidence:
 
     def __init__(self, results: Results) -> None:
         self.results, self.curves = results, results.curves
-        self.plain = averages.plain_curves(results.curves)
-        self.pairs = averages.main_pairs(results.curves)
+        study = results.study
+        self.policy_params = study.models[study.policy].parameters
+        self.plain = averages.plain_curves(results.curves, self.policy_params)
+        self.pairs = averages.main_pairs(self.plain)
 
     def slice(self, by: Group, curves: pl.DataFrame) -> Slice:
         """`curves`, which differ in `by` and seeds."""
@@ -119,11 +132,11 @@ class Evidence:
     @cached_property
     def all_policies(self) -> pl.DataFrame:
         """Curves of every policy against the proxies that several policies share."""
-        found = self.curves.filter(
+        unpenalised = self.curves.filter(
             pl.col("method") != "tilt", kl_penalty=0.0, epochs=1, rounds=1, pairs=self.pairs
         )
-        others = found.filter(pl.col("policy_params") != self.plain["policy_params"][0])
-        return found.filter(pl.col("rm_params").is_in(others["rm_params"].unique().to_list()))
+        others = unpenalised.filter(pl.col("policy_params") != self.policy_params)
+        return unpenalised.filter(pl.col("rm_params").is_in(others["rm_params"].unique().to_list()))
 
     def policies(self, rm_params: int) -> Slice:
         """Policy sizes, against one proxy size (Figs 7, 22)."""
@@ -140,8 +153,9 @@ class Evidence:
 
     @cached_property
     def _penalised(self) -> pl.DataFrame:
-        policy = self.plain["policy_params"][0]
-        ppo = self.curves.filter(method="ppo", rounds=1, epochs=1, pairs=self.pairs, policy_params=policy)
+        ppo = self.curves.filter(
+            method="ppo", rounds=1, epochs=1, pairs=self.pairs, policy_params=self.policy_params
+        )
         penalised = ppo.filter(pl.col("kl_penalty") > 0).select("rm_params", "seed").unique()
         return ppo.join(penalised, on=["rm_params", "seed"], how="semi")
 
@@ -159,8 +173,8 @@ class Evidence:
         repeated = self.curves.filter(pl.col("epochs") > 1, method="bon")
         if repeated.is_empty():
             return pl.DataFrame()
-        policy, sizes = self.plain["policy_params"][0], repeated["rm_params"].unique().to_list()
-        bon = self.curves.filter(pl.col("rm_params").is_in(sizes), method="bon", policy_params=policy)
+        ours = self.curves.filter(method="bon", policy_params=self.policy_params)
+        bon = ours.filter(pl.col("rm_params").is_in(repeated["rm_params"].unique().to_list()))
         last = bon.filter(n=bon["n"].max())
         return (
             last.group_by("pairs", "epochs")

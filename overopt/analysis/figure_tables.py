@@ -7,15 +7,15 @@ import numpy as np
 import polars as pl
 
 from overopt.analysis import averages, fitted_laws
-from overopt.analysis.claims.laws import largest_kl, line_of
+from overopt.analysis.claims.laws import largest_kl, line_of, near_side
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.fitted_laws import LAW_OF
+from overopt.analysis.frontier import SCORES
 from overopt.estimators.laws import fit
 from overopt.estimators.rival_forms import fitted_until
 from overopt.estimators.uncertainty import at_least_usual, standard_error
 
 LINE = {"rm_params": pl.Int64, "kl": pl.Float64, "gold": pl.Float64}
-SCORES = ("gold", "gold_se", "proxy", "proxy_se")
 
 
 def tops(e: Evidence) -> pl.DataFrame:
@@ -51,10 +51,10 @@ def far_law_lines(e: Evidence) -> pl.DataFrame:
     """The law fitted to the near part of each curve of `far_means`, over all of it: `rm_params, kl, gold`."""
     lines = [pl.DataFrame(schema=LINE)]
     for (size,), curve in far_means(e).group_by("rm_params", maintain_order=True):
-        kl, gold, se = (curve[name].to_numpy() for name in ("kl", "gold", "gold_se"))
-        near = (kl > 0) & (kl <= largest_kl(e) + 1e-9)
-        made = fit(kl[near], gold[near], law=LAW_OF["bon"], gold_se=at_least_usual(se[near]))
-        lines.append(_line(int(size), kl, made.predict))
+        kl, gold, se = averages.points(curve)
+        near = near_side(kl, largest_kl(e))
+        law = fit(kl[near], gold[near], law=LAW_OF["bon"], gold_se=at_least_usual(se[near]))
+        lines.append(_line(int(size), kl, law.predict))
     return pl.concat(lines)
 
 
@@ -62,7 +62,7 @@ def early_law_lines(e: Evidence) -> pl.DataFrame:
     """The PPO law fitted to the start of each curve, over all of it: `rm_params, kl, gold` (paper: Fig. 26b)."""
     lines = [pl.DataFrame(schema=LINE)]
     for (size,), curve in e.sizes.of("ppo").group_by("rm_params", maintain_order=True):
-        kl, gold, se = (curve[name].to_numpy() for name in ("kl", "gold", "gold_se"))
+        kl, gold, se = averages.points(curve)
         predict = fitted_until(LAW_OF["ppo"], kl, gold, se, line_of(kl))
         if predict:
             lines.append(_line(int(size), kl, predict))
@@ -94,7 +94,7 @@ def coefficients_by_pairs(e: Evidence) -> pl.DataFrame:
         fits = fitted_laws.fitted(part, e.results.by_prompt, draws=20)
         row: dict[str, object] = {"pairs": pairs, "what": "mean over proxy sizes"}
         for name in ("alpha", "beta"):
-            values = np.array([getattr(found.fit, name) for found in fits.values()])
+            values = np.array([getattr(law.fit, name) for law in fits.values()])
             row |= {name: values.mean(), f"{name}_se": float(standard_error(values))}
         rows.append(row)
     return pl.DataFrame(rows).sort("pairs")

@@ -45,10 +45,10 @@ def prompt_points(by_prompt: pl.DataFrame, record: str) -> tuple[np.ndarray, np.
 def law_lines(fits: Fits, method: str, by: Group = SIZES) -> pl.DataFrame:
     """The fitted laws of one method on a grid over the measured KL: the column of `by`, `kl, gold`."""
     lines = []
-    for (name, value), found in fits.items():
-        if name != method or math.isnan(found.fit.alpha):
+    for (name, value), law in fits.items():
+        if name != method or math.isnan(law.fit.alpha):
             continue
-        line = pl.DataFrame({"kl": found.grid_kl, "gold": found.fit.predict(found.grid_kl)})
+        line = pl.DataFrame({"kl": law.grid_kl, "gold": law.fit.predict(law.grid_kl)})
         lines.append(line.select(pl.lit(value, dtype=_type(value)).alias(by.column), pl.all()))
     if lines:
         return pl.concat(lines)
@@ -62,11 +62,11 @@ def _type(value: Any) -> Any:
 def coefficient_table(fits: Fits, method: str, by: Group = SIZES) -> pl.DataFrame:
     """One row a group: alpha, beta, peak_kl, peak_gold with `_low` and `_high`, status, turns_down."""
     rows = []
-    for (name, value), found in sorted(fits.items()):
+    for (name, value), law in sorted(fits.items()):
         if name == method:
             row: dict[str, object] = {by.column: value}
             for field in ("alpha", "beta", "peak_kl", "peak_gold"):
-                row[field] = getattr(found.fit, field)
-                row[f"{field}_low"], row[f"{field}_high"] = getattr(found, field)
-            rows.append({**row, "status": found.fit.status, "turns_down": found.turns_down})
+                row[field] = getattr(law.fit, field)
+                row[f"{field}_low"], row[f"{field}_high"] = getattr(law, field)
+            rows.append({**row, "status": law.fit.status, "turns_down": law.turns_down})
     return pl.DataFrame(rows)

@@ -5,10 +5,11 @@ import math
 import numpy as np
 import polars as pl
 
+from overopt.analysis.averages import NAMES
 from overopt.analysis.evidence import Evidence
 
 ENOUGH = 30  # effective samples a prompt below which a tilted policy is not shown
-WAYS = {"tilt": "frontier", "bon": "best-of-n", "ppo": "PPO"}
+WAYS = {"tilt": "frontier"} | NAMES
 LEVELS = (0.5, 1.0, 2.0, 3.0)  # KL (nats) of the table
 SCORES = ("gold", "gold_se", "proxy", "proxy_se")
 
@@ -17,9 +18,9 @@ def tilted(e: Evidence, *, pairs: int) -> pl.DataFrame:
     """Points of the tilted policy with enough effective samples, mean over seeds: `rm_params, kl` and scores."""
     rows = e.curves.filter(pl.col("ess") >= ENOUGH, method="tilt", pairs=pairs, epochs=1 if pairs else 0)
     # the KL of every seed is that of best-of-n at the same n; a mean over fewer seeds would be of other proxies
-    found = rows.group_by("rm_params", pl.col("kl").round(4)).agg(pl.col(*SCORES).mean(), seeds=pl.len())
+    means = rows.group_by("rm_params", pl.col("kl").round(4)).agg(pl.col(*SCORES).mean(), seeds=pl.len())
     whole = pl.col("seeds") == pl.col("seeds").max().over("rm_params")
-    return found.filter(whole).drop("seeds").sort("rm_params", "kl")
+    return means.filter(whole).drop("seeds").sort("rm_params", "kl")
 
 
 def curves(e: Evidence, score: str) -> pl.DataFrame:
@@ -35,7 +36,7 @@ def curves(e: Evidence, score: str) -> pl.DataFrame:
     )
     rest = [
         others.filter(method=method).select("rm_params", "kl", score, what=pl.lit(WAYS[method]))
-        for method in ("bon", "ppo")
+        for method in NAMES
     ]
     return pl.concat([own, *rest])
 
@@ -52,7 +53,7 @@ def table(e: Evidence) -> pl.DataFrame:
     """Proxy score and gold of all three at equal KL, and the frontier of gold itself as `perfect`."""
     tilt, best, rows = tilted(e, pairs=e.pairs), tilted(e, pairs=0), []
     for size in e.sizes.by.values(e.sizes.curves):
-        parts = {m: e.sizes.of(m).filter(rm_params=size) for m in ("bon", "ppo")} | {
+        parts = {m: e.sizes.of(m).filter(rm_params=size) for m in NAMES} | {
             "tilt": tilt.filter(rm_params=size)
         }
         for kl in LEVELS:

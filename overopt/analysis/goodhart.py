@@ -54,10 +54,10 @@ def losses(e: Evidence) -> pl.DataFrame:
     """At the largest n: `rm_params, correlation, perfect, null, gold, regressional, extremal` (SDs)."""
     top, rho = float(perfect(e)["gold"][-1]), correlations(e)
     ends = e.sizes.of("bon").sort("kl").group_by("rm_params", maintain_order=True).last().sort("rm_params")
-    found = pl.DataFrame(
+    proxies = pl.DataFrame(
         {"rm_params": list(rho), "correlation": list(rho.values())}, schema_overrides={"rm_params": pl.Int64}
     )
-    return ends.select("rm_params", "gold").join(found, on="rm_params", how="left").with_columns(
+    return ends.select("rm_params", "gold").join(proxies, on="rm_params", how="left").with_columns(
         perfect=pl.lit(top), null=pl.col("correlation") * top
     ).with_columns(
         regressional=pl.col("perfect") - pl.col("null"), extremal=pl.col("null") - pl.col("gold")

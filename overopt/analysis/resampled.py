@@ -1,5 +1,6 @@
 """Curves drawn again: what else prompts and seeds could have shown, for intervals of whatever is made of curves."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -103,6 +104,14 @@ def slopes(x: Sequence[float], y: Float64[np.ndarray, "*draws x"]) -> Float64[np
     """Least-squares slope of y against x, for each draw."""
     centred = np.asarray(x, dtype=float) - np.mean(x)
     return np.asarray(y @ centred / (centred @ centred))
+
+
+def slope_by_size(
+    sizes: Sequence[int], values: ArrayLike, draws: Float64[np.ndarray, "draws sizes"]
+) -> tuple[float, tuple[float, float]]:
+    """Change of values per factor of ten in size (of a model, of data), and its interval from draws of the values."""
+    x = [math.log10(size) for size in sizes]
+    return float(slopes(x, np.asarray(values, dtype=float))), interval(slopes(x, draws))
 
 
 def _interpolation(

@@ -247,7 +247,20 @@ def judge(
     """Measure policies of your own: KL from where they began, gold and proxy score. One row a policy."""
     from overopt.cli.judge import judge_command
 
-    judge_command(policies, base, gold, proxy, prompts, out, samples, tokens, chat, seed, device, batch)
+    judge_command(
+        policies,
+        base=base,
+        gold=gold,
+        prompts=prompts,
+        out=out,
+        proxy=proxy,
+        samples=samples,
+        tokens=tokens,
+        chat=chat,
+        seed=seed,
+        device=device,
+        batch=batch,
+    )
 
 
 def main() -> None:

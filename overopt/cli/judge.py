@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 def judge_command(
     policies: Sequence[str],
+    *,
     base: str,
     gold: str,
-    proxy: str | None,
     prompts: Path,
     out: Path,
+    proxy: str | None,
     samples: int,
     tokens: int,
     chat: bool,
@@ -27,7 +28,7 @@ def judge_command(
     device: str,
     batch: int,
 ) -> None:
-    """`overopt judge`: models by name, prompts and table as files.
+    """`overopt judge`: models by name, prompts and table as files. See `overopt.cli.commands.judge` for each argument.
 
     Raises:
         UserError: as `measure`; if a model or the prompts cannot be read, a count is below 1, or `out` cannot be written.
@@ -43,19 +44,21 @@ def judge_command(
     from overopt.models.pretrained import RewardModel, load_policy, read_prompts
     from overopt.rewards.judge import measure
 
-    asked = read_prompts(prompts)
-    where = make_runtime(device).device
+    texts = read_prompts(prompts)
+    torch_device = make_runtime(device).device
 
     def loaded(name: str) -> "PreTrainedModel":
-        return load_policy(name, where)[0]
+        return load_policy(name, torch_device)[0]
 
-    started, tokenizer = load_policy(base, where)
-    scorers = {"gold": RewardModel(gold, where)} | ({"proxy": RewardModel(proxy, where)} if proxy else {})
+    base_policy, tokenizer = load_policy(base, torch_device)
+    scorers = {"gold": RewardModel(gold, torch_device)} | (
+        {"proxy": RewardModel(proxy, torch_device)} if proxy else {}
+    )
     table = measure(
         {name: partial(loaded, name) for name in policies},
-        started,
+        base_policy,
         tokenizer,
-        asked,
+        texts,
         scorers,
         samples=samples,
         completion_tokens=tokens,
@@ -65,4 +68,4 @@ def judge_command(
         progress=lambda name: print(f"measuring {name}", flush=True),
     )
     write_table(table, out)
-    print(f"{table.height} policies, the base one first, on {len(asked)} prompts x {samples} samples: {out}")
+    print(f"{table.height} policies, the base one first, on {len(texts)} prompts x {samples} samples: {out}")

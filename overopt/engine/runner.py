@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -27,6 +28,18 @@ from overopt.util.errors import UserError
 from overopt.util.quiet import quiet_transformers
 
 POLL_SECONDS = 0.5
+WORKER_ENVIRONMENT = {
+    # Read by OpenMP when a worker imports torch: threads that spin steal the core from the other worker.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "OMP_NUM_THREADS": "1",
+    # Compiled bfloat16 products are kept for every shape of a batch: over a thousand of them, a gigabyte, by default.
+    "LRU_CACHE_CAPACITY": "64",
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
+    # glibc gives large buffers back to the kernel after every use, which then fills each new page with zeros: a sixth
+    # of the time of training goes into that.
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**32),
+}  # where nothing else is set
 
 
 def available_cores() -> int:
@@ -111,53 +124,70 @@ def run_stages(
     Raises:
         UserError: if a stage is refused by the system, or a worker dies.
     """
-    first = priority or {}
-    waiting = {stage.key: stage for stage in sorted(missing, key=lambda stage: -first.get(stage.key, 0.0))}
-    pending = set(waiting)  # waiting or running
-    running: dict[Future[float | None], Stage] = {}
-    # Read by OpenMP when a worker imports torch: threads that spin steal the core from the other worker.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # Compiled bfloat16 products are kept for every shape of a batch: over a thousand of them, a gigabyte, by default.
-    os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
-    # glibc gives large buffers back to the kernel after every use, which then fills each new page with zeros: a sixth
-    # of the time of training goes into that.
-    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**30))
-    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**32))
+    for name, value in WORKER_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     quiet_transformers()
-    context = multiprocessing.get_context("spawn")
+    queue, running = Queue(missing, priority or {}), dict[Future[float | None], Stage]()
+    done = len(plan.stages) - len(missing)
     with (
-        Display(
-            plan.name,
-            total=len(plan.stages),
-            done=len(plan.stages) - len(missing),
-            workers=runtime.workers,
-        ) as display,
-        ProcessPoolExecutor(
-            runtime.workers, context, initializer=_start_worker, initargs=(os.getpid(),)
-        ) as pool,
+        Display(plan.name, total=len(plan.stages), done=done, workers=runtime.workers) as display,
+        _worker_pool(plan.name, runtime, running) as pool,
     ):
+        while queue.unfinished:
+            for stage in queue.start(runtime.workers - len(running)):
+                with _interrupts_for_this_process_alone():
+                    running[pool.submit(_compute, stage, runtime)] = stage
+            finished, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            for future in finished:
+                seconds, stage = future.result(), running.pop(future)
+                queue.finish(stage)
+                display.finished(stage.title, seconds)
+            seen = {stage.title: read_progress(store.work_folder(stage)) for stage in running.values()}
+            display.update(seen, elsewhere=_of_other_processes(running.values(), store))
+
+
+class Queue:
+    """Stages that wait for others: which may start, the highest priority first, the order given among equals."""
+
+    def __init__(self, stages: list[Stage], priority: Mapping[str, float]) -> None:
+        ordered = sorted(stages, key=lambda stage: -priority.get(stage.key, 0.0))
+        self._waiting = {stage.key: stage for stage in ordered}
+        self.unfinished = {stage.key for stage in stages}
+
+    def start(self, count: int) -> list[Stage]:
+        """At most `count` stages whose parents are all finished; they wait no more."""
+        able = (stage for stage in self._waiting.values() if self.unfinished.isdisjoint(_parent_keys(stage)))
+        started = list(islice(able, count))
+        for stage in started:
+            del self._waiting[stage.key]
+        return started
+
+    def finish(self, stage: Stage) -> None:
+        """What waits for `stage` waits for one less."""
+        self.unfinished.remove(stage.key)
+
+
+def _parent_keys(stage: Stage) -> list[str]:
+    return [parent.key for parent in stage.parents.values()]
+
+
+@contextmanager
+def _worker_pool(
+    name: str, runtime: Runtime, running: Mapping[Future[float | None], Stage]
+) -> Iterator[ProcessPoolExecutor]:
+    """Workers of one thread each, which end with the block whatever ends it.
+
+    Raises:
+        UserError: if one dies; `running` says what it may have computed.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(runtime.workers, context, _start_worker, (os.getpid(),)) as pool:
         try:
-            while waiting or running:
-                for key, stage in list(waiting.items()):
-                    ready = pending.isdisjoint(parent.key for parent in stage.parents.values())
-                    if ready and len(running) < runtime.workers:
-                        with _interrupts_for_this_process_alone():
-                            future = pool.submit(_compute, stage, runtime)
-                        running[future] = waiting.pop(key)
-                finished, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    seconds = future.result()
-                    stage = running.pop(future)
-                    pending.remove(stage.key)
-                    display.finished(stage.title, seconds)
-                seen = {stage.title: read_progress(store.work_folder(stage)) for stage in running.values()}
-                display.update(seen, elsewhere=_of_other_processes(running.values(), store))
+            yield pool
         except BrokenProcessPool as error:
             titles = ", ".join(stage.title for stage in running.values())
             raise UserError(
-                f"study {plan.name}: a worker died while computing {titles} (out of memory, or killed); "
+                f"study {name}: a worker died while computing {titles} (out of memory, or killed); "
                 "what was finished is kept: run the same command again, with --workers 1 if memory was short"
             ) from error
         except BaseException:

@@ -1,5 +1,7 @@
 """What a policy says of completions: their log-probabilities, and its exact KL from another policy."""
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -10,6 +12,19 @@ from overopt.models.fast.next_token import log_probs_after, next_token_kl
 from overopt.models.fast.packing import Layout, rows_at_once
 from overopt.models.samples import Samples
 from overopt.util import processes
+
+
+@dataclass(frozen=True)
+class KL:
+    """KL of a policy from a reference by three estimators, nats: of each sample, summed over its completion tokens.
+
+    exact: over the vocabulary at each position; k1: log(pi/pi0) of the sampled tokens; k3: pi0/pi - 1 - log(pi0/pi) of the
+    sampled tokens (Schulman 2020). Means over the policy's samples estimate KL(pi || pi0) without bias, all three.
+    """
+
+    exact: Float[Tensor, " samples"]
+    k1: Float[Tensor, " samples"]
+    k3: Float[Tensor, " samples"]
 
 
 def states_before(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "tokens width"]:
@@ -32,20 +47,16 @@ def token_log_probs(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "
 @torch.inference_mode()
 def sample_kl(
     policy: PreTrainedModel, reference: PreTrainedModel, samples: Samples, *, batch: int = 256
-) -> Float[Tensor, "samples three"]:
-    """Per sample, in nats over its completion tokens: exact KL, and its estimators k1 and k3.
-
-    k1 = log(pi/pi0) of the sampled tokens; k3 = sum of (pi0/pi - 1 - log(pi0/pi)) (Schulman 2020).
-    """
-    found = []
+) -> KL:
+    """KL of `policy` from `reference` on each sample, on the CPU; `batch` changes no result."""
+    parts = []
     for rows in processes.dealt(torch.arange(len(samples))).split(rows_at_once(policy.device, batch)):
         part = samples[rows].to(policy.device)
         of_policy, of_reference = (
             (model.get_output_embeddings(), states_before(model, part)) for model in (policy, reference)
         )
         exact, log_ratio = next_token_kl(of_policy, of_reference, part.ids[part.mask])
-        kinds = [exact, log_ratio, torch.expm1(-log_ratio) + log_ratio]
+        of_tokens = torch.stack([exact, log_ratio, torch.expm1(-log_ratio) + log_ratio], -1)
         row = part.mask.nonzero()[:, 0]
-        sums = torch.zeros(len(part), 3, device=policy.device).index_add_(0, row, torch.stack(kinds, -1))
-        found.append(sums.cpu())
-    return processes.gathered(torch.cat(found), len(samples))
+        parts.append(torch.zeros(len(part), 3, device=policy.device).index_add_(0, row, of_tokens).cpu())
+    return KL(*processes.gathered(torch.cat(parts), len(samples)).unbind(-1))

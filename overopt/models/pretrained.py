@@ -23,7 +23,14 @@ from overopt.util.errors import UserError
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Whatever can say how good completions are: a reward model, a rule, a person."""
+    """Whatever can say how good completions are: a reward model, a rule, a person.
+
+    >>> class Calm:
+    ...     def score(self, prompts, completions):
+    ...         return [-float(text.count("!")) for text in completions]
+    >>> isinstance(Calm(), Scorer)
+    True
+    """
 
     def score(self, prompts: Sequence[str], completions: Sequence[str]) -> Sequence[float]:
         """One number a completion, of any scale; higher is better."""
@@ -38,6 +45,10 @@ def load_policy(
 
     Raises:
         UserError: if there is no such model, or its tokenizer has no end of sequence.
+
+    >>> policy, tokenizer = load_policy("sft")  # a folder, or the id of a model of the hub
+    >>> tokenizer.eos_token_id == policy.config.eos_token_id
+    True
     """
     model = _loaded(
         "a causal language model",
@@ -118,7 +129,12 @@ def turn(prompt: str, tokenizer: PreTrainedTokenizerBase, completion: str | None
 
 
 class RewardModel:
-    """A sequence classifier of one logit as a `Scorer`. It reads prompt and completion as one text, or as a chat."""
+    """A sequence classifier of one logit as a `Scorer`. It reads prompt and completion as one text, or as a chat.
+
+    >>> judge = RewardModel("reward-model")
+    >>> len(judge.score(["The film"], [" was good."]))  # a logit a completion
+    1
+    """
 
     def __init__(
         self,
@@ -179,6 +195,9 @@ def read_prompts(path: Path | str, field: str = "prompt") -> list[str]:
 
     Raises:
         UserError: if the file is missing or unreadable, or holds no prompt, or an empty one.
+
+    >>> read_prompts("prompts.jsonl")[0]
+    'The film was good'
     """
     path = Path(path)
     if not path.is_file():

@@ -42,8 +42,8 @@ class Prompts:
     def distinct(self) -> tuple["Prompts", Int[Tensor, " batch"]]:
         """Each different prompt once, and which of them stands in each row."""
         both = torch.cat([self.ids, self.mask.long()], 1)
-        found, which = torch.unique(both, dim=0, return_inverse=True)
-        ids, mask = found.chunk(2, dim=1)
+        distinct, which = torch.unique(both, dim=0, return_inverse=True)
+        ids, mask = distinct.chunk(2, dim=1)
         return Prompts(ids.contiguous(), mask.bool()), which
 
 

@@ -3,13 +3,14 @@
 One iteration: sample a batch of completions, score each once at its end, spread the score over tokens with
 generalised advantage estimation, and take a few clipped steps on policy and value model. The value model is
 separate from the policy. A completion that reaches the length limit without EOS ends there and is scored.
+`overopt.study.parts.PPO` says what each hyperparameter is, `overopt.optimisers.ppo_run` when a run is looked at and ends.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -19,6 +20,17 @@ from overopt.models.sampling import gathered_samples, sample
 from overopt.study.parts import PPO
 from overopt.training.optim import adamw, check_finite, descend, restore_training, training_state
 from overopt.util import processes
+
+Reward = Callable[[Samples], Float[Tensor, " batch"]]  # of each completion, base-policy SDs
+
+
+@dataclass(frozen=True)
+class Models:
+    """What a run holds: `policy` and `value` (one logit) learn in place, `reference` is the policy as it was."""
+
+    policy: PreTrainedModel
+    reference: PreTrainedModel
+    value: PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -42,13 +54,166 @@ class Iteration:
 
 @dataclass(frozen=True)
 class Rollout:
-    """A batch of completions and what an update needs of them; all [batch, completion]."""
+    """A batch of completions and what an update needs of them.
+
+    log_probs, values: of the policy and the value model that drew them; advantages: whitened over the batch's tokens;
+    returns: what the value model learns; scores: of the reward model alone, SDs; kl: k1, nats, of the first completions.
+    """
 
     samples: Samples
     log_probs: Float[Tensor, "batch completion"]
     values: Float[Tensor, "batch completion"]
     advantages: Float[Tensor, "batch completion"]
     returns: Float[Tensor, "batch completion"]
+    scores: Float[Tensor, " batch"]
+    kl: Float[Tensor, " compared"]
+
+
+class Trainer:
+    """Trains the policy and the value model of `models` in place, an iteration at a time.
+
+    kl_penalty: SDs a nat, on log(pi/pi0) of each token, 0 as in the paper's runs without one; completion_tokens: at most;
+    `step` counts finished iterations.
+    """
+
+    def __init__(
+        self,
+        models: Models,
+        reward: Reward,
+        prompts: Prompts,
+        config: PPO,
+        *,
+        completion_tokens: int,
+        kl_penalty: float,
+        generator: torch.Generator,
+    ) -> None:
+        self.models, self.reward, self.prompts, self.config = models, reward, prompts, config
+        self.completion_tokens, self.kl_penalty, self.generator = completion_tokens, kl_penalty, generator
+        self.policy_optimiser = adamw(models.policy, config.learning_rate)
+        self.value_optimiser = adamw(models.value, config.value_learning_rate)
+        self.step = 0
+
+    def iterate(self) -> Iteration:
+        """One batch of completions, and `config.epochs` passes over it.
+
+        Raises:
+            Diverged: if KL or a loss is no longer finite.
+        """
+        config = self.config
+        rollout = self._collect()
+        self.step += 1
+        kl = check_finite(rollout.kl.mean().item(), "PPO: KL", self.step)
+        updates = [
+            self._update(rollout, rows)
+            for _ in range(config.epochs)
+            for rows in torch.randperm(config.batch, generator=self.generator).split(config.minibatch)
+        ]
+        policy_loss, value_loss, clipped = (
+            sum(column) / len(updates) for column in zip(*updates, strict=True)
+        )
+        check_finite(policy_loss + value_loss, "PPO: loss", self.step)
+        return Iteration(
+            step=self.step,
+            kl=kl,
+            reward=rollout.scores.mean().item(),
+            entropy=-masked_mean(rollout.log_probs, rollout.samples.mask).item(),
+            length=rollout.samples.lengths.float().mean().item(),
+            clip_fraction=clipped,
+            policy_loss=policy_loss,
+            value_loss=value_loss,
+        )
+
+    @torch.inference_mode()
+    def _collect(self) -> Rollout:
+        """A batch of completions with their advantages and returns."""
+        models, config, penalty = self.models, self.config, self.kl_penalty
+        device, tokens = models.policy.device, models.policy.config
+        rows = torch.randint(len(self.prompts), (config.batch,), generator=self.generator)
+        uniforms = torch.rand(config.batch, self.completion_tokens, generator=self.generator)
+        prompts = self.prompts[rows].to(device)
+        mine = processes.dealt(torch.arange(len(prompts)))
+        drawn, drawn_log_probs = sample(
+            models.policy, prompts[mine], uniforms[mine], eos=tokens.eos_token_id, pad=tokens.pad_token_id
+        )
+        samples = gathered_samples(drawn, prompts)
+        log_probs = processes.gathered(drawn_log_probs, len(prompts))
+
+        def over(
+            count: int, read: Callable[[PreTrainedModel, Samples], Tensor], model: PreTrainedModel
+        ) -> Tensor:
+            """What `read` says of the first `count` samples, a minibatch at a time."""
+            parts = processes.dealt(torch.arange(count)).split(config.minibatch)
+            return processes.gathered(torch.cat([read(model, samples[rows]) for rows in parts]), count)
+
+        # without a penalty the reference says how far the policy is, no more: a minibatch is enough for that
+        compared = len(samples) if penalty else config.minibatch
+        log_ratio = log_probs[:compared] - over(compared, token_log_probs, models.reference)
+        values = over(len(samples), token_values, models.value)
+        scores = self.reward(samples).to(values.device)
+        rewards = torch.zeros_like(values)
+        if penalty:
+            rewards -= penalty * log_ratio
+        rewards[torch.arange(len(samples)), samples.lengths - 1] += (
+            scores  # the score comes with the last token
+        )
+        advantages = gae(rewards, values, samples.mask, lam=config.gae_lambda)
+        return Rollout(
+            samples,
+            log_probs,
+            values,
+            advantages=whitened(advantages, samples.mask),
+            returns=advantages + values,
+            scores=scores,
+            kl=log_ratio.sum(-1),
+        )
+
+    def _update(self, rollout: Rollout, rows: Int[Tensor, " minibatch"]) -> tuple[float, float, float]:
+        """One clipped step on one minibatch; returns policy loss, value loss and the share of clipped tokens."""
+        models, clip = self.models, self.config.clip
+        whole = rollout.samples.mask[rows].sum()
+        rows = processes.dealt(rows)
+        counts = processes.weight(rollout.samples.mask[rows].sum(), whole)
+        samples = rollout.samples[rows]  # indexing copies: what was made in inference mode may enter autograd
+        mask, old_log_probs, old_values = samples.mask, rollout.log_probs[rows], rollout.values[rows]
+        advantages, returns = rollout.advantages[rows], rollout.returns[rows]
+
+        ratio = (token_log_probs(models.policy, samples) - old_log_probs).exp()
+        near = ratio.clamp(1 - clip, 1 + clip)
+        policy_loss = masked_mean(torch.maximum(-advantages * ratio, -advantages * near), mask) * counts
+        descend(policy_loss, models.policy, self.policy_optimiser)
+
+        values = token_values(models.value, samples)
+        near = old_values + (values - old_values).clamp(-clip, clip)
+        squares = torch.maximum((values - returns) ** 2, (near - returns) ** 2)
+        value_loss = 0.5 * masked_mean(squares, mask) * counts
+        descend(value_loss, models.value, self.value_optimiser)
+
+        outside = masked_mean(((ratio - 1).abs() > clip).float(), mask) * counts
+        shares = torch.stack([policy_loss.detach(), value_loss.detach(), outside.detach()])
+        policy_mean, value_mean, clipped = processes.gathered(shares[None], processes.size()).mean(0).tolist()
+        return policy_mean, value_mean, clipped
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next iteration depends on: both models, both optimisers, random state, step."""
+        return {
+            "generator": self.generator.get_state(),
+            "step": torch.tensor(self.step),
+            **training_state("policy.", self.models.policy, self.policy_optimiser),
+            **training_state("value.", self.models.value, self.value_optimiser),
+        }
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` returned."""
+        self.generator.set_state(tensors["generator"])
+        self.step = int(tensors["step"])
+        restore_training(tensors, "policy.", self.models.policy, self.policy_optimiser)
+        restore_training(tensors, "value.", self.models.value, self.value_optimiser)
+
+
+def token_values(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "batch completion"]:
+    """Value of the state before each completion token, from a one-logit model; 0 on padding."""
+    values = model.score(states_before(model, samples))[:, 0].float()
+    return values.new_zeros(samples.mask.shape).masked_scatter(samples.mask, values)
 
 
 def gae(
@@ -73,171 +238,14 @@ def gae(
     return advantages
 
 
-def token_values(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "batch completion"]:
-    """Value of the state before each completion token, from a one-logit model; 0 on padding."""
-    values = model.score(states_before(model, samples))[:, 0].float()
-    return values.new_zeros(samples.mask.shape).masked_scatter(samples.mask, values)
+def whitened(
+    advantages: Float[Tensor, "batch completion"], mask: Bool[Tensor, "batch completion"]
+) -> Float[Tensor, "batch completion"]:
+    """Advantages with mean 0 and standard deviation 1 over the tokens where `mask` is True."""
+    centred = advantages - masked_mean(advantages, mask)
+    return centred / (masked_mean(centred**2, mask).sqrt() + 1e-8)
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Mean of `values` where `mask` is True."""
     return (values * mask).sum() / mask.sum()
-
-
-class Trainer:
-    """Trains `policy` and `value_model` in place, an iteration at a time.
-
-    reward: score of each completion (base-policy SDs); kl_penalty: SDs a nat, on log(pi/pi0) of each token,
-    0 by default as in the paper. `step` counts finished iterations.
-    """
-
-    def __init__(
-        self,
-        policy: PreTrainedModel,
-        reference: PreTrainedModel,
-        value_model: PreTrainedModel,
-        reward: Callable[[Samples], Float[Tensor, " batch"]],
-        prompts: Prompts,
-        config: PPO,
-        *,
-        completion_tokens: int,
-        kl_penalty: float,
-        generator: torch.Generator,
-    ) -> None:
-        self.policy, self.reference, self.value_model = policy, reference, value_model
-        self.reward, self.prompts, self.config = reward, prompts, config
-        self.completion_tokens, self.kl_penalty, self.generator = completion_tokens, kl_penalty, generator
-        self.policy_optimiser = adamw(policy, config.learning_rate)
-        self.value_optimiser = adamw(value_model, config.value_learning_rate)
-        self.step = 0
-
-    def iterate(self) -> Iteration:
-        """One batch of completions, and `config.epochs` passes over it.
-
-        Raises:
-            Diverged: if KL or a loss is no longer finite.
-        """
-        config, policy, value_model = self.config, self.policy, self.value_model
-        rows = torch.randint(len(self.prompts), (config.batch,), generator=self.generator)
-        uniforms = torch.rand(config.batch, self.completion_tokens, generator=self.generator)
-        rollout, seen = collect(
-            policy,
-            self.reference,
-            value_model,
-            self.reward,
-            self.prompts[rows].to(policy.device),
-            uniforms,
-            config,
-            self.kl_penalty,
-        )
-        self.step += 1
-        check_finite(seen["kl"], "PPO: KL", self.step)
-        losses = []
-        optimisers = self.policy_optimiser, self.value_optimiser
-        for _ in range(config.epochs):
-            for part in torch.randperm(config.batch, generator=self.generator).split(config.minibatch):
-                losses.append(update(policy, value_model, rollout, part, config, *optimisers))
-        policy_loss, value_loss, clipped = (sum(column) / len(losses) for column in zip(*losses, strict=True))
-        check_finite(policy_loss + value_loss, "PPO: loss", self.step)
-        return Iteration(
-            self.step, **seen, clip_fraction=clipped, policy_loss=policy_loss, value_loss=value_loss
-        )
-
-    def state(self) -> dict[str, Tensor]:
-        """All that the next iteration depends on: both models, both optimisers, random state, step."""
-        return {
-            "generator": self.generator.get_state(),
-            "step": torch.tensor(self.step),
-            **training_state("policy.", self.policy, self.policy_optimiser),
-            **training_state("value.", self.value_model, self.value_optimiser),
-        }
-
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from what `state` returned."""
-        self.generator.set_state(tensors["generator"])
-        self.step = int(tensors["step"])
-        restore_training(tensors, "policy.", self.policy, self.policy_optimiser)
-        restore_training(tensors, "value.", self.value_model, self.value_optimiser)
-
-
-@torch.inference_mode()
-def collect(
-    policy: PreTrainedModel,
-    reference: PreTrainedModel,
-    value_model: PreTrainedModel,
-    reward: Callable[[Samples], Float[Tensor, " batch"]],
-    prompts: Prompts,
-    uniforms: Float[Tensor, "batch completion"],
-    config: PPO,
-    kl_penalty: float,
-) -> tuple[Rollout, dict[str, float]]:
-    """One batch of completions with advantages (whitened over its tokens) and returns."""
-    tokens = {"eos": policy.config.eos_token_id, "pad": policy.config.pad_token_id}
-    mine = processes.dealt(torch.arange(len(prompts)))
-    drawn, log_probs = sample(policy, prompts[mine], uniforms[mine], **tokens)
-    samples, log_probs = gathered_samples(drawn, prompts), processes.gathered(log_probs, len(prompts))
-    mask = samples.mask
-    # without a penalty the reference says how far the policy is, no more: a minibatch is enough for that
-    compared = len(samples) if kl_penalty else config.minibatch
-
-    def over(
-        count: int, read: Callable[[PreTrainedModel, Samples], Tensor], model: PreTrainedModel
-    ) -> Tensor:
-        parts = processes.dealt(torch.arange(count)).split(config.minibatch)
-        return processes.gathered(torch.cat([read(model, samples[rows]) for rows in parts]), count)
-
-    log_ratio = log_probs[:compared] - over(compared, token_log_probs, reference)
-    values = over(len(samples), token_values, value_model)
-    scores = reward(samples).to(values.device)
-    rewards = torch.zeros_like(values)
-    if kl_penalty:
-        rewards -= kl_penalty * log_ratio
-    rewards[torch.arange(len(samples)), samples.lengths - 1] += scores  # the score comes with the last token
-    advantages = gae(rewards, values, mask, lam=config.gae_lambda)
-    returns = advantages + values
-    centre = masked_mean(advantages, mask)
-    spread = masked_mean((advantages - centre) ** 2, mask).sqrt()
-    whitened = (advantages - centre) / (spread + 1e-8)
-    seen = {
-        "kl": log_ratio.sum(-1).mean().item(),
-        "reward": scores.mean().item(),
-        "entropy": -masked_mean(log_probs, mask).item(),
-        "length": samples.lengths.float().mean().item(),
-    }
-    return Rollout(samples, log_probs, values, whitened, returns), seen
-
-
-def update(
-    policy: PreTrainedModel,
-    value_model: PreTrainedModel,
-    rollout: Rollout,
-    rows: Tensor,
-    config: PPO,
-    policy_optimiser: torch.optim.Optimizer,
-    value_optimiser: torch.optim.Optimizer,
-) -> tuple[float, float, float]:
-    """One clipped step on one minibatch; returns policy loss, value loss and the share of clipped tokens."""
-    whole = rollout.samples.mask[rows].sum()
-    rows = processes.dealt(rows)
-    counts = processes.weight(rollout.samples.mask[rows].sum(), whole)
-    samples = rollout.samples[rows]  # indexing copies: what was made in inference mode may enter autograd
-    mask, old = samples.mask, rollout.log_probs[rows]
-    advantages, returns, old_values = (
-        column[rows] for column in (rollout.advantages, rollout.returns, rollout.values)
-    )
-    ratio = (token_log_probs(policy, samples) - old).exp()
-    clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
-    policy_loss = masked_mean(torch.maximum(-advantages * ratio, -advantages * clipped), mask) * counts
-    descend(policy_loss, policy, policy_optimiser)
-
-    values = token_values(value_model, samples)
-    near = old_values + (values - old_values).clamp(-config.clip, config.clip)
-    value_loss = (
-        0.5 * masked_mean(torch.maximum((values - returns) ** 2, (near - returns) ** 2), mask) * counts
-    )
-    descend(value_loss, value_model, value_optimiser)
-
-    outside = masked_mean(((ratio - 1).abs() > config.clip).float(), mask) * counts
-    seen = torch.stack([policy_loss.detach(), value_loss.detach(), outside.detach()])
-    policy_mean, value_mean, outside_mean = processes.gathered(seen[None], processes.size()).mean(0).tolist()
-    return policy_mean, value_mean, outside_mean

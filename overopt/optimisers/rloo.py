@@ -10,8 +10,6 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from jaxtyping import Float
-from torch import Tensor
 from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -25,6 +23,7 @@ from trl import RLOOConfig, RLOOTrainer
 
 from overopt.models.samples import Prompts, Samples
 from overopt.models.seeding import isolated
+from overopt.optimisers.ppo import Reward
 from overopt.study.pretrained_parts import RLOO, LoRA
 from overopt.training.optim import check_finite
 from overopt.training.trl import adapters, quiet_options
@@ -34,9 +33,9 @@ from overopt.util import processes
 def train_with_rloo(
     policy: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    asked: Sequence[str],
+    questions: Sequence[str],
     prompts: Prompts,
-    reward: Callable[[Samples], Float[Tensor, " batch"]],
+    reward: Reward,
     config: RLOO,
     *,
     completion_tokens: int,
@@ -47,7 +46,7 @@ def train_with_rloo(
 ) -> PreTrainedModel:
     """The policy after RLOO against `reward`, a score of each completion; with `lora`, through adapters, merged at the end.
 
-    `prompts` are the prompts `asked`, encoded; with `chat` each is a user's turn. `on_look(step, policy)` is called before
+    `prompts` are the `questions`, encoded; with `chat` each is a user's turn. `on_look(step, policy)` is called before
     the first step, every `config.look_every` steps and at the end, and returns the policy's KL, nats: at `config.max_kl` the
     run ends.
 
@@ -55,21 +54,20 @@ def train_with_rloo(
         Diverged: if that KL is no longer finite.
     """
 
-    def scores(
-        prompts_: Sequence[Any], completion_ids: list[list[int]], row: list[int], **_: Any
-    ) -> list[float]:
-        texts = as_samples(prompts[torch.tensor(row)], completion_ids, completion_tokens, policy)
+    def scores(completion_ids: list[list[int]], row: list[int], **_: Any) -> list[float]:
+        """Rewards as TRL asks for them, of completions of the prompts in these rows."""
+        samples = as_samples(prompts[torch.tensor(row)], completion_ids, completion_tokens, policy)
         with processes.alone():
-            found: list[float] = reward(texts).tolist()
-        return found
+            rewards: list[float] = reward(samples).tolist()
+        return rewards
 
-    turns = [[{"role": "user", "content": prompt}] for prompt in asked] if chat else asked
+    turns = [[{"role": "user", "content": question}] for question in questions] if chat else questions
     options = quiet_options(policy, config.batch, config.learning_rate, seed)
     options |= {"lr_scheduler_type": "constant", "warmup_steps": 0, "weight_decay": 0.0}
     with tempfile.TemporaryDirectory() as scratch, isolated(seed, "trl"):
         trainer = RLOOTrainer(
             policy,
-            lambda prompts, **rest: scores(prompts, **rest),
+            scores,
             RLOOConfig(
                 scratch,
                 max_steps=config.max_steps,
@@ -78,7 +76,7 @@ def train_with_rloo(
                 beta=0.0,  # no penalty, as in the paper's runs without one
                 **options,
             ),
-            train_dataset=Dataset.from_dict({"prompt": turns, "row": list(range(len(asked)))}),
+            train_dataset=Dataset.from_dict({"prompt": turns, "row": list(range(len(questions)))}),
             processing_class=tokenizer,
             peft_config=adapters(lora, "CAUSAL_LM"),
             callbacks=[_Looks(config, on_look)],

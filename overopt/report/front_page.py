@@ -1,46 +1,52 @@
-"""What the front page says in ten lines, and the table of hyperparameters."""
+"""What the front page says in ten lines, and what the pages were made with: counts and hyperparameters."""
+
+import polars as pl
 
 from overopt.analysis.evidence import Evidence
-from overopt.analysis.results import Results
 from overopt.report import sentences
-from overopt.report.page import VERDICT_MARKS, commit
+from overopt.report.myst import box
+from overopt.report.pages import VERDICT_MARKS, commit
 from overopt.study.parts import Sweep
 from overopt.study.study import ReviewsStudy
 from overopt.util.words import duration, short_number
 
 
-def in_short(r: Results, e: Evidence) -> str:
+def in_short(evidence: Evidence) -> str:
     """The outcome as an admonition of ten numbered lines."""
-    sizes = e.sizes.by.values(e.sizes.curves)
-    proxies = r.proxies.filter(pairs=e.pairs, epochs=1).rename(
+    results, sizes = evidence.results, evidence.sizes
+    record, study, gold = results.record, results.study, results.chain["gold"]
+    parameters = sizes.by.values(sizes.curves)
+    proxies = results.proxies.filter(pairs=evidence.pairs, epochs=1).rename(
         {"parameters": "rm_params", "validation_loss": "rm_loss", "validation_accuracy": "rm_accuracy"}
     )
-    counts = {verdict: sum(entry["verdict"] == verdict for entry in r.verdicts) for verdict in VERDICT_MARKS}
-    bon, ppo = e.sizes.peaks("bon"), e.sizes.peaks("ppo")
+    counts = {
+        verdict: sum(entry["verdict"] == verdict for entry in results.verdicts) for verdict in VERDICT_MARKS
+    }
+    bon, ppo = sizes.peaks("bon"), sizes.peaks("ppo")
     lines = [
         "**Claims.** Of the paper's twenty, "
         + ", ".join(f"{count} {_word(verdict, count)}" for verdict, count in counts.items())
         + ".",
         "**World.** Beginnings of sentences from film reviews, completed in up to "
-        f"{r.study.text.completion_tokens} tokens by a language model of "
-        f"{short_number(r.study.models[r.study.policy].parameters)} parameters, the *policy*.",
-        f"**Gold.** A reward model of {short_number(r.chain['gold']['params'])} parameters plays the human. "
-        + sentences.say_gold(r.chain["gold"]),
-        f"**Proxies.** {len(sizes)} sizes, {short_number(sizes[0])} to {short_number(sizes[-1])} parameters, learn from "
-        f"pairs that gold labelled. {sentences.say_proxies(proxies)}",
-        f"**Best-of-n**, to n = {max(e.plain['n'].drop_nulls()):,}. {sentences.say_falls(bon)} "
+        f"{study.text.completion_tokens} tokens by a language model of "
+        f"{short_number(study.models[study.policy].parameters)} parameters, the *policy*.",
+        f"**Gold.** A reward model of {short_number(gold['params'])} parameters plays the human. "
+        + sentences.say_gold(gold),
+        f"**Proxies.** {len(parameters)} sizes, {short_number(parameters[0])} to {short_number(parameters[-1])} parameters, "
+        f"learn from pairs that gold labelled. {sentences.say_proxies(proxies)}",
+        f"**Best-of-n**, to n = {max(evidence.plain['n'].drop_nulls()):,}. {sentences.say_falls(bon)} "
         + sentences.say_trend(bon, "gold", "the highest gold"),
         f"**PPO.** {sentences.say_falls(ppo)} {sentences.say_trend(ppo, 'gold', 'the highest gold')}"
-        + sentences.say_by_second(ppo, e.sizes_by_second.peaks("ppo") if e.sizes_by_second else None),
-        f"**Laws.** Best-of-n: {sentences.say_statuses(e.sizes.coefficients('bon'))} PPO: "
-        + sentences.say_statuses(e.sizes.coefficients("ppo")),
-        f"**Both.** {sentences.say_reach(e.sizes.mean)}",
-        f"**Seeds.** {sentences.say_seeds(e.sizes.curves)}",
-        f"**Run.** Study `{r.study.name}`, commit `{commit(r.record)}`, {duration(r.record['seconds'])} of compute on "
-        f"`{r.record['device']}`.",
+        + sentences.say_by_second(evidence),
+        f"**Laws.** Best-of-n: {sentences.say_statuses(sizes.coefficients('bon'))} PPO: "
+        + sentences.say_statuses(sizes.coefficients("ppo")),
+        f"**Both.** {sentences.say_reach(sizes.mean)}",
+        f"**Seeds.** {sentences.say_seeds(sizes.curves)}",
+        f"**Run.** Study `{study.name}`, commit `{commit(record)}`, {duration(record['seconds'])} of compute on "
+        f"`{record['device']}`.",
     ]
     numbered = "\n".join(f"{k}. {line}" for k, line in enumerate(lines, 1))
-    return f":::{{admonition}} The outcome in ten lines\n:class: verdict\n{numbered}\n:::"
+    return box("The outcome in ten lines", "verdict", numbered)
 
 
 def _word(verdict: str, count: int) -> str:
@@ -60,12 +66,39 @@ def _power(value: float) -> str:
     return f"{float(factor):g} × 10{{sup}}`−{abs(int(power))}`"
 
 
-def hyperparameters(study: ReviewsStudy) -> list[list[str]]:
-    """Rows of hyperparameter, value here, value in the paper (its Table 1 and section 2)."""
+COUNTED = {
+    "reviews": "reviews",
+    "sentences": "sentences of them",
+    "rated_texts": "texts rated by people",
+    "rated_words": "single words rated by people",
+    "ratings": "single human ratings",
+    "vocabulary": "tokens in the vocabulary",
+    "prompt_tokens": "tokens of a prompt",
+    "max_new_tokens": "tokens of a completion, at most",
+}
+
+
+def counts(evidence: Evidence) -> pl.DataFrame:
+    """The data and the models in words: `what`, `how many`."""
+    chain, curves = evidence.results.chain, evidence.sizes.curves
+    most = evidence.results.study.proxies.pairs
+    numbers = {word: chain["data"][key] for key, word in COUNTED.items() if key in chain["data"]} | {
+        f"pairs labelled by gold for training (proxies see {most:,} at most)": chain["pairs"]["train"],
+        "pairs held out": chain["pairs"]["held_out"],
+        "parameters of the policy": curves["policy_params"][0],
+        "parameters of gold": chain["gold"]["params"],
+    }
+    words = {what: f"{count:,}" for what, count in numbers.items()}
+    words["parameters of the proxies"] = ", ".join(f"{size:,}" for size in evidence.sizes.by.values(curves))
+    return pl.DataFrame({"what": words.keys(), "how many": words.values()})
+
+
+def hyperparameters(study: ReviewsStudy) -> pl.DataFrame:
+    """`hyperparameter`, its value `here` and in the `paper` (its Table 1 and section 2)."""
     run, proxies, none = study.ppo.run, study.proxies, "—"
     sweep = isinstance(proxies.learning_rates, Sweep)
     largest = study.models[study.policy].parameters
-    return [
+    rows = [
         ["policy parameters", short_number(largest), "1.2B, 6B"],
         ["pairs for training, at most", f"{proxies.pairs:,}", "90,000"],
         ["pairs a step", str(proxies.batch), "64"],
@@ -84,3 +117,4 @@ def hyperparameters(study: ReviewsStudy) -> list[list[str]]:
         ["samples a prompt for best-of-n", f"{study.best_of_n.samples:,}", none],
         ["seeds of proxies", str(study.proxies.seeds), none],
     ]
+    return pl.DataFrame(rows, schema=["hyperparameter", "here", "paper"], orient="row")

@@ -6,7 +6,7 @@ from overopt.analysis.evidence import Evidence
 from overopt.analysis.results import Results
 from overopt.report import figures
 from overopt.report.charts import static_svg
-from overopt.report.page import VERDICT_MARKS
+from overopt.report.pages import VERDICT_MARKS
 from overopt.report.sentences import say_ends
 from overopt.util.errors import UserError
 from overopt.util.files import replacing

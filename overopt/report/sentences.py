@@ -155,10 +155,15 @@ def say_ends(results: Results) -> str:
     return f" Where PPO runs end, the two lie within {DISAGREE:g} SDs of each other in {near} of {ends.height} runs{others}."
 
 
-def say_by_second(peaks: pl.DataFrame, second: pl.DataFrame | None) -> str:
-    """Whether a second gold sees the same rise and fall, where there is one."""
-    if second is None:
+def say_by_second(evidence: Evidence) -> str:
+    """Whether a second gold sees the same rise and fall of PPO, where there is one."""
+    if evidence.sizes_by_second is None:
         return ""
+    return say_both(evidence.sizes.peaks("ppo"), evidence.sizes_by_second.peaks("ppo"))
+
+
+def say_both(peaks: pl.DataFrame, second: pl.DataFrame) -> str:
+    """Whether the highest points and the ends that a second gold sees are those of gold."""
     both = peaks.join(second, on="rm_params", suffix="_second")
     apart = both.filter((pl.col("end_gold") - pl.col("end_gold_second")).abs() > DISAGREE)
     low, high = (f(both["gold_second"]) for f in (min, max))
@@ -183,7 +188,7 @@ def say_words(gold: dict[str, Any]) -> str:
 def say_losses(table: pl.DataFrame) -> str:
     """How the loss divides, for the smallest and the largest proxy, and how many lose more than noise would."""
 
-    def of(row: dict[str, float]) -> str:
+    def of(row: dict[str, Any]) -> str:
         return (
             f"of correlation {row['correlation']:.2f}, would reach {row['null']:.2f} with noise alone and reaches "
             f"{row['gold']:.2f}"

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import polars as pl
 
+from overopt.report.myst import escaped
 from overopt.util.words import short_number
 
 
-def proxy_of(curves: pl.DataFrame, texts: pl.DataFrame) -> str:
-    """The size of the proxy behind `texts` (one record), in words."""
-    return short_number(curves.filter(pl.col("record") == texts["record"][0])["rm_params"][0])
+def say_best_of_n(texts: pl.DataFrame) -> str:
+    """What `best_of_n_texts` are of."""
+    return (
+        f"Best-of-n for the prompt “{escaped(texts['prompt_text'][0])}”, proxy of {_proxy(texts)} parameters"
+    )
+
+
+def say_ppo(texts: pl.DataFrame) -> str:
+    """What `ppo_texts` are of; nothing where there are none."""
+    if texts.is_empty():
+        return ""
+    return f"Samples of one PPO run against the proxy of {_proxy(texts)} parameters."
+
+
+def _proxy(texts: pl.DataFrame) -> str:
+    return short_number(texts["rm_params"][0])
+
+
+def _of(record: str, texts: pl.DataFrame, curves: pl.DataFrame) -> pl.DataFrame:
+    """The texts of a record, and the size of its proxy as `rm_params`."""
+    return texts.filter(record=record).with_columns(rm_params=curves.filter(record=record)["rm_params"][0])
 
 
 def furthest_fall(curves: pl.DataFrame, method: str) -> str:
@@ -29,7 +48,7 @@ def best_of_n_texts(texts: pl.DataFrame, curves: pl.DataFrame) -> pl.DataFrame:
 
     A completion that stays the best for several n stands once, from `n` to `most`.
     """
-    bon = texts.filter(record=furthest_fall(curves, "bon"))
+    bon = _of(furthest_fall(curves, "bon"), texts, curves)
     shown = bon.filter(prompt_text=bon["prompt_text"][0]).sort("n")
     same = (pl.col("completion") != pl.col("completion").shift()).fill_null(True).cum_sum().alias("same")
     once = shown.group_by(same, maintain_order=True).agg(
@@ -45,7 +64,7 @@ def ppo_texts(texts: pl.DataFrame, curves: pl.DataFrame, *, each: int = 2) -> pl
     half as large again as at the highest gold.
     """
     record = furthest_fall(curves, "ppo")
-    ppo, curve = texts.filter(record=record), curves.filter(record=record)
+    ppo, curve = _of(record, texts, curves), curves.filter(record=record)
     steps = ppo["step"].unique().sort().to_list()
     top = curve.row(int(curve["gold"].arg_max() or 0), named=True)
     peak = min(steps, key=lambda step: abs(step - top["step"]))

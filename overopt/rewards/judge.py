@@ -62,12 +62,21 @@ def measure(
 
     Raises:
         UserError: if there is no gold, a policy has another vocabulary, a prompt is too long, or a score is no number.
+
+    >>> import overopt
+    >>> base, tokenizer = overopt.load_policy("sft")
+    >>> policies = {"dpo": lambda: overopt.load_policy("dpo-400")[0]}
+    >>> scorers = {"gold": overopt.RewardModel("reward-model")}
+    >>> table = measure(policies, base, tokenizer, ["The film"], scorers, samples=8, completion_tokens=8)
+    >>> table["policy"].to_list(), table["kl"][0]  # nats from the base policy
+    (['base', 'dpo'], 0.0)
     """
     if "gold" not in scorers:
         raise UserError(f"scorers: found {', '.join(scorers) or 'none'}, expected gold among them")
-    room = getattr(base.config, "max_position_embeddings", None)
-    most = room - completion_tokens if room else 2**31
-    encoded = encode(prompts, tokenizer, most=most, chat=chat)
+    positions = getattr(base.config, "max_position_embeddings", None)
+    longest = positions - completion_tokens if positions else 2**31
+    encoded = encode(prompts, tokenizer, most=longest, chat=chat)
+    prompt_of_sample = [prompt for prompt in prompts for _ in range(samples)]
     scales: dict[str, tuple[float, float]] = {}
     rows: list[dict[str, Any]] = []
     for name, load in {"base": lambda: base, **policies}.items():
@@ -82,23 +91,18 @@ def measure(
             tokenizer.eos_token_id,
             tokenizer.pad_token_id,
         )
-        drawn = sample_many(
-            policy,
-            encoded,
-            samples,
-            completion_tokens,
-            generator=generator(seed, "own policies"),
-            batch=batch,
+        draws = generator(seed, "own policies")
+        completions = sample_many(policy, encoded, samples, completion_tokens, generator=draws, batch=batch)
+        kl = sample_kl(policy, base, completions, batch=batch)
+        texts = decode(completions.ids, tokenizer)
+        exact, k1, k3 = (
+            one.double().reshape(len(prompts), samples).numpy() for one in (kl.exact, kl.k1, kl.k3)
         )
-        kl = sample_kl(policy, base, drawn, batch=batch).double().reshape(len(prompts), samples, 3).numpy()
-        asked = [prompt for prompt in prompts for _ in range(samples)]
-        answers = decode(drawn.ids, tokenizer)
-        row: dict[str, Any] = {"policy": name}
-        row |= _mean("kl", np.maximum(kl[..., 0], 0.0)) | {
-            f"kl_k{k}": kl[..., k // 2 + 1].mean() for k in (1, 3)
-        }
+        row: dict[str, Any] = {"policy": name} | _mean("kl", np.maximum(exact, 0.0))
+        row |= {"kl_k1": k1.mean(), "kl_k3": k3.mean()}
         for kind, scorer in scorers.items():
-            raw = _numbers(kind, scorer.score(asked, answers), len(asked)).reshape(len(prompts), samples)
+            scores = _numbers(kind, scorer.score(prompt_of_sample, texts), len(texts))
+            raw = scores.reshape(len(prompts), samples)
             if kind not in scales:  # the base policy comes first
                 scales[kind] = (raw.mean(), raw.std(ddof=1))
                 if not scales[kind][1] > 0:
@@ -107,21 +111,27 @@ def measure(
                     )
             mean, sd = scales[kind]
             row |= _mean(kind, (raw - mean) / sd)
-        row |= {"length": drawn.lengths.double().mean().item(), "prompts": len(prompts), "samples": samples}
-        rows.append(row)
+        length = completions.lengths.double().mean().item()
+        rows.append(row | {"length": length, "prompts": len(prompts), "samples": samples})
     return pl.DataFrame(rows).with_columns(pl.col("^.*_se$").fill_nan(None))
 
 
 def _mean(name: str, values: Table) -> dict[str, float]:
+    """Mean, and its standard error over prompts."""
     of_prompts = values.mean(1)
     return {name: float(of_prompts.mean()), f"{name}_se": float(standard_error(of_prompts))}
 
 
 def _numbers(kind: str, scores: Sequence[float], count: int) -> Float64[np.ndarray, " scores"]:
-    found = np.asarray(torch.as_tensor(scores, dtype=torch.float64).numpy())
-    if found.shape != (count,) or not np.isfinite(found).all():
+    """Scores as an array.
+
+    Raises:
+        UserError: unless there are `count` of them, all finite.
+    """
+    numbers = np.asarray(torch.as_tensor(scores, dtype=torch.float64).numpy())
+    if numbers.shape != (count,) or not np.isfinite(numbers).all():
         raise UserError(
-            f"{kind}: found scores of shape {found.shape}, {int((~np.isfinite(found)).sum())} of them no numbers; "
-            f"expected {count} numbers"
+            f"{kind}: found scores of shape {numbers.shape}, {int((~np.isfinite(numbers)).sum())} of them no "
+            f"numbers; expected {count} numbers"
         )
-    return found
+    return numbers

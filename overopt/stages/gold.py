@@ -28,7 +28,9 @@ from overopt.models.build import (
 from overopt.models.samples import encode_prompts
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
-from overopt.optimisers.ppo_run import optimise
+from overopt.optimisers.evaluation import Evaluator
+from overopt.optimisers.ppo import Models, Trainer
+from overopt.optimisers.ppo_run import PPORun
 from overopt.plan import stage_specs as specs
 from overopt.rewards.gold_validity import rating_validity, spoilt_validity
 from overopt.rewards.reviews_gold import GoldModel
@@ -98,28 +100,27 @@ def decoys(job: Job[specs.DecoysSpec]) -> None:
     )
     scale = gold_scale(judge(base, batch=256))
     value_model = new_reward_model(load_language_model(job.parents["value_model"] / "model"), spec.seed)
-    # of the evaluations so far; a run that goes on from a checkpoint finds those before it
-    found = job.checkpoint.load()
-    rows: list[dict[str, Any]] = found[1]["kept"] if found else []
-    looks = optimise(
-        policy,
-        reference,
-        value_model.to(device),
-        lambda samples: scale(judge(samples, batch=spec.ppo.minibatch)),
+    config = spec.ppo
+    trainer = Trainer(
+        Models(policy, reference, value_model.to(device)),
+        lambda samples: scale(judge(samples, batch=config.minibatch)),
         prompts,
-        prompts,
-        spec.ppo,
+        config,
         completion_tokens=spec.completion_tokens,
         kl_penalty=0.0,
+        generator=generator(spec.seed, "ppo"),
+    )
+    evaluator = Evaluator(
+        reference=reference,
+        prompts=prompts,
+        per_prompt=config.evaluation_samples,
+        completion_tokens=spec.completion_tokens,
         seed=spec.seed,
         batch=batch,
-        progress=job.progress,
-        checkpoint=job.checkpoint,
-        found=found,
-        kept=lambda: rows,
     )
-    for look in looks:
-        kl = look.kl[:, 0].mean().item()
+    rows: list[dict[str, Any]] = []
+    for look in PPORun(trainer, evaluator, kept=rows, checkpoint=job.checkpoint, progress=job.progress):
+        kl = look.kl.exact.mean().item()
         if kl < spec.min_kl:
             continue
         for prompt, ids, mask in zip(range(len(table)), look.samples.ids, look.samples.mask, strict=True):

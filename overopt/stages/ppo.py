@@ -3,7 +3,9 @@
 from overopt.engine.stage import Job
 from overopt.models.build import load_language_model, new_reward_model, save_model
 from overopt.models.precision import frozen_dtype
-from overopt.optimisers.ppo_run import optimise
+from overopt.models.seeding import generator
+from overopt.optimisers.ppo import Models, Trainer
+from overopt.optimisers.ppo_run import PPORun
 from overopt.plan.stage_specs import PPOSpec
 from overopt.stages.prompts import encoded_prompts
 from overopt.stages.recorder import Recorder
@@ -25,31 +27,24 @@ def ppo(job: Job[PPOSpec]) -> None:
         reference = load_language_model(job.parents["policy"] / "model", device, frozen_dtype(spec.frozen))
     value_base = load_language_model(job.parents["value_model"] / "model")
     value_model = new_reward_model(value_base, derive(spec.seed, "value")).to(device)
-    found = job.checkpoint.load()
-    recorder = Recorder(
-        job,
-        "ppo",
-        minibatch=config.minibatch,
-        evaluation_samples=config.evaluation_samples,
-        kept=found[1]["kept"] if found else None,
-    )
-    for evaluation in optimise(
-        policy,
-        reference,
-        value_model,
+    recorder = Recorder(job, "ppo", minibatch=config.minibatch, evaluation_samples=config.evaluation_samples)
+    trainer = Trainer(
+        Models(policy, reference, value_model),
         recorder.judges["proxy"],
         encoded_prompts(job, "policy", config.prompts),
-        recorder.prompts,
         config,
         completion_tokens=spec.completion_tokens,
         kl_penalty=spec.kl_penalty,
-        seed=spec.seed,
-        batch=job.runtime.batch,
-        progress=job.progress,
+        generator=generator(spec.seed, "ppo"),
+    )
+    run = PPORun(
+        trainer,
+        recorder.evaluator(reference),
+        kept=recorder.kept,
         checkpoint=job.checkpoint,
-        found=found,
-        kept=lambda: recorder.kept,
-    ):
-        recorder.add(evaluation, policy)
+        progress=job.progress,
+    )
+    for evaluation in run:
+        recorder.look(evaluation)
     recorder.write()
     save_model(adapted.merged() if adapted else policy, job.out)

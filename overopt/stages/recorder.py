@@ -2,19 +2,18 @@
 
 from collections.abc import Callable
 
-from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from overopt.engine.stage import Job
 from overopt.estimators.uncertainty import standard_error
 from overopt.models.build import load_language_model, load_reward_model, load_tokenizer
-from overopt.models.log_probs import sample_kl
+from overopt.models.log_probs import KL, sample_kl
 from overopt.models.precision import frozen_dtype
 from overopt.models.samples import Prompts, Samples, decode
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
-from overopt.optimisers.evaluation import Evaluation
+from overopt.optimisers.evaluation import Evaluation, Evaluator
 from overopt.plan.stage_specs import Optimising
 from overopt.rewards.gold import Gold
 from overopt.rewards.scoring import Scale, score
@@ -30,20 +29,12 @@ class Recorder:
     """Scores of a policy's completions of the evaluation prompts, and of the prompts for show, look after look.
 
     judges: `proxy`, which the policy is optimised against, and every gold, on their scales; kept: what there is so far,
-    as JSON: a run that goes on from a checkpoint brings what it found there.
+    as JSON, to be filled by a run that goes on from a checkpoint.
     """
 
-    def __init__(
-        self,
-        job: Job[Optimising],
-        method: str,
-        *,
-        minibatch: int,
-        evaluation_samples: int,
-        kept: dict[str, list[Row]] | None = None,
-    ) -> None:
+    def __init__(self, job: Job[Optimising], method: str, *, minibatch: int, evaluation_samples: int) -> None:
         spec, device = job.spec, job.runtime.device
-        self.job, self.method = job, method
+        self.job, self.method, self.evaluation_samples = job, method, evaluation_samples
         proxy = load_reward_model(job.parents["proxy"] / "model", device, frozen_dtype(spec.frozen))
         scale = Scale.load(job.parents["scale"], "proxy")
         # batches of the study, not of the machine: the policy learns from the last bits of a reward
@@ -70,13 +61,25 @@ class Recorder:
             "prompts": len(self.prompts),
             "samples": evaluation_samples,
         }
-        self.kept: dict[str, list[Row]] = kept or {"rows": [], "by_prompt": [], "texts": []}
+        self.kept: dict[str, list[Row]] = {"rows": [], "by_prompt": [], "texts": []}
 
-    def add(self, evaluation: Evaluation, policy: PreTrainedModel) -> None:
-        """Add one evaluation of `policy`."""
+    def evaluator(self, reference: PreTrainedModel) -> Evaluator:
+        """What samples the evaluation prompts, and measures KL from `reference`."""
+        return Evaluator(
+            reference=reference,
+            prompts=self.prompts,
+            per_prompt=self.evaluation_samples,
+            completion_tokens=self.job.spec.completion_tokens,
+            seed=self.job.spec.seed,
+            batch=self.job.runtime.batch,
+        )
+
+    def look(self, evaluation: Evaluation) -> None:
+        """Score one evaluation, and what its policy makes of the prompts for show."""
+        policy = evaluation.policy
         scores = {name: judge(evaluation.samples) for name, judge in self.judges.items()}
-        whole = sample_kl(policy, self._initial, evaluation.samples) if self._initial else None
-        point, of_prompts = curve_point(evaluation, scores, len(self.prompts), whole)
+        from_initial = sample_kl(policy, self._initial, evaluation.samples) if self._initial else None
+        point, of_prompts = curve_point(evaluation, scores, len(self.prompts), from_initial)
         self.kept["rows"].append(self._common | point)
         self.kept["by_prompt"] += of_prompts
         spec, batch = self.job.spec, self.job.runtime.batch
@@ -103,30 +106,30 @@ def curve_point(
     evaluation: Evaluation,
     scores: dict[str, Tensor],
     prompts: int,
-    whole: Float[Tensor, "samples three"] | None = None,
+    from_initial: KL | None = None,
 ) -> tuple[Row, list[Row]]:
     """One evaluation as a row of the curves table and one row a prompt; samples of a prompt stand in a row.
 
-    `whole` is the KL from the base policy where the run started from another one.
+    `from_initial` is the KL from the base policy where the run started from another one.
     """
-    kl = evaluation.kl if whole is None else whole
+    kl = from_initial or evaluation.kl
     values = {"gold_second" if name == "second_gold" else name: value for name, value in scores.items()} | {
-        "kl": kl[:, 0].clamp_min(0),  # a sum of non-negative terms, up to rounding
-        "kl_k1": kl[:, 1],
-        "kl_k3": kl[:, 2].clamp_min(0),
+        "kl": kl.exact.clamp_min(0),  # a sum of non-negative terms, up to rounding
+        "kl_k1": kl.k1,
+        "kl_k3": kl.k3.clamp_min(0),
         "length": evaluation.samples.lengths,
     }
-    if whole is not None:
-        values["kl_round"] = evaluation.kl[:, 0].clamp_min(0)
+    if from_initial:
+        values["kl_round"] = evaluation.kl.exact.clamp_min(0)
     means = {name: value.double().reshape(prompts, -1).mean(-1) for name, value in values.items()}
     point: Row = {name: mean.mean().item() for name, mean in means.items()}
     for name in {"gold", "proxy", "kl", "gold_second"} & set(means):
         point[f"{name}_se"] = float(standard_error(means[name].tolist()))
-    seen = evaluation.iteration
+    iteration = evaluation.iteration
     point |= {
         "step": evaluation.step,
-        "clip_fraction": seen.clip_fraction if seen else None,
-        "entropy": seen.entropy if seen else None,
+        "clip_fraction": iteration.clip_fraction if iteration else None,
+        "entropy": iteration.entropy if iteration else None,
     }
     of_prompts = [
         {"step": evaluation.step, "prompt": k}

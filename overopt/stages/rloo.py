@@ -1,14 +1,11 @@
 """The stage that optimises a policy against one proxy with RLOO, judged by gold on held-out prompts."""
 
-import math
-
 from transformers import PreTrainedModel
 
 from overopt.engine.stage import Job
 from overopt.models.build import load_language_model, load_tokenizer, save_model
 from overopt.models.precision import frozen_dtype
-from overopt.models.seeding import generator
-from overopt.optimisers.evaluation import Evaluation, evaluate
+from overopt.optimisers.evaluation import thousandths
 from overopt.optimisers.rloo import train_with_rloo
 from overopt.plan.stage_specs import RLOOSpec
 from overopt.stages.prompts import encoded, prompt_table
@@ -25,31 +22,23 @@ def rloo(job: Job[RLOOSpec]) -> None:
     policy = load_language_model(folder, device)
     reference = load_language_model(folder, device, frozen_dtype(spec.frozen))
     recorder = Recorder(job, "rloo", minibatch=config.batch, evaluation_samples=config.evaluation_samples)
-    asked = prompt_table(job, "policy", config.prompts)["prompt"].to_list()
+    evaluator = recorder.evaluator(reference)
+    questions = prompt_table(job, "policy", config.prompts)["prompt"].to_list()
 
     def look(step: int, policy: PreTrainedModel) -> float:
         """KL of the policy, nats."""
-        samples, kl = evaluate(
-            policy,
-            reference,
-            recorder.prompts,
-            config.evaluation_samples,
-            spec.completion_tokens,
-            generator=generator(spec.seed, "evaluation", step),
-            batch=job.runtime.batch,
-        )
-        recorder.add(Evaluation(step, samples, kl, None), policy)
-        distance = kl[:, 0].mean().item()
-        share = max(step / config.max_steps, math.sqrt(max(0.0, distance) / config.max_kl))
+        evaluation = evaluator.look(policy, step)
+        recorder.look(evaluation)
+        kl = evaluation.kl.exact.mean().item()
         if processes.rank() == 0:
-            job.progress(round(1000 * min(1.0, share)), 1000)
-        return distance
+            job.progress(thousandths(step, kl, config), 1000)
+        return kl
 
     trained = train_with_rloo(
         policy,
         load_tokenizer(folder),
-        asked,
-        encoded(job, asked),
+        questions,
+        encoded(job, questions),
         recorder.judges["proxy"],
         config,
         completion_tokens=spec.completion_tokens,

@@ -236,26 +236,30 @@ class FarBestOfN(Spec):
 
 
 class PPO(Spec):
-    """One PPO run. Clip, GAE lambda and batch are the paper's; what it leaves open is ours.
+    """One PPO run. Defaults are the paper's (Gao et al. 2022, Table 1); what it leaves open is ours, a study's to set.
 
-    A run stops at `max_kl` nats or after `max_steps` iterations. It is evaluated on `evaluation_samples`
-    completions of each evaluation prompt whenever sqrt(KL) has grown by `spacing`, and at the latest `look_every`
-    iterations after the last time: a KL penalty may hold KL still while scores go on to change.
+    A run is evaluated at its start, whenever sqrt(KL) has grown by `spacing`, at the latest `look_every` iterations after
+    the last time (a KL penalty may hold KL still while scores go on to change), and at its end.
     """
 
-    batch: PositiveInt = 256
-    minibatch: PositiveInt
-    epochs: PositiveInt
-    clip: PositiveFloat = 0.2
-    gae_lambda: Annotated[float, Field(ge=0, le=1)] = 0.95
-    learning_rate: PositiveFloat
-    value_learning_rate: PositiveFloat
-    prompts: PositiveInt
-    max_steps: PositiveInt
-    max_kl: PositiveFloat
-    spacing: PositiveFloat
-    look_every: PositiveInt | None = None
-    evaluation_samples: PositiveInt
+    # what is learnt from
+    prompts: PositiveInt  # prompts that every iteration draws from, with replacement; ours
+    batch: PositiveInt = 256  # completions an iteration; paper
+    minibatch: PositiveInt  # completions a step of either model, a divisor of `batch`; ours
+    epochs: PositiveInt  # passes over the batch of an iteration; ours
+    # how
+    learning_rate: PositiveFloat  # of the policy: AdamW, constant; ours
+    value_learning_rate: PositiveFloat  # of the value model: AdamW, constant; ours
+    clip: PositiveFloat = 0.2  # most that pi/pi_old may leave 1, and a value its old one (SDs); paper
+    gae_lambda: Annotated[float, Field(ge=0, le=1)] = (
+        0.95  # share of an error that the token before takes on; paper
+    )
+    # until when, and when it is looked at
+    max_steps: PositiveInt  # iterations, at most; ours
+    max_kl: PositiveFloat  # nats a completion at which the run ends, on a training batch; ours
+    spacing: PositiveFloat  # sqrt(nats) between evaluations; ours
+    look_every: PositiveInt | None = None  # iterations between evaluations, at most; ours
+    evaluation_samples: PositiveInt  # completions of each evaluation prompt; ours
 
     @model_validator(mode="after")
     def _batch_divides(self) -> "PPO":

@@ -246,6 +246,10 @@ def load_study(name: str | Path) -> Study:
 
     Raises:
         UserError: if there is no such study, the YAML is broken, or a field is unknown, missing or invalid.
+
+    >>> study = load_study("smoke")
+    >>> study.best_of_n.samples  # completions of each evaluation prompt
+    80
     """
     path = Path(name) if str(name).endswith((".yaml", ".yml")) else STUDIES / f"{name}.yaml"
     if not path.is_file():

@@ -10,6 +10,12 @@ class UserError(ValueError):
     """Bad input, in one sentence: the field or file, what was found, what was expected.
 
     The command line prints it and exits with code 2; nothing has been written when it is raised.
+
+    >>> import overopt
+    >>> overopt.best_of_n([[0.1, 0.2]], [[1.0, 2.0]], n=3)
+    Traceback (most recent call last):
+    ...
+    overopt.util.errors.UserError: n: found 3, expected at most 2, the samples per prompt
     """
 
 

@@ -5,6 +5,7 @@ same random numbers. What is drawn, scored or learnt from is dealt out row by ro
 single process nothing is dealt and nothing gathered.
 """
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +21,13 @@ def launched() -> bool:
 
 
 def start(device: str) -> str:
-    """Find the other processes; the device that this one computes on."""
+    """Find the other processes; the device that this one computes on. They part when this one ends."""
     from accelerate import PartialState
 
-    return str(PartialState(cpu=device == "cpu").device)
+    state = PartialState(cpu=device == "cpu")
+    # else threads of gloo may outlive the interpreter, and the process aborts after its work is done
+    atexit.register(state.destroy_process_group)
+    return str(state.device)
 
 
 _alone = False

@@ -9,22 +9,24 @@ import numpy as np
 import polars as pl
 import pytest
 
-from overopt.analysis.claims import data, laws, methods, verdicts
+from overopt.analysis import results
+from overopt.analysis.claims import data, laws, methods, outcome, verdicts
 from overopt.analysis.claims.outcome import Outcome, by_share, jointly
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.results import Results
-from overopt.report import charts, figures, page
+from overopt.report import charts, figures, tables
 from overopt.study.study import load_study
+from overopt.util.paths import ROOT
 
 
 def evidence(change=lambda table: table, **options):
     """Evidence of synthetic results whose two tables went through `change`."""
-    found = fake_results.load(**options)
+    found, study = fake_results.load(**options), load_study("smoke")
     return Evidence(
         Results(
-            study=load_study("smoke"),
+            study=study,
             record=found.record,
-            curves=change(found.curves),
+            curves=change(found.curves).with_columns(policy_params=study.models[study.policy].parameters),
             by_prompt=change(found.by_prompt),
             far=None,
             far_by_prompt=None,
@@ -52,7 +54,7 @@ def test_one_prompt_and_one_seed_crash_nothing_and_show_no_interval():
     assert entries[1]["verdict"] == entries[2]["verdict"] == "cannot tell"
     for method in ("bon", "ppo"):
         assert e.sizes.of(method)["gold_se"].is_nan().all()
-        rows = page.coefficient_rows(e.sizes.coefficients(method))
+        rows = tables.TABLES[f"tab-{method}"].cells(e.sizes.coefficients(method))
         assert all(cell.endswith("[—,\u00a0—]") for row in rows for cell in row[2:])
         law = e.sizes.law_lines(method)
         assert law["gold"].is_finite().all()
@@ -77,7 +79,49 @@ def test_twenty_claims_with_a_rule_and_a_figure_each():
     for claim in verdicts.CLAIMS:
         assert claim.text.endswith(".")
         assert "olds" in claim.rule
-        assert claim.figure.startswith("fig-")
+        page, _, figure = claim.figure.partition(".html#")
+        assert page
+        assert figure.startswith("fig-")
+
+
+@pytest.mark.parametrize(
+    ("number", "thresholds"),
+    [
+        (1, [f"above {laws.FALL} SDs", outcome.fraction(outcome.MOST), outcome.fraction(outcome.FEW)]),
+        (2, [f"above {laws.FALL} SDs", outcome.fraction(outcome.MOST), outcome.fraction(outcome.FEW)]),
+        (3, [f"at most {laws.GOOD:.0%};", f"at most {laws.FAIR:.0%}."]),
+        (4, [f"at most {laws.GOOD:.0%};", f"at most {laws.FAIR:.0%}."]),
+        (6, [f"±{laws.FLAT:.0%}"]),
+        (8, [f"below {0.5 + data.CHANCE:.2f}", f"above {0.5 + data.LEARNED:.2f}"]),
+        (9, [f"above {data.EQUAL_LOSS}"]),
+        (10, [f"below {outcome.fraction(data.REPEATED)}"]),
+        (11, [f"a factor of {data.PEAKS_APART}"]),
+        (12, [outcome.fraction(methods.LEVEL), f"above {methods.MORE_KL}"]),
+        (14, [f"±{methods.SAME} SDs"]),
+        (15, [f"{methods.EARLIEST} nats", "between {} and {}".format(*methods.QUADRATIC)]),
+        (16, [f"{laws.SPLIT:.0%}", f"at most {laws.SMALL:.2f} SDs", f"at most {laws.LARGE:.2f}."]),
+        (19, [f"within {methods.CLOSE:.0%} of 1", f"over {methods.OFF:.0%} off"]),
+        (20, [f"{methods.SAME} SDs"]),
+    ],
+)
+def test_a_rule_names_its_thresholds(number, thresholds):
+    claim = verdicts.CLAIMS[number - 1]
+    assert claim.number == number
+    for threshold in thresholds:
+        assert threshold in claim.rule
+
+
+def test_a_committed_rule_is_the_rule():
+    committed = results.read(ROOT / "results" / "published", load_study("published")).verdicts
+    for claim, entry in zip(verdicts.CLAIMS, committed, strict=True):
+        assert (claim.text, claim.rule, claim.figure) == (entry["text"], entry["rule"], entry["figure"])
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [(0.25, "a quarter"), (0.5, "one half"), (0.75, "three quarters"), (0.6, "60%")]
+)
+def test_shares_in_words(share, words):
+    assert outcome.fraction(share) == words
 
 
 def test_as_data_every_claim_has_its_fields():
@@ -181,14 +225,14 @@ def cells(**columns):
 )
 def test_a_threshold_of_data(accuracy, found):
     grid = cells(rm_params=[1, 1, 1], pairs=[100, 1000, 10_000], rm_accuracy=accuracy)
-    assert data.few_pairs_are_chance(grid).verdict == found
+    assert data.few_pairs_are_chance.judge(grid).verdict == found
 
 
 def test_loss_tells_robustness_only_where_it_does():
     rng = np.random.default_rng(0)
     loss = rng.uniform(0.5, 0.69, 40)
-    tells = data.loss_tells_robustness(cells(rm_loss=loss, gold_end=(0.69 - loss) * 8))
-    does_not = data.loss_tells_robustness(cells(rm_loss=loss, gold_end=rng.normal(size=40)))
+    tells = data.loss_tells_robustness.judge(cells(rm_loss=loss, gold_end=(0.69 - loss) * 8))
+    does_not = data.loss_tells_robustness.judge(cells(rm_loss=loss, gold_end=rng.normal(size=40)))
     assert (tells.verdict, does_not.verdict) == ("holds", "does not hold")
 
 
@@ -196,18 +240,18 @@ def test_loss_tells_robustness_only_where_it_does():
 def test_epochs_against_unique_data(repeated, found):
     rows = [(500, 1, 0.2), (2000, 1, 1.2), (500, 4, 0.2 + repeated)]
     table = pl.DataFrame(rows, schema=["pairs", "epochs", "gold"], orient="row").with_columns(gold_se=0.02)
-    assert data.unique_beats_epochs(Only(epochs=table)).verdict == found
+    assert data.unique_beats_epochs.judge(Only(epochs=table)).verdict == found
 
 
 @pytest.mark.parametrize(("measured", "found"), [(1.02, "holds"), (0.6, "partly"), (0.1, "does not hold")])
 def test_rounds_against_the_formula(measured, found):
     rows = [(1, 0.2, 0.02, 0.2), (2, measured, 0.02, 1.0)]
     table = pl.DataFrame(rows, schema=["rounds", "gold", "gold_se", "predicted"], orient="row")
-    assert methods.rounds_follow_the_formula(Only(rounds=table)).verdict == found
+    assert methods.rounds_follow_the_formula.judge(Only(rounds=table)).verdict == found
 
 
 def test_regressional_goodhart_is_what_theory_says():
-    assert methods.regressional(Only(), prompts=1000, samples=256).verdict == "holds"
+    assert methods.regressional.judge(Only(), prompts=1000, samples=256).verdict == "holds"
 
 
 @pytest.mark.parametrize(
@@ -218,7 +262,7 @@ def test_extrapolation(monkeypatch, errors, found):
     far = pl.DataFrame({"gold": [errors[0]], "predicted": [0.0]})
     monkeypatch.setattr(laws, "far_error", lambda _: far)
     monkeypatch.setattr(laws, "ppo_error", lambda _: {1: errors[1]})
-    assert laws.extrapolates(Only(sizes=SimpleNamespace(has=lambda *_: True))).verdict == found
+    assert laws.extrapolates.judge(Only(sizes=SimpleNamespace(has=lambda *_: True))).verdict == found
 
 
 @pytest.mark.parametrize(

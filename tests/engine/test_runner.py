@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from toy_stages import toy_stage
 
 from overopt import api
 from overopt.engine import runner
@@ -89,3 +90,19 @@ def test_a_fresh_worker_hears_no_advice_of_transformers():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout + done.stderr == ""
+
+
+def test_a_queue_starts_what_may_start_by_priority(tmp_path):
+    first, second = (toy_stage(number, tmp_path / "log") for number in (1, 2))
+    after = toy_stage(3, tmp_path / "log", parents={"one": first, "other": second})
+    queue = runner.Queue([first, second, after], {second.key: 2.0, first.key: 1.0, after.key: 9.0})
+    assert queue.start(0) == []
+    assert [stage.key for stage in queue.start(1)] == [second.key]
+    assert [stage.key for stage in queue.start(5)] == [first.key]
+    assert queue.start(5) == []
+    queue.finish(first)
+    assert queue.start(5) == []
+    queue.finish(second)
+    assert [stage.key for stage in queue.start(5)] == [after.key]
+    queue.finish(after)
+    assert not queue.unfinished

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from overopt.models.build import new_reward_model
 from overopt.models.log_probs import token_log_probs
 from overopt.models.samples import Prompts
-from overopt.optimisers.ppo import Trainer, gae, masked_mean, token_values
+from overopt.optimisers.ppo import Models, Trainer, gae, masked_mean, token_values
 from overopt.study.parts import PPO
 from overopt.training.optim import Diverged
 
@@ -34,8 +34,8 @@ def prompt(*tokens):
     return Prompts(ids, torch.ones_like(ids, dtype=torch.bool))
 
 
-def ppo(*models, **options):
-    trainer = Trainer(*models, **options)
+def ppo(*given, **options):
+    trainer = Trainer(*given, **options)
     while trainer.step < trainer.config.max_steps:
         yield trainer.iterate()
 
@@ -44,9 +44,7 @@ def run(policy, reward, config=CONFIG, *, tokens=1, kl_penalty=0.0, seed=0, valu
     reference = copy.deepcopy(policy)
     value_model = value_model or new_reward_model(policy, seed=1)
     return ppo(
-        policy,
-        reference,
-        value_model,
+        Models(policy, reference, value_model),
         reward,
         prompts or prompt(1, 3),
         config,
@@ -154,9 +152,7 @@ def test_a_kl_penalty_leads_to_the_tilted_distribution(small_vocabulary, all_com
             update={"batch": 256, "minibatch": 128, "learning_rate": rate, "value_learning_rate": rate}
         )
         for _ in ppo(
-            policy,
-            reference,
-            value_model,
+            Models(policy, reference, value_model),
             reward,
             prompt(1, 3),
             config,
@@ -184,9 +180,7 @@ def test_a_run_goes_on_from_its_state_bit_for_bit(small_vocabulary):
     def fresh(seed):
         policy = small_vocabulary(seed)
         return Trainer(
-            policy,
-            small_vocabulary(1),
-            new_reward_model(policy, seed=seed),
+            Models(policy, small_vocabulary(1), new_reward_model(policy, seed=seed)),
             lambda samples: samples.ids.float().mean(-1),
             prompt(1, 3),
             CONFIG,
@@ -214,9 +208,7 @@ def test_the_reference_and_the_reward_are_left_alone(small_vocabulary):
     value_model = new_reward_model(policy, seed=1)
     old_values = copy.deepcopy(value_model.state_dict())
     for _ in ppo(
-        policy,
-        reference,
-        value_model,
+        Models(policy, reference, value_model),
         lambda samples: samples.lengths.float(),
         prompt(1),
         CONFIG.model_copy(update={"max_steps": 2}),

@@ -8,7 +8,10 @@ import torch
 from overopt.engine.checkpoint import Checkpoint
 from overopt.models.build import new_reward_model
 from overopt.models.samples import encode_prompts
-from overopt.optimisers.ppo_run import optimise
+from overopt.models.seeding import generator
+from overopt.optimisers.evaluation import Evaluator
+from overopt.optimisers.ppo import Models, Trainer
+from overopt.optimisers.ppo_run import PPORun
 from overopt.study.parts import PPO
 
 STEPS = 9
@@ -21,13 +24,16 @@ def looks(language_model, tokenizer, *, checkpoint=None, until=None, **config):
         batch=8, minibatch=8, epochs=1, learning_rate=1e-4, value_learning_rate=1e-3, prompts=2, max_steps=STEPS,
         max_kl=1000, evaluation_samples=1, **config,
     )  # fmt: skip
-    found = checkpoint.load() if checkpoint else None
-    steps = list(found[1]["kept"]) if found else []
-    run = optimise(
-        copy.deepcopy(language_model), language_model, new_reward_model(language_model, 1),
-        lambda samples: samples.lengths.float(), prompts, prompts, spec,
-        completion_tokens=4, kl_penalty=0.0, seed=0, batch=8, checkpoint=checkpoint, found=found, kept=lambda: steps,
+    models = Models(copy.deepcopy(language_model), language_model, new_reward_model(language_model, 1))
+    trainer = Trainer(
+        models, lambda samples: samples.lengths.float(), prompts, spec,
+        completion_tokens=4, kl_penalty=0.0, generator=generator(0, "ppo"),
     )  # fmt: skip
+    evaluator = Evaluator(
+        reference=language_model, prompts=prompts, per_prompt=1, completion_tokens=4, seed=0, batch=8
+    )
+    steps = []
+    run = iter(PPORun(trainer, evaluator, kept=steps, checkpoint=checkpoint))
     for look in run:
         steps.append(look.step)
         if until is not None and look.step >= until:

@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 
 from overopt.analysis import averages, fitted_laws
 from overopt.analysis.groups import PENALTIES
-from overopt.report import charts, figures, page, sentences, texts
+from overopt.report import charts, figures, myst, sentences, texts
 from overopt.report.figures.optimisation import MOST_POINTS, thinned
 from overopt.report.figures.style import ordered_colours
 from overopt.util.words import short_number
@@ -28,7 +28,7 @@ def drawings(request):
     """Every figure of the book, by name."""
     sizes, seeds = request.param
     r = fake_results.load(sizes=sizes, seeds=seeds)
-    curves = averages.main_curves(r.curves)
+    curves = averages.plain_curves(r.curves, fake_results.POLICY)
     mean = averages.averaged(curves)
     fits = fitted_laws.fitted(curves, r.by_prompt, draws=50)
     ppo = curves.filter(method="ppo")
@@ -53,24 +53,8 @@ def drawings(request):
         "gold scores": figures.gold_scores(r.chain["gold_base_scores"], **about),
         "gold accuracy": figures.gold_accuracy(r.chain["gold"]["pairs"], **about),
         "proxies": figures.proxy_validation(proxies, **about),
-        "lines": figures.lines(
-            mean.filter(method="bon"),
-            x=figures.nats_axis(mean),
-            y="gold",
-            y_title="gold",
-            by=figures.SIZES,
-            **about,
-        ),
-        "kinds": figures.lines(
-            mean,
-            x=figures.nats_axis(mean),
-            y="gold",
-            y_title="gold",
-            by=figures.SIZES,
-            kind="method",
-            rule=0.0,
-            **about,
-        ),
+        "lines": figures.lines(mean.filter(method="bon"), "kl", "gold", "gold", **about),
+        "kinds": figures.lines(mean, "kl", "gold", "gold", kind="method", rule=0.0, **about),
         "pipeline": figures.pipeline(**about),
     }
 
@@ -254,11 +238,10 @@ def test_a_second_gold_that_disagrees_is_said():
     }
     gold = pl.DataFrame(columns | {"end_gold": [-1.0, 0.5]})
     second = pl.DataFrame(columns | {"end_gold": [-1.2, -1.2]})
-    said = sentences.say_by_second(gold, second)
+    said = sentences.say_both(gold, second)
     assert "a fall for 2 of 2 sizes" in said
     assert "differ by more than 0.5 SDs for 1 of 2 sizes" in said
-    assert "differ" not in sentences.say_by_second(gold, gold)
-    assert sentences.say_by_second(gold, None) == ""
+    assert "differ" not in sentences.say_both(gold, gold)
 
 
 def test_sentences_follow_the_data():
@@ -273,12 +256,16 @@ def test_sentences_follow_the_data():
     assert "Only one proxy size" in sentences.say_trend(mixed.head(1), "gold", "gold")
 
 
-def test_main_curves_leave_out_what_is_no_comparison_of_sizes():
+def test_plain_curves_leave_out_what_is_no_comparison_of_sizes():
     r = fake_results.load()
     other = r.curves.with_columns(kl_penalty=pl.lit(0.1))
     noisy = r.curves.with_columns(label_noise=pl.lit(0.25))
     fewer = r.curves.filter(method="bon").with_columns(pairs=pl.lit(100, dtype=pl.Int64))
-    assert averages.main_curves(pl.concat([r.curves, other, noisy, fewer])).equals(r.curves)
+    larger = r.curves.with_columns(policy_params=2 * pl.col("policy_params"))
+    more_rows = [larger.with_columns(record=pl.lit(name)) for name in ("a", "b")]
+    mixed = pl.concat([r.curves, other, noisy, fewer, *more_rows])
+    plain = averages.plain_curves(mixed, fake_results.POLICY)
+    assert plain.filter(pairs=averages.main_pairs(plain)).equals(r.curves)
 
 
 def test_ppo_texts_go_past_the_highest_gold():
@@ -302,7 +289,7 @@ def test_fits_recover_the_laws_of_the_synthetic_curves():
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("C", "Z")) | st.just(" ")))
 def test_model_text_is_shown_as_it_is(text):
     shown = " ".join(text.split())
-    markdown = f"| a | b |\n| --- | --- |\n| x{page.escaped(text)}x | y |\n"
+    markdown = f"| a | b |\n| --- | --- |\n| x{myst.escaped(text)}x | y |\n"
     html = MarkdownIt("commonmark").enable("table").render(markdown)
     cell = re.search(r"<td>(.*?)</td>", html, re.DOTALL).group(1)
     for entity, sign in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):

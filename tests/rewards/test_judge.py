@@ -204,7 +204,10 @@ def test_the_command_writes_what_fit_reads(saved, tmp_path, capsys):
     gold = saved("gpt2", AutoModelForSequenceClassification, num_labels=1)
     policies = [saved("llama", seed=seed) for seed in (1, 2, 3, 4)]
     out = tmp_path / "curves.csv"
-    judge_command(policies, saved("llama"), gold, gold, prompts, out, 4, 6, False, 0, "cpu", 64)
+    judge_command(
+        policies, base=saved("llama"), gold=gold, prompts=prompts, out=out, proxy=gold,
+        samples=4, tokens=6, chat=False, seed=0, device="cpu", batch=64,
+    )  # fmt: skip
     table = pl.read_csv(out)
     assert table["policy"].to_list()[1:] == policies
     assert "5 policies, the base one first, on 3 prompts x 4 samples" in capsys.readouterr().out

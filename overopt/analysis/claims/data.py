@@ -5,36 +5,53 @@ import math
 import numpy as np
 import polars as pl
 
-from overopt.analysis.claims.outcome import Outcome, Verdict, jointly, not_measured, within
+from overopt.analysis.claims.claim import claim
+from overopt.analysis.claims.outcome import (
+    JOINTLY,
+    Outcome,
+    Verdict,
+    above,
+    around_zero,
+    below,
+    fraction,
+    jointly,
+    not_measured,
+)
 from overopt.analysis.evidence import Evidence
-from overopt.analysis.resampled import interval, resampled, slopes
+from overopt.analysis.resampled import interval, slope_by_size
 from overopt.estimators.uncertainty import rows_drawn
 from overopt.util.words import capital, short_number, with_interval
 
-CHANCE = 0.05  # accuracy above one half by which a proxy is better than chance
+CHANCE = 0.05  # accuracy above one half up to which a proxy is near chance
+LEARNED = 0.10  # accuracy above one half that shows that a proxy learned something
 REPEATED = 0.5  # share of the gain of unique data that repeating must not reach
 EQUAL_LOSS = 0.8  # share of the variance of gold that validation loss must explain
+LEAST_PEAK = 0.1  # KL (nats): a peak before it is taken to be there
+PEAKS_APART = 2  # factor between the KL of two peaks that counts as none
 
 
+@claim(
+    7,
+    "More data, less overoptimisation.",
+    rule="Slope of gold at the largest n against log pairs, for each size measured over the full range: the interval "
+    f"lies above 0. {JOINTLY}",
+    figure="03_model_data_policy_scale.html#fig-data-bon",
+)
 def more_data_helps(evidence: Evidence) -> Outcome:
-    """Claim 7: with more data gold at the largest n is higher."""
+    """With more data gold at the largest n is higher."""
     parts, words = [], []
     for size in evidence.data_sizes:
         part = evidence.data(size)
-        counts = part.by.values(part.curves.filter(method="bon"))
-        ends = [
-            resampled(part.curves.filter(method="bon", pairs=count), evidence.results.by_prompt)
-            for count in counts
-        ]
-        x = [math.log10(count) for count in counts]
-        value = float(slopes(x, np.array([end.mean[-1] for end in ends])))
-        low, high = interval(slopes(x, np.stack([end.draws[:, -1] for end in ends], 1)))
-        parts.append(within(value, (low, high), "", holds=low > 0, fails=high < 0))
-        words.append(f"proxies of {part_name(size)}: {with_interval(value, low, high)}")
+        counts = part.values("bon")
+        curves = [part.drawn("bon", count) for count in counts]
+        last = np.stack([curve.draws[:, -1] for curve in curves], 1)
+        value, ends = slope_by_size(counts, [curve.mean[-1] for curve in curves], last)
+        parts.append(above(0, value, ends))
+        words.append(f"proxies of {part_name(size)}: {with_interval(value, *ends)}")
     if not parts:
         return not_measured("numbers of pairs")
-    said = "Gold at the largest n, SDs per factor of ten in pairs; " + "; ".join(words) + "."
-    return Outcome(jointly(parts), parts[0].statistic, parts[0].interval, said)
+    measured = "Gold at the largest n, SDs per factor of ten in pairs; " + "; ".join(words) + "."
+    return Outcome(jointly(parts), parts[0].statistic, parts[0].interval, measured)
 
 
 def part_name(size: int) -> str:
@@ -42,8 +59,15 @@ def part_name(size: int) -> str:
     return f"{short_number(size)} parameters"
 
 
+@claim(
+    8,
+    "Below a threshold of data every proxy is near chance.",
+    rule=f"Accuracy of the best proxy of any size at the fewest pairs. Holds: surely below {0.5 + CHANCE:.2f}, and above "
+    f"{0.5 + LEARNED:.2f} with the most pairs; does not hold: surely above {0.5 + CHANCE:.2f}.",
+    figure="03_model_data_policy_scale.html#fig-loss-data",
+)
 def few_pairs_are_chance(evidence: Evidence) -> Outcome:
-    """Claim 8: under a threshold of data every proxy is near chance, above it none of the larger ones."""
+    """Under a threshold of data every proxy is near chance, above it none of the larger ones."""
     grid = evidence.grid
     if grid["pairs"].n_unique() < 3:
         return not_measured("numbers of pairs")
@@ -63,25 +87,31 @@ def few_pairs_are_chance(evidence: Evidence) -> Outcome:
         )
         + f", the best reaches {max(best['rm_accuracy']):.2f} at {max(best['pairs']):,}."
     )
-    above = max(best["rm_accuracy"]) > 0.5 + 2 * CHANCE
+    above = max(best["rm_accuracy"]) > 0.5 + LEARNED
     verdict: Verdict = (
         "holds" if value + half < CHANCE and above else "does not hold" if value - half > CHANCE else "partly"
     )
     return Outcome(verdict, value, (value - half, value + half), words)
 
 
+@claim(
+    9,
+    "Equal validation loss means about equal robustness.",
+    rule="Share of the variance of gold at the largest n, over all sizes and numbers of pairs, that a parabola in "
+    f"validation loss explains. Holds: the interval lies above {EQUAL_LOSS}; does not hold: below.",
+    figure="03_model_data_policy_scale.html#fig-loss-gold",
+)
 def loss_tells_robustness(evidence: Evidence) -> Outcome:
-    """Claim 9: proxies of equal validation loss are equally robust, whatever their size and data."""
+    """Proxies of equal validation loss are equally robust, whatever their size and data."""
     grid = evidence.grid
     if grid.height < 10:
         return not_measured("ten cells of sizes and pairs")
     loss, gold = grid["rm_loss"].to_numpy(), grid["gold_end"].to_numpy()
     drawn = [explained(loss[rows], gold[rows]) for rows in rows_drawn(len(loss), draws=2000)]
-    value, (low, high) = explained(loss, gold), interval(drawn)
     words = (
         "share of the variance of gold at the largest n, over sizes and pairs, that validation loss explains"
     )
-    return within(value, (low, high), words, holds=low > EQUAL_LOSS, fails=high < EQUAL_LOSS)
+    return above(EQUAL_LOSS, explained(loss, gold), interval(drawn), words)
 
 
 def explained(loss: np.ndarray, gold: np.ndarray) -> float:
@@ -92,16 +122,23 @@ def explained(loss: np.ndarray, gold: np.ndarray) -> float:
     return float(1 - residual.var() / gold.var())
 
 
+@claim(
+    10,
+    "Unique data matter, repeated epochs little.",
+    rule="Share of the gain in gold of as many unique pairs that repeating pairs reaches. Holds: the interval lies "
+    f"below {fraction(REPEATED)}; does not hold: above.",
+    figure="03_model_data_policy_scale.html#fig-epochs",
+)
 def unique_beats_epochs(evidence: Evidence) -> Outcome:
-    """Claim 10: repeating pairs gains little of what as many unique pairs gain."""
+    """Repeating pairs gains little of what as many unique pairs gain."""
     table = evidence.epochs
     if table.is_empty():
         return not_measured("several passes over the pairs")
-    found = {(row["pairs"], row["epochs"]): row for row in table.iter_rows(named=True)}
+    cells = {(row["pairs"], row["epochs"]): row for row in table.iter_rows(named=True)}
     shares, weights = [], []
-    for (pairs, epochs), row in found.items():
-        unique = found.get((pairs * epochs, 1))
-        once = found.get((pairs, 1))
+    for (pairs, epochs), row in cells.items():
+        unique = cells.get((pairs * epochs, 1))
+        once = cells.get((pairs, 1))
         if epochs > 1 and unique and once:
             gain = unique["gold"] - once["gold"]
             error = math.hypot(row["gold_se"], once["gold_se"], unique["gold_se"])
@@ -113,46 +150,39 @@ def unique_beats_epochs(evidence: Evidence) -> Outcome:
     value = float(np.average(shares, weights=weights))
     half = 1.96 / math.sqrt(sum(weights))
     words = f"share of the gain of unique pairs that repeating reaches, over {len(shares)} comparisons"
-    return within(
-        value,
-        (value - half, value + half),
-        words,
-        holds=value + half < REPEATED,
-        fails=value - half > REPEATED,
-    )
+    return below(REPEATED, value, (value - half, value + half), words)
 
 
+@claim(
+    11,
+    "A larger policy gains less from optimisation and overoptimises no more.",
+    rule="Slope of the highest gold, less the start, against log policy size: interval below 0; and the KL of the peak, "
+    f"largest over smallest policy: interval within a factor of {PEAKS_APART}. {JOINTLY}",
+    figure="03_model_data_policy_scale.html#fig-policy-ppo",
+)
 def larger_policy(evidence: Evidence) -> Outcome:
-    """Claim 11: a larger policy gains less, and its gold peaks at about the same KL."""
+    """A larger policy gains less, and its gold peaks at about the same KL."""
     gains, peaks, words = [], [], []
     for proxy in evidence.policy_proxies:
         part = evidence.policies(proxy)
         if not part.has("ppo", 3):
             continue
-        sizes = part.by.values(part.curves.filter(method="ppo"))
-        curves = [
-            resampled(part.curves.filter(method="ppo", policy_params=s), evidence.results.by_prompt)
-            for s in sizes
-        ]
+        sizes = part.values("ppo")
+        curves = [part.drawn("ppo", size) for size in sizes]
         tops = [int(curve.mean.argmax()) for curve in curves]
-        x = [math.log10(size) for size in sizes]
         gain = [curve.mean[top] - curve.mean[0] for curve, top in zip(curves, tops, strict=True)]
         draws = np.stack([c.draws[:, top] - c.draws[:, 0] for c, top in zip(curves, tops, strict=True)], 1)
-        value, (low, high) = float(slopes(x, np.array(gain))), interval(slopes(x, draws))
-        gains.append(within(value, (low, high), "", holds=high < 0, fails=low > 0))
-        kls = [curve.kl[curve.draws.argmax(1)] for curve in curves]
-        ratio = np.log(np.maximum(kls[-1], 0.1) / np.maximum(kls[0], 0.1))
-        least, most = interval(ratio)
-        here = math.log(max(curves[-1].kl[tops[-1]], 0.1) / max(curves[0].kl[tops[0]], 0.1))
-        wide = math.log(2)
-        peaks.append(
-            within(
-                here, (least, most), "", holds=max(-least, most) < wide, fails=least > wide or most < -wide
-            )
-        )
+        value, ends = slope_by_size(sizes, gain, draws)
+        gains.append(below(0, value, ends))
+        smallest, largest = (np.maximum(curve.kl, LEAST_PEAK) for curve in (curves[0], curves[-1]))
+        ratio = math.log(largest[tops[-1]] / smallest[tops[0]])
+        drawn = np.log(largest[curves[-1].draws.argmax(1)] / smallest[curves[0].draws.argmax(1)])
+        low, high = interval(drawn)
+        peaks.append(around_zero(math.log(PEAKS_APART), ratio, (low, high)))
         words.append(
-            f"proxy of {part_name(proxy)}: gain {with_interval(value, low, high)} SDs per factor of ten, "
-            f"peak KL of the largest over the smallest {with_interval(math.exp(here), math.exp(least), math.exp(most))}"
+            f"proxy of {part_name(proxy)}: gain {with_interval(value, *ends)} SDs per factor of ten, "
+            "peak KL of the largest over the smallest "
+            f"{with_interval(math.exp(ratio), math.exp(low), math.exp(high))}"
         )
     if not gains:
         return not_measured("PPO of three policies")

@@ -6,11 +6,23 @@ import numpy as np
 import polars as pl
 from scipy.stats import gmean
 
-from overopt.analysis.averages import NAMES
-from overopt.analysis.claims.outcome import Outcome, Verdict, by_share, jointly, not_measured, within
-from overopt.analysis.evidence import Evidence, Slice
+from overopt.analysis.averages import NAMES, points
+from overopt.analysis.claims.claim import claim
+from overopt.analysis.claims.outcome import (
+    BY_SHARE,
+    JOINTLY,
+    Outcome,
+    Verdict,
+    above,
+    around_zero,
+    below,
+    by_share,
+    jointly,
+    not_measured,
+)
+from overopt.analysis.evidence import Evidence
 from overopt.analysis.fitted_laws import LAW_OF, prompt_points
-from overopt.analysis.resampled import interval, over_groups, resampled, slopes
+from overopt.analysis.resampled import interval, over_groups, slope_by_size
 from overopt.estimators.laws import LAWS, fit
 from overopt.estimators.rival_forms import RIVALS, held_out_error
 from overopt.estimators.uncertainty import at_least_usual, rows_drawn
@@ -22,51 +34,98 @@ SMALL, LARGE = 0.10, 0.25  # SDs: errors of a prediction
 SPLIT = 0.6  # share of the measured distance sqrt(KL) that forms are fitted to, where the rest is held out
 FLAT = 0.25  # change of alpha over all sizes, as a share of its mean, that counts as none
 
+FALLS = (
+    "A size counts if the 95% interval of the fall from its highest gold to the end lies above "
+    f"{FALL} SDs. {BY_SHARE}"
+)
+
+
+@claim(
+    1,
+    "Under best-of-n gold rises, then falls.",
+    rule=FALLS,
+    figure="01_gold_vs_optimisation.html#fig-bon",
+)
+def falls_by_best_of_n(evidence: Evidence) -> Outcome:
+    """Gold falls after its highest point, for how many sizes."""
+    return falls(evidence, "bon")
+
+
+@claim(
+    2,
+    "Under RL gold rises, then falls.",
+    rule=FALLS,
+    figure="01_gold_vs_optimisation.html#fig-ppo",
+)
+def falls_by_rl(evidence: Evidence) -> Outcome:
+    """Gold falls after its highest point, for how many sizes."""
+    return falls(evidence, "ppo")
+
 
 def falls(evidence: Evidence, method: str) -> Outcome:
-    """Claims 1 and 2: gold rises and then falls, for how many sizes."""
+    """What `FALLS` says of one method."""
     sizes = evidence.sizes
     if not sizes.has(method, 1):
         return not_measured(f"{method} against several sizes")
     surely = perhaps = 0
     drops = []
-    values = measured(sizes, method)
-    for value in values:
-        curve = resampled(sizes.curves.filter(method=method, rm_params=value), evidence.results.by_prompt)
+    for size in sizes.values(method):
+        curve = sizes.drawn(method, size)
         top = int(curve.mean.argmax())
         low, high = interval(curve.draws[:, top] - curve.draws[:, -1])
         drops.append(float(curve.mean[top] - curve.mean[-1]))
         surely += low > FALL and top > 0
         perhaps += not high <= FALL and top > 0  # an interval of nan leaves all open
     words = f"falls of {min(drops):.2f} to {max(drops):.2f} SDs after the highest gold"
-    return by_share(surely, perhaps, len(values), words)
+    return by_share(surely, perhaps, len(drops), words)
 
 
-def measured(part: Slice, method: str) -> list[int]:
-    """The values that one method was measured for."""
-    return part.by.values(part.curves.filter(method=method))
+FITS_WELL = (
+    "Root mean square misfit to the mean curve over the range of gold, median over sizes. Holds: at most "
+    f"{GOOD:.0%}; partly: at most {FAIR:.0%}."
+)
+
+
+@claim(
+    3,
+    "d(α − βd) describes best-of-n.",
+    rule=FITS_WELL,
+    figure="01_gold_vs_optimisation.html#fig-bon",
+)
+def fits_best_of_n(evidence: Evidence) -> Outcome:
+    """The law of best-of-n fits its curves."""
+    return fits_well(evidence, "bon")
+
+
+@claim(
+    4,
+    "d(α − β ln d) describes RL.",
+    rule=FITS_WELL,
+    figure="01_gold_vs_optimisation.html#fig-ppo",
+)
+def fits_rl(evidence: Evidence) -> Outcome:
+    """The law of RL fits PPO's curves."""
+    return fits_well(evidence, "ppo")
 
 
 def misfit(evidence: Evidence, method: str, value: str = "gold") -> dict[int, float]:
     """For each proxy size, the root mean square misfit of the law to the mean curve, over the curve's range."""
-    found = {}
-    for size in measured(evidence.sizes, method):
-        curve = evidence.sizes.of(method).filter(rm_params=size)
-        kl, score, se = (curve[name].to_numpy() for name in ("kl", value, f"{value}_se"))
+    misfits = {}
+    for size in evidence.sizes.values(method):
+        kl, score, se = points(evidence.sizes.of(method).filter(rm_params=size), value)
         used, spread = kl > 0, float(np.ptp(score))
-        made = fit(kl[used], score[used], law=LAW_OF[method], gold_se=at_least_usual(se[used]))
-        if math.isfinite(made.alpha) and spread > 0:
-            error = made.predict(kl[used]) - score[used]
-            found[size] = float(np.sqrt((error**2).mean())) / spread
-    return found
+        law = fit(kl[used], score[used], law=LAW_OF[method], gold_se=at_least_usual(se[used]))
+        if math.isfinite(law.alpha) and spread > 0:
+            error = law.predict(kl[used]) - score[used]
+            misfits[size] = float(np.sqrt((error**2).mean())) / spread
+    return misfits
 
 
 def fits_well(evidence: Evidence, method: str) -> Outcome:
-    """Claims 3 and 4: the law of a method fits its curves."""
-    found = misfit(evidence, method) if evidence.sizes.has(method, 1) else {}
-    if not found:
+    """What `FITS_WELL` says of one method and its law."""
+    values = list(misfit(evidence, method).values()) if evidence.sizes.has(method, 1) else []
+    if not values:
         return not_measured(f"{method} against several sizes")
-    values = list(found.values())
     middle, ends = float(np.median(values)), (min(values), max(values))
     words = f"median misfit as a share of gold's range, and its extremes over sizes: {with_interval(middle, *ends)}."
     verdict: Verdict = "holds" if middle <= GOOD else "partly" if middle <= FAIR else "does not hold"
@@ -75,35 +134,37 @@ def fits_well(evidence: Evidence, method: str) -> Outcome:
 
 def trend(evidence: Evidence, method: str, coefficient: str) -> tuple[float, tuple[float, float]] | None:
     """Slope of a coefficient against log10 of the proxy's parameters, over the sizes whose law could be fitted."""
-    part = evidence.sizes
-    kept = {
-        size: found
-        for (name, size), found in part.fits.items()
-        if name == method and len(found.coefficients) > 100
+    laws = {
+        size: law
+        for (name, size), law in evidence.sizes.fits.items()
+        if name == method and len(law.coefficients) > 100
     }
-    if len(kept) < 3:
+    if len(laws) < 3:
         return None
     column = ("alpha", "beta").index(coefficient)
-    count = min(len(found.coefficients) for found in kept.values())
-    x = [math.log10(size) for size in kept]
-    draws = np.stack([found.coefficients[:count, column] for found in kept.values()], 1)
-    here = np.array([getattr(found.fit, coefficient) for found in kept.values()])
-    return float(slopes(x, here)), interval(slopes(x, draws))
+    count = min(len(law.coefficients) for law in laws.values())
+    draws = np.stack([law.coefficients[:count, column] for law in laws.values()], 1)
+    return slope_by_size(list(laws), [getattr(law.fit, coefficient) for law in laws.values()], draws)
 
 
+@claim(
+    5,
+    "With the proxy's size α of best-of-n rises and both β fall, about linearly in log size.",
+    rule="Slopes of α and β of best-of-n and of β of PPO against the logarithm of size: the interval lies on the "
+    f"claimed side of 0. {JOINTLY}",
+    figure="02_functional_forms.html#fig-bon-coefficients",
+)
 def coefficients_follow_size(evidence: Evidence) -> Outcome:
-    """Claim 5: alpha of best-of-n rises with size, both betas fall."""
+    """Alpha of best-of-n rises with size, both betas fall."""
     parts, words = [], []
-    for method, name, sign in (("bon", "alpha", 1), ("bon", "beta", -1), ("ppo", "beta", -1)):
-        found = trend(evidence, method, name)
-        if found is None:
+    for method, name, side in (("bon", "alpha", above), ("bon", "beta", below), ("ppo", "beta", below)):
+        slope = trend(evidence, method, name)
+        if slope is None:
             return not_measured("laws of three sizes or more")
-        value, (low, high) = found
-        side = sign * np.array([low, high])
-        holds, fails = bool(side.min() > 0), bool(side.max() < 0)
-        parts.append(within(value, (low, high), "", holds=holds, fails=fails))
+        value, ends = slope
+        parts.append(side(0, value, ends))
         letter = {"alpha": "α", "beta": "β"}[name]
-        words.append(f"{letter} of {NAMES[method]} {with_interval(value, low, high)}")
+        words.append(f"{letter} of {NAMES[method]} {with_interval(value, *ends)}")
     first = parts[0]
     return Outcome(
         jointly(parts),
@@ -113,23 +174,34 @@ def coefficients_follow_size(evidence: Evidence) -> Outcome:
     )
 
 
+@claim(
+    6,
+    "α of RL does not depend on the proxy's size.",
+    rule="Change of α from the smallest to the largest size, by a line in log size, as a share of its mean. Holds: the "
+    f"interval lies within ±{FLAT:.0%}; does not hold: it lies outside.",
+    figure="02_functional_forms.html#fig-ppo-coefficients",
+)
 def alpha_is_shared(evidence: Evidence) -> Outcome:
-    """Claim 6: alpha of PPO does not depend on size."""
-    found = trend(evidence, "ppo", "alpha")
-    if found is None:
+    """Alpha of PPO does not depend on size."""
+    slope = trend(evidence, "ppo", "alpha")
+    if slope is None:
         return not_measured("PPO laws of three sizes or more")
-    fits = [item for (name, _), item in evidence.sizes.fits.items() if name == "ppo"]
-    sizes = [size for name, size in evidence.sizes.fits if name == "ppo"]
-    mean = float(np.mean([item.fit.alpha for item in fits]))
-    scale = math.log10(max(sizes) / min(sizes)) / abs(mean)
-    value, (low, high) = found[0] * scale, sorted(end * scale for end in found[1])
+    laws = {size: law for (name, size), law in evidence.sizes.fits.items() if name == "ppo"}
+    mean = float(np.mean([law.fit.alpha for law in laws.values()]))
+    scale = math.log10(max(laws) / min(laws)) / abs(mean)
+    value, (low, high) = slope
     words = "change of α from the smallest to the largest size, as a share of its mean"
-    return within(value, (low, high), words, holds=max(-low, high) < FLAT, fails=low > FLAT or high < -FLAT)
+    return around_zero(FLAT, value * scale, (low * scale, high * scale), words)
 
 
 def largest_kl(e: Evidence) -> float:
     """KL (nats) of best-of-n at the largest n that laws are fitted to."""
     return float(e.sizes.curves.filter(method="bon")["kl"].max())  # type: ignore[arg-type]
+
+
+def near_side(kl: np.ndarray, until: float) -> np.ndarray:
+    """Which points of a curve of far best-of-n its law is fitted to: those up to `until`, without the start."""
+    return (kl > 0) & (kl <= until + 1e-9)
 
 
 def far_error(evidence: Evidence) -> pl.DataFrame:
@@ -141,11 +213,11 @@ def far_error(evidence: Evidence) -> pl.DataFrame:
     results, rows = evidence.results, []
     if results.far is None or results.far_by_prompt is None:
         return pl.DataFrame()
-    until = largest_kl(evidence) + 1e-9
     for (record,), curve in results.far.group_by("record", maintain_order=True):
         curve = curve.sort("n")
         kl, by_prompt = prompt_points(results.far_by_prompt, str(record))
-        near, far = (kl > 0) & (kl <= until), kl > until
+        near = near_side(kl, largest_kl(evidence))
+        far = (kl > 0) & ~near
         se = at_least_usual(curve["gold_se"].to_numpy()[near])
         # a fit is linear in gold: the law of a mean over prompts is the mean of their laws
         laws = [fit(kl[near], gold[near], law=LAWS["bon"], gold_se=se) for gold in by_prompt.T]
@@ -168,16 +240,22 @@ def line_of(kl: np.ndarray) -> float:
 
 def ppo_error(evidence: Evidence) -> dict[int, float]:
     """For each size, the error (SDs) beyond the line of the PPO law fitted before it."""
-    found = {}
-    for size in measured(evidence.sizes, "ppo"):
-        curve = evidence.sizes.of("ppo").filter(rm_params=size)
-        kl, gold, se = (curve[name].to_numpy() for name in ("kl", "gold", "gold_se"))
-        found[size] = held_out_error(LAW_OF["ppo"], kl, gold, se, line_of(kl))
-    return {size: error for size, error in found.items() if math.isfinite(error)}
+    errors = {}
+    for size in evidence.sizes.values("ppo"):
+        kl, gold, se = points(evidence.sizes.of("ppo").filter(rm_params=size))
+        errors[size] = held_out_error(LAW_OF["ppo"], kl, gold, se, line_of(kl))
+    return {size: error for size, error in errors.items() if math.isfinite(error)}
 
 
+@claim(
+    16,
+    "Fits at small KL extrapolate.",
+    rule=f"Mean error beyond what was fitted: best-of-n beyond n = 1,024; PPO beyond {SPLIT:.0%} of the distance. Holds: "
+    f"both at most {SMALL:.2f} SDs; partly: one is, or both are at most {LARGE:.2f}.",
+    figure="02_functional_forms.html#fig-far",
+)
 def extrapolates(evidence: Evidence) -> Outcome:
-    """Claim 16: laws fitted at small KL predict gold at large KL."""
+    """Laws fitted at small KL predict gold at large KL."""
     far, ppo = far_error(evidence), ppo_error(evidence) if evidence.sizes.has("ppo", 1) else {}
     if far.is_empty() and not ppo:
         return not_measured("anything beyond the KL that laws are fitted to")
@@ -203,9 +281,8 @@ def form_errors(evidence: Evidence) -> pl.DataFrame:
     """Error (SDs) of every law on the held-out end of every curve: `method, rm_params, form, tex, error`."""
     rows = []
     for method in NAMES:
-        for size in measured(evidence.sizes, method):
-            curve = evidence.sizes.of(method).filter(rm_params=size)
-            kl, gold, se = (curve[name].to_numpy() for name in ("kl", "gold", "gold_se"))
+        for size in evidence.sizes.values(method):
+            kl, gold, se = points(evidence.sizes.of(method).filter(rm_params=size))
             rows += [
                 {"method": method, "rm_params": size, "form": law.label, "tex": law.tex,
                  "error": held_out_error(law, kl, gold, se, line_of(kl))}
@@ -214,8 +291,15 @@ def form_errors(evidence: Evidence) -> pl.DataFrame:
     return pl.DataFrame(rows).filter(pl.col("error").is_not_nan())
 
 
+@claim(
+    17,
+    "The forms that the paper rejected extrapolate worse.",
+    rule=f"Held-out error of the RL form over that of {RIVALS['log1p'].label}, geometric mean over sizes. Holds: the "
+    "interval lies below 1; does not hold: above.",
+    figure="02_functional_forms.html#fig-forms",
+)
 def rejected_are_worse(evidence: Evidence) -> Outcome:
-    """Claim 17: of the forms for RL, the paper's extrapolates best."""
+    """Of the forms for RL, the paper's extrapolates best."""
     if not evidence.sizes.has("ppo", 3):
         return not_measured("PPO against three sizes or more")
     errors = form_errors(evidence).filter(method="ppo")
@@ -223,13 +307,20 @@ def rejected_are_worse(evidence: Evidence) -> Outcome:
         errors.filter(form=law.label).sort("rm_params")["error"].to_numpy()
         for law in (LAW_OF["ppo"], RIVALS["log1p"])
     )
-    value, (low, high) = over_groups(own / rival, gmean)
+    value, ends = over_groups(own / rival, gmean)
     words = f"held-out error of {LAWS['rl'].label} over that of {RIVALS['log1p'].label}, geometric mean over sizes"
-    return within(value, (low, high), words, holds=high < 1, fails=low > 1)
+    return below(1, value, ends, words)
 
 
+@claim(
+    18,
+    "Proxy scores resist the forms that fit gold.",
+    rule="Misfit to proxy scores over misfit to gold, geometric mean over curves. Holds: the interval lies above 1; "
+    "does not hold: below.",
+    figure="02_functional_forms.html#fig-proxy-linear",
+)
 def proxies_resist(evidence: Evidence) -> Outcome:
-    """Claim 18: the forms fit proxy scores less well than gold."""
+    """The forms fit proxy scores less well than gold."""
     ratios = []
     for method in NAMES:
         if evidence.sizes.has(method, 2):
@@ -237,6 +328,6 @@ def proxies_resist(evidence: Evidence) -> Outcome:
             ratios += [proxy[size] / gold[size] for size in gold if size in proxy and gold[size] > 0]
     if len(ratios) < 3:
         return not_measured("three curves or more")
-    value, (low, high) = over_groups(ratios, gmean)
+    value, ends = over_groups(ratios, gmean)
     words = "misfit to proxy scores over misfit to gold, geometric mean over curves"
-    return within(value, (low, high), words, holds=low > 1, fails=high < 1)
+    return above(1, value, ends, words)

@@ -8,6 +8,15 @@ from typing import Literal
 from overopt.util.words import with_interval
 
 Verdict = Literal["holds", "partly", "does not hold", "cannot tell"]
+Interval = tuple[float, float]
+
+MOST, FEW = 0.75, 0.25  # shares of all curves
+FRACTIONS = {0.25: "a quarter", 0.5: "one half", 0.75: "three quarters", 0.8: "four fifths"}
+
+
+def fraction(share: float) -> str:
+    """A share in words: three quarters; 60%."""
+    return FRACTIONS.get(share, f"{share:.0%}")
 
 
 @dataclass(frozen=True)
@@ -16,7 +25,7 @@ class Outcome:
 
     verdict: Verdict
     statistic: float | None
-    interval: tuple[float, float] | None
+    interval: Interval | None
     measured: str
 
 
@@ -25,23 +34,47 @@ def not_measured(what: str) -> Outcome:
     return Outcome("cannot tell", None, None, f"Not measured in this study: {what}.")
 
 
-def within(
-    value: float, found: tuple[float, float], measured: str, *, holds: bool, fails: bool, digits: int = 2
+def by_interval(
+    value: float, ends: Interval, measured: str = "", *, holds: bool, fails: bool, digits: int = 2
 ) -> Outcome:
     """The verdict where an interval decides: it holds, does not, or cannot be told."""
     verdict: Verdict = "holds" if holds else "does not hold" if fails else "cannot tell"
-    return Outcome(verdict, value, found, f"{measured}: {with_interval(value, *found, digits)}.")
+    return Outcome(verdict, value, ends, f"{measured}: {with_interval(value, *ends, digits)}.")
+
+
+def above(threshold: int | float, value: float, ends: Interval, measured: str = "") -> Outcome:
+    """Holds if the interval lies above the threshold; does not if it lies below."""
+    low, high = ends
+    return by_interval(value, ends, measured, holds=low > threshold, fails=high < threshold)
+
+
+def below(threshold: int | float, value: float, ends: Interval, measured: str = "") -> Outcome:
+    """Holds if the interval lies below the threshold; does not if it lies above."""
+    low, high = ends
+    return by_interval(value, ends, measured, holds=high < threshold, fails=low > threshold)
+
+
+def around_zero(most: int | float, value: float, ends: Interval, measured: str = "") -> Outcome:
+    """Holds if the interval lies within ±most; does not if it lies outside."""
+    low, high = ends
+    return by_interval(value, ends, measured, holds=max(-low, high) < most, fails=low > most or high < -most)
+
+
+BY_SHARE = (
+    f"Holds: {fraction(MOST)} of the sizes count; partly: more than {fraction(FEW)}; does not hold: at most "
+    f"{fraction(FEW)} could."
+)
 
 
 def by_share(surely: int, perhaps: int, count: int, measured: str) -> Outcome:
-    """The verdict on a claim about every curve: it holds for three quarters of them, partly for more than one."""
+    """The verdict on a claim about every size, as `BY_SHARE` says, where so many count `surely` and `perhaps`."""
     low, high, value = surely / count, perhaps / count, surely / count
     verdict: Verdict
-    if low >= 0.75:
+    if low >= MOST:
         verdict = "holds"
-    elif high <= 0.25:
+    elif high <= FEW:
         verdict = "does not hold"
-    elif low > 0.25:
+    elif low > FEW:
         verdict = "partly"
     else:
         verdict = "cannot tell"
@@ -51,8 +84,11 @@ def by_share(surely: int, perhaps: int, count: int, measured: str) -> Outcome:
     )
 
 
+JOINTLY = "Holds: all parts do; partly: some do; cannot tell: no interval decides."
+
+
 def jointly(parts: Sequence[Outcome]) -> Verdict:
-    """The verdict of a claim with several parts: all hold, some hold, none holds, or too little is known."""
+    """The verdict of a claim with several parts, as `JOINTLY` says."""
     verdicts = [part.verdict for part in parts]
     if all(verdict == "holds" for verdict in verdicts):
         return "holds"

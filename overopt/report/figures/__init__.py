@@ -9,15 +9,21 @@ from overopt.report.figures.chain import (
     proxy_validation,
 )
 from overopt.report.figures.diagnostics import kl_against_step, kl_estimators, ppo_health
-from overopt.report.figures.lines import linear_axis, lines, log_axis, nats_axis, pipeline, rate_axis
+from overopt.report.figures.lines import CHANCE, lines, pipeline
 from overopt.report.figures.optimisation import gold_against_proxy, gold_and_proxy
+from overopt.report.figures.style import EPOCHS, FORMS, NOISES, WHAT, proxy_title
 
 __all__ = [
+    "CHANCE",
+    "EPOCHS",
+    "FORMS",
+    "NOISES",
     "PAIRS",
     "PENALTIES",
     "POLICIES",
     "ROUNDS",
     "SIZES",
+    "WHAT",
     "Group",
     "coefficients",
     "gold_accuracy",
@@ -27,12 +33,9 @@ __all__ = [
     "kl_against_step",
     "kl_estimators",
     "language_model_losses",
-    "linear_axis",
     "lines",
-    "log_axis",
-    "nats_axis",
     "pipeline",
     "ppo_health",
+    "proxy_title",
     "proxy_validation",
-    "rate_axis",
 ]

@@ -7,7 +7,7 @@ import math
 import altair as alt
 import polars as pl
 
-from overopt.analysis.groups import Group
+from overopt.analysis.groups import SIZES, Group
 from overopt.report.figures.style import (
     INK,
     Layered,
@@ -17,52 +17,60 @@ from overopt.report.figures.style import (
     kl_axis,
     log_size_axis,
     pick_group,
+    proxy_title,
     titled,
 )
 
+COUNTS = {"rm_params": "proxy parameters", "pairs": "training pairs", "seen": "pairs seen (pairs × epochs)"}
+MEASURES = {
+    "rm_loss": "validation loss (nats a pair)",
+    "path": "distance: sum over rounds of √KL (√nats)",
+    "gold": "gold reached (SDs)",
+    "proxy": "proxy score reached (SDs)",
+}
+CHANCE = round(math.log(2), 4)  # validation loss (nats a pair) of a proxy that knows nothing
 DASHES = ([1, 0], [6, 4], [2, 3])
 
 
 def lines(
     data: pl.DataFrame,
-    *,
-    x: alt.X,
+    x: str,
     y: str,
     y_title: str,
-    by: Group,
+    *,
     description: str,
+    by: Group = SIZES,
     kind: str | None = None,
     connected: bool = True,
     rule: float | None = None,
-    y_nats: bool = False,
-    title: str = "",
 ) -> Layered:
     """`y` against `x`, with a bar of one standard error where the column `<y>_se` is there.
 
+    KL stands on a square-root scale, on either axis. Where all rows are of one proxy size, the title says so.
+
     Args:
         data: the columns of `x`, `y` and `by`, and of `kind` if given; one row a point.
-        x: the encoding of the other axis: see `log_size_axis` and `kl_axis`.
+        x: the column of the other axis: see `axis_of`.
         y: the column measured.
         y_title: its title, with unit.
-        by: what the lines differ in.
         description: what a reader who cannot see the chart is told.
+        by: what the lines differ in.
         kind: a column of words, each drawn in a dash of its own.
         connected: whether lines join the points of a group, in order of x.
         rule: where a dotted horizontal line stands.
-        y_nats: whether y is KL, which stands on a square-root scale as elsewhere.
-        title: what all lines have in common, above the chart.
     """
-    field: str = x.shorthand.removesuffix(":Q")
-    columns = dict.fromkeys([field, y, *([kind] if kind else [])])
+    columns = dict.fromkeys([x, y, *([kind] if kind else [])])
     has_errors = f"{y}_se" in data.columns
     one_se = [
         (pl.col(y) + k * pl.col(f"{y}_se")).alias(end) for k, end in ((-1, "low"), (1, "high")) if has_errors
     ]
     shown = data.select(by.labels(), *columns, *one_se).with_columns(pl.selectors.float().round(5))
     pick = pick_group()
-    scale_y = alt.Scale(type="sqrt", nice=False) if y_nats else alt.Scale(zero=False)
+    scale_y = alt.Scale(type="sqrt", nice=False) if y == "kl" else alt.Scale(zero=False)
     axis = alt.Y(f"{y}:Q", title=y_title, scale=scale_y)
-    base = alt.Chart(shown).encode(x=x, color=group_colour(by, by.values(data)), opacity=faded(pick))
+    base = alt.Chart(shown).encode(
+        x=axis_of(data, x), color=group_colour(by, by.values(data)), opacity=faded(pick)
+    )
     layers: list[alt.Chart] = []
     if rule is not None:
         layers.append(
@@ -71,7 +79,7 @@ def lines(
             .encode(y=axis)
         )
     if connected:
-        marks = base.mark_line(strokeWidth=2).encode(y=axis, order=f"{field}:Q")
+        marks = base.mark_line(strokeWidth=2).encode(y=axis, order=f"{x}:Q")
         if kind:
             kinds = data[kind].unique(maintain_order=True).to_list()
             scale = alt.Scale(domain=kinds, range=[list(dash) for dash in DASHES[: len(kinds)]])
@@ -79,35 +87,27 @@ def lines(
         layers.append(marks)
     if has_errors:
         layers.append(base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q", title=y_title), y2="high:Q"))
-    tooltip = [group_tooltip(by), *[alt.Tooltip(f"{name}:Q", format=".4~g") for name in (field, y)]]
+    tooltip = [group_tooltip(by), *[alt.Tooltip(f"{name}:Q", format=".4~g") for name in (x, y)]]
     tooltip += [alt.Tooltip(f"{kind}:N")] if kind else []
     # large dots would hide the dashes
     layers.append(base.mark_point(filled=True, size=16 if kind else 45).encode(y=axis, tooltip=tooltip))
     layers[-1] = layers[-1].add_params(pick)
+    title = proxy_title(data) if "rm_params" in set(data.columns) - {x, by.column} else ""
     return titled(alt.layer(*layers), title, description)
 
 
-def log_axis(data: pl.DataFrame, field: str, title: str) -> alt.X:
-    """x = a count on a log scale with a tick at every measured value."""
-    return log_size_axis(data[field].unique().to_list(), field=field, title=title)
-
-
-def linear_axis(field: str, title: str) -> alt.X:
-    """x on a linear scale that need not hold 0."""
-    return alt.X(f"{field}:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(grid=False))
-
-
-def rate_axis(data: pl.DataFrame) -> alt.X:
-    """x = learning rate on a log scale."""
-    values = sorted(data["learning_rate"].unique().to_list())
-    scale = alt.Scale(type="log", nice=False, domain=[values[0] / 1.3, values[-1] * 1.3])
-    axis = alt.Axis(values=values, labelExpr="datum.value", grid=False, labelOverlap=True)
-    return alt.X("learning_rate:Q", title="learning rate", scale=scale, axis=axis)
-
-
-def nats_axis(data: pl.DataFrame) -> alt.X:
-    """x = KL in nats on a square-root scale."""
-    return kl_axis(float(data["kl"].max()) * 1.02)  # type: ignore[arg-type]
+def axis_of(data: pl.DataFrame, x: str) -> alt.X:
+    """The axis of a column: a square-root scale for KL, a log scale for counts and rates, else one that need not hold 0."""
+    if x == "kl":
+        return kl_axis(float(data["kl"].max()) * 1.02)  # type: ignore[arg-type]
+    values = sorted(data[x].unique().to_list())
+    if x in COUNTS:
+        return log_size_axis(values, field=x, title=COUNTS[x])
+    if x == "learning_rate":
+        scale = alt.Scale(type="log", nice=False, domain=[values[0] / 1.3, values[-1] * 1.3])
+        axis = alt.Axis(values=values, labelExpr="datum.value", grid=False, labelOverlap=True)
+        return alt.X("learning_rate:Q", title="learning rate", scale=scale, axis=axis)
+    return alt.X(f"{x}:Q", title=MEASURES[x], scale=alt.Scale(zero=False), axis=alt.Axis(grid=False))
 
 
 def pipeline(*, description: str) -> Layered:

@@ -10,8 +10,15 @@ from __future__ import annotations
 from typing import Any
 
 import altair as alt
+import polars as pl
 
 from overopt.analysis.groups import Group
+from overopt.util.words import short_number
+
+WHAT = Group("what", "", str)
+FORMS = Group("form", "Form", str)
+EPOCHS = Group("epochs", "Epochs", "{:d}".format)
+NOISES = Group("noise", "Noise variance", "{:g}".format)
 
 ANCHORS = ("#e8903a", "#e0607e", "#a45fd0", "#4464dc")
 TICKS = (0, 0.1, 0.5, 1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500)
@@ -80,6 +87,12 @@ def log_size_axis(sizes: list[int], *, field: str = "params", title: str = "Para
     )
     axis = alt.Axis(values=sorted(set(sizes)), labelExpr=label, grid=False, labelOverlap=True)
     return alt.X(f"{field}:Q", title=title, scale=scale, axis=axis)
+
+
+def proxy_title(curves: pl.DataFrame) -> str:
+    """What stands above a chart whose curves are all against proxies of one size; nothing where they are not."""
+    sizes = curves["rm_params"].unique().to_list()
+    return f"proxy of {short_number(sizes[0])} parameters" if len(sizes) == 1 else ""
 
 
 def titled(layers: Layered, title: str, description: str) -> Layered:

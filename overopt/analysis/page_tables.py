@@ -1,0 +1,77 @@
+"""Tables that pages draw or print, where the evidence has all but their last step: one function each."""
+
+import polars as pl
+
+from overopt.analysis import figure_tables
+from overopt.analysis.claims import laws
+from overopt.analysis.evidence import Evidence
+
+
+def main_proxies(evidence: Evidence) -> pl.DataFrame:
+    """Validation of the proxies behind the curves by size: `rm_params, seed, rm_loss, rm_accuracy` (paper: Fig. 11)."""
+    bon = evidence.sizes.curves.filter(method="bon").group_by("rm_params", "seed")
+    return bon.agg(pl.col("rm_loss", "rm_accuracy").first()).sort("rm_params", "seed")
+
+
+def sweep(evidence: Evidence) -> pl.DataFrame:
+    """Learning rates that were tried: `rm_params, learning_rate, validation_loss`; no row where rates were given."""
+    tried = evidence.results.sweep
+    return pl.DataFrame() if tried is None else tried.rename({"parameters": "rm_params"})
+
+
+def trusted_peaks(evidence: Evidence) -> pl.DataFrame:
+    """`method`, and the columns of `fitted_laws.coefficient_table` for the laws whose peak may be trusted."""
+    parts = [
+        evidence.sizes.coefficients(method).with_columns(method=pl.lit(method)) for method in ("bon", "ppo")
+    ]
+    return pl.concat(parts).filter(status="ok")
+
+
+def ppo_errors(evidence: Evidence) -> pl.DataFrame:
+    """`laws.form_errors` of PPO."""
+    return laws.form_errors(evidence).filter(method="ppo")
+
+
+def mean_errors(evidence: Evidence) -> pl.DataFrame:
+    """`laws.form_errors`, mean over sizes, the best form of each method first: `method, tex, error`."""
+    forms = laws.form_errors(evidence).group_by("method", "tex", maintain_order=True)
+    return forms.agg(pl.col("error").mean()).sort("method", "error")
+
+
+def far_curves(evidence: Evidence) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Far best-of-n, and the law fitted to its near part: `figure_tables.far_means, far_law_lines`; empty without any."""
+    means = figure_tables.far_means(evidence)
+    return means, means if means.is_empty() else figure_tables.far_law_lines(evidence)
+
+
+def far_ends(evidence: Evidence) -> pl.DataFrame:
+    """`laws.far_error` at the largest n alone, and `difference`: gold less what the law predicted (SDs)."""
+    beyond = laws.far_error(evidence)
+    if beyond.is_empty():
+        return beyond
+    ends = beyond.sort("rm_params", "pairs", "n").filter(n=beyond["n"].max())
+    return ends.with_columns(difference=pl.col("gold") - pl.col("predicted"))
+
+
+def highest(evidence: Evidence) -> pl.DataFrame:
+    """`Evidence.grid` with the highest gold of best-of-n as `gold, gold_se` (paper: Fig. 10)."""
+    return evidence.grid.rename({"gold_top": "gold", "gold_top_se": "gold_se"})
+
+
+def at_largest_n(evidence: Evidence) -> pl.DataFrame:
+    """`Evidence.grid` with gold at the largest n as `gold, gold_se` (paper: Figs 5, 21)."""
+    return evidence.grid.rename({"gold_end": "gold", "gold_end_se": "gold_se"})
+
+
+def epochs_seen(evidence: Evidence) -> pl.DataFrame:
+    """`Evidence.epochs`, and `seen`: pairs times passes over them (paper: Fig. 13)."""
+    epochs = evidence.epochs
+    return epochs if epochs.is_empty() else epochs.with_columns(seen=pl.col("pairs") * pl.col("epochs"))
+
+
+def highest_by_proxy(evidence: Evidence) -> pl.DataFrame:
+    """The highest `gold, gold_se` of best-of-n, at `n`, by proxy: `rm_params, pairs, seed, rm_loss, rm_accuracy`."""
+    proxy = ["rm_params", "pairs", "seed"]
+    curves = evidence.plain.filter(method="bon").sort(*proxy, "n").group_by(proxy, maintain_order=True)
+    top = pl.col("gold", "gold_se", "n").sort_by("gold").last()
+    return curves.agg(pl.col("rm_loss", "rm_accuracy").first(), top)

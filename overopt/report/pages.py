@@ -1,0 +1,159 @@
+"""A page of the book as its notebook makes it: one object with the study's results, which prints what stands on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+from IPython.display import HTML, Markdown
+
+from overopt import api
+from overopt.analysis.evidence import Evidence, Slice
+from overopt.analysis.groups import SIZES
+from overopt.analysis.results import Results
+from overopt.report import charts, figures, tables
+from overopt.report.myst import box, escaped
+from overopt.study.study import available, load_study
+from overopt.util.words import capital, duration
+
+VERDICT_MARKS = {"holds": "●", "partly": "◐", "does not hold": "○", "cannot tell": "?"}
+
+
+def open_page(study: str, name: str) -> Page:
+    """The page `name` (its notebook's file) of a study, by name or YAML path; charts are from now on read offline.
+
+    Raises:
+        UserError: if the study is unknown or invalid, or its results cannot be computed.
+    """
+    charts.enable()
+    return Page(api.load_results(study), name)
+
+
+class Page:
+    """What a notebook prints around its story; every method returns a cell's output."""
+
+    def __init__(self, results: Results, name: str) -> None:
+        self.results, self.name = results, name
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """The curves of the study, sliced."""
+        return Evidence(self.results)
+
+    def say(self, *sentences: str) -> Markdown:
+        """MyST text."""
+        return Markdown(" ".join(sentences))
+
+    def found(self, paper: str, here: str) -> Markdown:
+        """The card of a section: what the paper found, and what was found here."""
+        return Markdown(box("In short", "verdict", f"**The paper.** {paper}\n\n**Here.** {here}"))
+
+    def card(self, paper: str, *claims: int) -> Markdown:
+        """The card of a section: what the paper found, and the verdicts on its claims here."""
+        entries = {entry["claim"]: entry for entry in self.results.verdicts}
+        here = [
+            f"\n- {VERDICT_MARKS[entries[k]['verdict']]} **Claim {k}: {entries[k]['verdict']}.** "
+            f"*{escaped(entries[k]['text'])}* {escaped(capital(entries[k]['measured']))}"
+            for k in claims
+        ]
+        return self.found(paper, " ".join(here))
+
+    def figure(
+        self, draw: Callable[..., Any], data: pl.DataFrame, *others: Any, least: int = 1, **options: Any
+    ) -> Any:
+        """The chart `draw(data, ...)`, or a sentence where `data` has fewer than `least` rows."""
+        return draw(data, *others, **options) if data.height >= least else absent()
+
+    def gold_and_proxy(
+        self,
+        curves: Slice | None,
+        method: str,
+        *,
+        description: str,
+        stars: bool = False,
+        law: bool = True,
+        measured_by: str = "published",
+    ) -> Any:
+        """Gold, proxy and fitted law of one method's curves: see `figures.gold_and_proxy`.
+
+        A sentence stands there instead where the curves were not measured, or for one group alone that is to be compared
+        with others; the study `measured_by` has them.
+
+        Args:
+            curves: a slice of the evidence, None where there is none.
+            method: bon or ppo.
+            description: what a reader who cannot see the chart is told.
+            stars: whether the highest gold is marked.
+            law: whether the fitted law is drawn.
+            measured_by: a study that has such curves.
+        """
+        if curves is None or not curves.has(method, groups=1 if curves.by is SIZES else 2):
+            return absent(measured_by)
+        mean = curves.of(method)
+        return figures.gold_and_proxy(
+            mean,
+            curves.law_lines(method) if law else mean.clear(),
+            curves.peaks(method) if stars else None,
+            by=curves.by,
+            title="" if curves.by is SIZES else figures.proxy_title(curves.curves),
+            description=description,
+        )
+
+    def table(self, name: str, data: pl.DataFrame, *, caption: str) -> Markdown:
+        """The numbered table `name` of `tables.TABLES`, or what stands there where `data` has no row."""
+        return Markdown(tables.printed(name, data, caption))
+
+    def verdict_cards(self) -> Markdown:
+        """A card for each claim: verdict, measured number, rule, and a link to the figure."""
+        lines = ["::::{grid} 1 1 2 2", ":gutter: 2", ""]
+        for entry in self.results.verdicts:
+            page, _, target = entry["figure"].partition(".html#")
+            mark = VERDICT_MARKS[entry["verdict"]]
+            lines += [
+                f":::{{grid-item-card}} {mark} {entry['claim']}. {escaped(entry['text'])}",
+                f":class-card: oo-verdict oo-{entry['verdict'].replace(' ', '-')}",
+                "",
+                f"**{entry['verdict'].capitalize()}.** {escaped(capital(entry['measured']))}",
+                "",
+                f"*Rule.* {escaped(entry['rule'])}",
+                "",
+                f"{{numref}}`{target}` on [](/{page})",
+                ":::",
+                "",
+            ]
+        return Markdown("\n".join([*lines, "::::"]))
+
+    def about(self) -> Markdown:
+        """The box every page ends with: study, seeds, commit, run time, and how to make the page again."""
+        record, study = self.results.record, self.results.study
+        # the study of a reader is named by a file, whose place is nobody else's business
+        own = study.name in available() and load_study(study.name) == study
+        source = study.name if own else "YOUR_STUDY.yaml"
+        seeds = record["seeds"]
+        several = isinstance(seeds, Sequence) and not isinstance(seeds, str)
+        lines = [
+            f"Study `{study.name}` in the world `{study.world}`; "
+            f"seeds {', '.join(map(str, seeds)) if several else seeds}; commit `{commit(record)}`; "
+            f"{duration(record['seconds'])} of compute on `{record['device']}`; result `{record['key'][:12]}`.",
+            "",
+            "```bash",
+            f"make report STUDY={source}",
+            f".venv/bin/papermill notebooks/{self.name}.ipynb out.ipynb \\",
+            f"    -p study {source}",
+            "```",
+        ]
+        return Markdown(box("Reproduce this page", "tip reproduce", "\n".join(lines)))
+
+
+def absent(by: str = "published") -> HTML:
+    """What stands where a figure would, in a study that did not measure it; the study `by` did."""
+    return HTML(
+        f'<p class="oo-absent">The study did not measure what this figure shows; <code>{by}</code> does.</p>'
+    )
+
+
+def commit(record: dict[str, Any]) -> str:
+    """The commit that computed the results, shortened; "unknown" outside a git repository."""
+    return (record["git"] or "unknown")[:12]

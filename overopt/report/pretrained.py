@@ -1,0 +1,86 @@
+"""What the page on other people's models shows of a study of them: the page's own, or the one that the book has."""
+
+import polars as pl
+
+from overopt import api
+from overopt.analysis import page_tables
+from overopt.analysis.evidence import Evidence, Slice
+from overopt.analysis.results import Results
+from overopt.plan.prices import Costs
+from overopt.report import texts
+from overopt.report.sentences import say_falls, say_seeds, say_trend
+from overopt.study.study import PretrainedStudy, load_study
+from overopt.util.words import duration, number, short_number
+
+STUDY = "pretrained-cpu"
+
+
+def shown(results: Results) -> Evidence | None:
+    """The evidence of `results` if they are of the world `pretrained`, else of `STUDY` if the book has it."""
+    if results.study.world == "pretrained":
+        return Evidence(results)
+    return Evidence(api.load_results(STUDY)) if api.committed(load_study(STUDY)) else None
+
+
+def sizes(evidence: Evidence | None) -> Slice | None:
+    """The curves by proxy size."""
+    return evidence.sizes if evidence else None
+
+
+def say_outcome(evidence: Evidence | None) -> str:
+    """Gold's validity, and what best-of-n came to."""
+    if evidence is None:
+        return f"*The study `{STUDY}` is not in this book yet; `overopt run {STUDY}` computes it.*"
+    results, gold, pairs = evidence.results, evidence.results.chain["gold"], evidence.results.chain["pairs"]
+    peaks = evidence.sizes.peaks("bon")
+    sentences = [
+        f"Study `{results.study.name}`, {duration(results.record['seconds'])} of compute, result "
+        f"`{results.record['key'][:12]}`. Gold has {short_number(gold['params'])} parameters outside its embeddings."
+    ]
+    if "pearson" in gold:
+        sentences.append(
+            f"Its correlation with held-out human ratings is {number(gold['pearson'])} "
+            f"(a linear model on word weights: {number(gold['pearson_baseline'])}), on film reviews "
+            f"{number(gold['pearson_movie'])} ({number(gold['pearson_movie_baseline'])})."
+        )
+    sentences += [
+        f"It labelled {pairs['train']:,} pairs for training and {pairs['held_out']:,} held out.",
+        say_falls(peaks),
+        say_trend(peaks, "gold", "the highest gold"),
+        say_seeds(evidence.sizes.curves),
+    ]
+    return " ".join(sentences)
+
+
+def say_ppo(evidence: Evidence | None) -> str:
+    """How the policy was optimised with PPO, and what came of it; nothing where it was not."""
+    if evidence is None or not isinstance(study := evidence.results.study, PretrainedStudy) or not study.ppo:
+        return ""
+    run, lora = study.ppo.run, study.policy_lora
+    learns = f"adapters of rank {lora.rank}" if lora else "all weights"
+    ends = evidence.plain.filter(method="ppo").group_by("record").agg(pl.col("step", "kl").last())
+    steps, kl = ends["step"].to_list(), ends["kl"].to_list()
+    return (
+        f"PPO learns {learns}, in batches of {run.batch} completions (the paper: 256), {run.minibatch} a step, at a "
+        f"learning rate of {run.learning_rate:g}. It may take {run.max_steps} batches or {run.max_kl:g} nats; "
+        f"{ends.height} runs took {min(steps)} to {max(steps)}, to {number(min(kl), 1)} to {number(max(kl), 1)} nats. "
+        f"{say_falls(evidence.sizes.peaks('ppo'))}"
+    )
+
+
+def proxies(evidence: Evidence | None) -> pl.DataFrame:
+    """See `page_tables.highest_by_proxy`."""
+    return page_tables.highest_by_proxy(evidence) if evidence else pl.DataFrame()
+
+
+def ppo_texts(evidence: Evidence | None) -> pl.DataFrame:
+    """See `texts.ppo_texts`."""
+    if evidence is None or evidence.results.study.ppo is None:
+        return pl.DataFrame()
+    return texts.ppo_texts(evidence.results.texts, evidence.curves)
+
+
+def costs(evidence: Evidence | None) -> Costs | None:
+    """What the stages of `STUDY` took, if it is what is shown."""
+    known = evidence is not None and evidence.results.study.name == STUDY
+    return evidence.results.record["costs"] if evidence and known else None

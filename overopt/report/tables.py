@@ -1,0 +1,228 @@
+"""The tables that pages print: for each, by its name in the book, a title and the words of a cell for every column."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from overopt.analysis.averages import NAMES
+from overopt.plan.prices import HEADER, Costs, price_rows
+from overopt.plan.study_plan import plan
+from overopt.report import myst
+from overopt.study.study import load_study
+from overopt.util.words import number, short_number, with_interval, with_se
+
+Row = dict[str, Any]
+
+
+class Column(NamedTuple):
+    """A title, what a cell says of a row, and whether it stands left (l) or right (r)."""
+
+    title: str
+    cell: Callable[[Row], str]
+    align: str = "r"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns, and what stands there instead where a study has no row, if not an empty table."""
+
+    columns: Sequence[Column]
+    absent: str = ""
+
+    def cells(self, data: pl.DataFrame) -> list[list[str]]:
+        """Words for every row of `data`."""
+        return [[column.cell(row) for column in self.columns] for row in data.iter_rows(named=True)]
+
+
+def printed(name: str, data: pl.DataFrame, caption: str) -> str:
+    """The table `name` of `TABLES` as MyST, one row for each of `data`."""
+    shown = TABLES[name]
+    if data.is_empty() and shown.absent:
+        return shown.absent
+    titles, align = [column.title for column in shown.columns], "".join(c.align for c in shown.columns)
+    return myst.table(titles, shown.cells(data), caption=caption, name=name, align=align)
+
+
+def price_table(study: str, *, tflops: float, drawing_tflops: float, seen: Costs | None = None) -> str:
+    """What a study costs by kind of stage, as MyST; beside it what was `seen` to be spent."""
+    rows = price_rows(plan(load_study(study)), seen, batch=256, tflops=tflops, drawing_tflops=drawing_tflops)
+    caption = (
+        f"Study `{study}` at {tflops:g} TFLOP/s, and {drawing_tflops:g} while completions are drawn, "
+        "on one device, at most."
+    )
+    header = ["kind of stage", *HEADER[1:], *(["measured"] if seen else [])]
+    rows = [(row[0].replace("_", " "), *row[1:]) for row in rows]
+    return myst.table(
+        header, rows, caption=caption, name=f"tab-price-{study}", align="l" + "r" * (len(header) - 1)
+    )
+
+
+def not_measured(what: str, by: str = "published") -> str:
+    """What stands where a table would, in a study that did not measure it; the study `by` does."""
+    return f"*The study did not measure {what}; the study `{by}` does.*"
+
+
+def _text(title: str, name: str = "", align: str = "l") -> Column:
+    return Column(title, lambda row: str(row[name or title]), align)
+
+
+def _number(title: str, name: str = "", digits: int = 2) -> Column:
+    return Column(title, lambda row: number(row[name or title], digits))
+
+
+def _count(title: str, name: str = "") -> Column:
+    return Column(title, lambda row: f"{row[name or title]:,}")
+
+
+def _size(align: str = "r") -> Column:
+    return Column("proxy size", lambda row: short_number(row["rm_params"]), align)
+
+
+def _with_se(title: str, name: str, se: str) -> Column:
+    return Column(title, lambda row: with_se(row[name], row[se]))
+
+
+def _with_interval(title: str, name: str, digits: int) -> Column:
+    return Column(
+        title, lambda row: with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"], digits)
+    )
+
+
+def _method() -> Column:
+    return Column("method", lambda row: NAMES[row["method"]], "l")
+
+
+def _reach(row: Row) -> str:
+    """The n for which a completion is the best."""
+    return f"{row['n']:,}" if row["n"] == row["most"] else f"{row['n']:,} to {row['most']:,}"
+
+
+def _sample(row: Row) -> str:
+    return f"*{myst.escaped(row['prompt_text'])}* {myst.escaped(row['completion'])}"
+
+
+# of `fitted_laws.coefficient_table`
+_COEFFICIENTS = Table(
+    [
+        _size("l"),
+        Column("status", lambda row: row["status"].replace("_", " "), "l"),
+        _with_interval("α", "alpha", 2),
+        _with_interval("β", "beta", 3),
+    ]
+)
+# of `texts.ppo_texts`; a stage is named once
+_PPO_TEXTS = [
+    Column("stage", lambda row: row["stage"] if row["first"] else "", "l"),
+    _number("KL", "kl", 1),
+    Column("prompt and completion", _sample, "l"),
+    _number("proxy"),
+    _number("gold"),
+]
+TABLES = {
+    "tab-data": Table([_text("what"), _text("how many", align="r")]),
+    "tab-hyperparameters": Table(
+        [_text("hyperparameter"), _text("here", align="r"), _text("paper", align="r")]
+    ),
+    "tab-texts-bon": Table(
+        [
+            Column("n", _reach),
+            Column("completion", lambda row: myst.escaped(row["completion"]), "l"),
+            _number("proxy"),
+            _number("gold"),
+        ]
+    ),
+    "tab-texts-ppo": Table(_PPO_TEXTS),
+    "tab-bon": _COEFFICIENTS,
+    "tab-ppo": _COEFFICIENTS,
+    "tab-peaks": Table(
+        [
+            _method(),
+            _size(),
+            _with_interval("peak KL (nats)", "peak_kl", 1),
+            _with_interval("peak gold (SDs)", "peak_gold", 2),
+        ],
+        "No law has a peak within the measured KL.",
+    ),
+    "tab-forms": Table(
+        [
+            _method(),
+            Column("form", lambda row: f"${row['tex']}$", "l"),
+            _number("held-out error (SDs), mean over sizes", "error"),
+        ]
+    ),
+    "tab-far": Table(
+        [
+            _size(),
+            _count("pairs"),
+            _count("n"),
+            _number("gold"),
+            _number("by the law", "predicted"),
+            _with_se("difference ± one SE", "difference", "difference_se"),
+        ],
+        not_measured("best-of-n beyond the n that laws are fitted to"),
+    ),
+    "tab-penalty": Table(
+        [
+            _size(),
+            Column("penalty (SDs a nat)", lambda row: f"{row['kl_penalty']:g}"),
+            _number("KL at the end (nats)", "kl", 1),
+            _with_se("gold", "gold", "gold_se"),
+            _with_se("gold when first there", "gold_first", "gold_se_first"),
+            _with_se("gold of early stopping", "gold_free", "gold_se_free"),
+            _number("proxy score", "proxy"),
+            _number("proxy score of early stopping", "proxy_free"),
+        ],
+        not_measured("KL penalties"),
+    ),
+    "tab-losses": Table(
+        [
+            _size(),
+            _number("correlation ρ", "correlation"),
+            _number("perfect selection", "perfect"),
+            _number("noise alone", "null"),
+            _number("measured", "gold"),
+            _number("regressional loss", "regressional"),
+            _number("extremal loss", "extremal"),
+        ]
+    ),
+    "tab-rounds": Table(
+        [
+            _count("rounds"),
+            _number("distance (√nats)", "path", 1),
+            _number("KL from the start (nats)", "kl", 1),
+            _with_se("gold", "gold", "gold_se"),
+            _number("by the formula", "predicted"),
+            _number("second gold", "gold_second"),
+            _number("proxy score", "proxy"),
+        ],
+        not_measured("rounds of RLHF"),
+    ),
+    "tab-frontier": Table(
+        [
+            _size(),
+            _number("KL (nats)", "kl", 1),
+            _number("proxy score: frontier", "proxy_tilt"),
+            _number("best-of-n", "proxy_bon"),
+            _number("PPO", "proxy_ppo"),
+            _number("gold: frontier", "gold_tilt"),
+            _number("best-of-n", "gold_bon"),
+            _number("PPO", "gold_ppo"),
+            _number("gold's own frontier", "perfect"),
+        ]
+    ),
+    "tab-pretrained-proxies": Table(
+        [
+            _size(),
+            _count("pairs"),
+            _text("seed", align="r"),
+            _number("validation loss (nats)", "rm_loss", 3),
+            _number("accuracy", "rm_accuracy"),
+            _with_se("highest gold (SDs)", "gold", "gold_se"),
+            _count("at n", "n"),
+        ],
+        not_measured("proxies of a pretrained policy", "pretrained-cpu"),
+    ),
+    "tab-pretrained-texts": Table(_PPO_TEXTS, not_measured("PPO of a pretrained policy", "pretrained-cpu")),
+}
