@@ -5,9 +5,9 @@ A field that is `unless(value)` is left out where it has that value: what a stud
 
 from typing import Any
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from overopt.study.parts import PPO, LanguageModel, Shape, Spec, Training
+from overopt.study.parts import PPO, LanguageModel, Shape, Spec, Training, unless
 from overopt.study.pretrained_parts import (
     RLOO,
     LoRA,
@@ -18,11 +18,6 @@ from overopt.study.pretrained_parts import (
     Sized,
     TextSource,
 )
-
-
-def unless(value: object) -> Any:
-    """A field whose default is `value`, and which JSON then leaves out."""
-    return Field(default=value, exclude_if=lambda found: found == value)
 
 
 # what several kinds share
@@ -96,20 +91,22 @@ class CorpusSpec(Spec):
 
 
 class TokenizerSpec(Spec):
-    """tokens: as many are encoded as the language models will read."""
+    """tokens: as many are encoded as the language models will read, of either half where the text is `halved`."""
 
     vocabulary: PositiveInt
     sentence_tokens: PositiveInt
     seed: int
     tokens: PositiveInt
+    halved: bool = unless(False)
 
 
 class LanguageModelSpec(LanguageModel):
-    """positions: what the model can read at most."""
+    """positions: what the model can read at most; kept: the precision in which its weights are saved."""
 
     embedding_gain: PositiveFloat
     positions: PositiveInt
     seed: int
+    kept: Precision = unless("float32")
 
 
 class WordVectorsSpec(Spec):

@@ -1,7 +1,7 @@
 """The parts of a study: frozen, validated fields. `overopt.study.study` joins them and checks that they agree."""
 
 from itertools import product
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
@@ -12,6 +12,11 @@ class Spec(BaseModel):
     """A part of a study: frozen, and an unknown field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def unless(value: object) -> Any:
+    """A field whose default is `value`, and which JSON then leaves out: what a study does not ask for changes no key."""
+    return Field(default=value, exclude_if=lambda found: found == value)
 
 
 class Shape(Spec):
@@ -42,13 +47,21 @@ class Text(Spec):
         return max(self.sentence_tokens, self.prompt_tokens + self.completion_tokens)
 
 
+Half = Literal["first", "second"]
+
+
 class LanguageModel(Spec):
-    """A pretrained decoder: shape and budget. `tokens` are training tokens, `batch` is in sentences."""
+    """A pretrained decoder: shape and budget. `tokens` are training tokens, `batch` is in sentences.
+
+    half: of the reviews for language models, those that it reads; all of them where it is left out. Models of different
+    halves share no review.
+    """
 
     shape: Shape
     tokens: PositiveInt
     batch: PositiveInt
     learning_rate: PositiveFloat
+    half: Half | None = unless(None)
 
     @property
     def parameters(self) -> int:
