@@ -19,7 +19,6 @@ from overopt.study.pretrained_parts import (
     TextSource,
 )
 
-
 # what several kinds share
 
 

@@ -14,7 +14,9 @@ from overopt.plan import stage_specs as specs
 from overopt.stages import text
 from overopt.study.parts import Shape, Spec
 
-SENTENCES = [f"It was the {k} th film of {k % 7} and I liked it {'very ' * (k % 4)}much." for k in range(1600)]
+SENTENCES = [
+    f"It was the {k} th film of {k % 7} and I liked it {'very ' * (k % 4)}much." for k in range(1600)
+]
 
 
 def job_of(spec: Spec, out: Path, **parents: Path) -> Job[Any]:
@@ -45,7 +47,8 @@ def test_a_review_is_of_one_half(halved: Path) -> None:
 def test_enough_tokens_of_either_half(halved: Path, tmp_path: Path) -> None:
     everything = pl.read_parquet(halved / "rows.parquet")[text.VALIDATION_SENTENCES :]
     least = everything.group_by("half").agg(pl.col("tokens").list.len().sum())["tokens"].min()
-    assert isinstance(least, int) and least > 5_000  # both halves can be read
+    assert isinstance(least, int)
+    assert least > 5_000
 
 
 def test_kept_in_bfloat16_and_read_back(halved: Path, tmp_path: Path) -> None:
@@ -62,4 +65,4 @@ def test_kept_in_bfloat16_and_read_back(halved: Path, tmp_path: Path) -> None:
     )
     text.language_model(job_of(spec, tmp_path, tokenizer=halved))
     with safe_open(tmp_path / "model" / "model.safetensors", "pt") as file:
-        assert {str(file.get_tensor(name).dtype) for name in file.keys()} == {"torch.bfloat16"}
+        assert {str(file.get_tensor(name).dtype) for name in file} == {"torch.bfloat16"}
