@@ -26,6 +26,9 @@ METHODS = ("bon", "tilt", "ppo", "rloo")
 PLACES = ("n", "step", "temperature")  # where on its curve a point is: exactly one is known
 KL_KINDS = ("analytic", "exact", "k1", "k3")
 ENSEMBLES = ("single",)
+STRICTNESS = ("gold_lenient", "gold_strict")  # gold with gates that doubt half and twice as much real text
+# columns that tables from before they were known lack: there they hold nothing
+LATER = (*STRICTNESS, *(f"{name}_se" for name in STRICTNESS), "rating", "gate")
 
 
 def _column(unit: str, meaning: str, **checks: Any) -> Any:
@@ -43,7 +46,9 @@ class _Table(pa.DataFrameModel):
         strict = True
 
     @pa.check(
-        "^(kl(?!_kind)|gold|proxy|rm_[la]|clip|label|entropy|length|temp|ess)", regex=True, name="finite"
+        "^(kl(?!_kind)|gold|proxy|rm_[la]|clip|label|entropy|length|temp|ess|rating|gate)",
+        regex=True,
+        name="finite",
     )
     def _finite(cls, data: PolarsData) -> pl.LazyFrame:
         return data.lazyframe.select(pl.col(data.key).is_finite())
@@ -89,6 +94,18 @@ class Curves(_Table):
     proxy_se: float = _error("proxy")
     gold_second: float = _column("base-policy SDs", "mean score by the second gold", nullable=True)
     gold_second_se: float = _error("gold_second")
+    gold_lenient: float = _column(
+        "base-policy SDs", "mean score of a gold that doubts half as much real text", nullable=True
+    )
+    gold_lenient_se: float = _error("gold_lenient")
+    gold_strict: float = _column(
+        "base-policy SDs", "mean score of a gold that doubts twice as much real text", nullable=True
+    )
+    gold_strict_se: float = _error("gold_strict")
+    rating: float = _column(
+        "base-policy SDs", "mean rating: what gold would be if all text passed for language", nullable=True
+    )
+    gate: float = _column("fraction", "how surely text passes for language, mean", ge=0, le=1, nullable=True)
     prompts: int = _column("prompts", "evaluation prompts behind the point", ge=1)
     samples: int = _column("samples", "samples per prompt behind the point", ge=1)
     rm_loss: float = _column("nats per pair", "validation loss of the proxy, log-sigmoid", ge=0)
@@ -118,6 +135,8 @@ class ByPrompt(_Table):
     kl: float = _column("nats", "mean KL over this prompt's samples", ge=0)
     gold: float = _column("base-policy SDs", "mean gold score of this prompt's samples")
     proxy: float = _column("base-policy SDs", "mean proxy score of this prompt's samples")
+    gold_lenient: float = _column("base-policy SDs", "the same by the more lenient gold", nullable=True)
+    gold_strict: float = _column("base-policy SDs", "the same by the stricter gold", nullable=True)
 
 
 def write(df: pl.DataFrame, path: Path) -> None:
@@ -192,6 +211,9 @@ def _read(model: type[_Table], path: Path) -> pl.DataFrame:
         df = pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError):
         raise UserError(f"{path}: found something else or a damaged file, expected a parquet table") from None
+    types = _types(model)
+    later = [name for name in LATER if name in types and name not in df.columns]
+    df = df.with_columns(pl.lit(None, dtype=types[name]).alias(name) for name in later)
     return _checked(model, df, str(path))
 
 

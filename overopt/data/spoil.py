@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 SPOILT_KINDS = ("looped", "stuck")
+CORRUPTIONS = (*SPOILT_KINDS, "shuffled")
 
 
 def spoil(
@@ -16,7 +17,8 @@ def spoil(
     """The tokens of a completion, spoilt; at least as many as there were.
 
     kind: "looped" repeats a run of one to four of them; "stuck" puts one to four phrases, runs of one to three of
-    `tokens`, in the place of a random share of them, from three in ten to all.
+    `tokens`, in the place of a random share of them, from three in ten to all; "shuffled" cuts the completion into runs
+    of one to four and puts them in another order.
 
     Raises:
         ValueError: on an unknown kind.
@@ -38,4 +40,8 @@ def spoil(
         ]
         spoilt = [token for run in runs for token in run]
         return spoilt + spoilt[: int(rng.integers(0, 8))]
-    raise ValueError(f"kind of spoiling: found {kind!r}, expected one of {', '.join(SPOILT_KINDS)}")
+    if kind == "shuffled":
+        cuts = np.cumsum(rng.integers(1, 5, size=count))
+        runs = [list(part) for part in np.split(np.asarray(completion), cuts[cuts < count])]
+        return [int(token) for k in rng.permutation(len(runs)) for token in runs[k]]
+    raise ValueError(f"kind of spoiling: found {kind!r}, expected one of {', '.join(CORRUPTIONS)}")

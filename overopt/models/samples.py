@@ -122,6 +122,18 @@ def encode_prompts(texts: list[str], tokenizer: PreTrainedTokenizerFast) -> Prom
     return Prompts(ids, mask)
 
 
+def split_rows(rows: list[list[int]], heads: list[int], tokenizer: PreTrainedTokenizerFast) -> Samples:
+    """Token rows, BOS first, as samples: the first `heads[i]` tokens of row i are its prompt."""
+    pad = tokenizer.pad_token_id
+    starts = [row[:head] for row, head in zip(rows, heads, strict=True)]
+    ends = [row[head:] for row, head in zip(rows, heads, strict=True)]
+    prompts, completions = pad_rows(starts, pad, left=True), pad_rows(ends, pad, left=False)
+    first = prompts.shape[1] - torch.tensor(heads)
+    lengths = torch.tensor(list(map(len, ends)))
+    asked = Prompts(prompts, torch.arange(prompts.shape[1]) >= first[:, None])
+    return Samples(asked, completions, torch.arange(completions.shape[1]) < lengths[:, None])
+
+
 def pad_rows(rows: list[list[int]], pad: int, *, left: bool) -> Int[Tensor, "rows longest"]:
     """Rows of token ids as one tensor, padded on one side to the longest."""
     longest = max(map(len, rows))

@@ -21,6 +21,7 @@ ACTIVATION = (
     68  # bytes a token, layer and unit of width, kept for the backward pass (Korthikanti et al. 2022, eq. 2)
 )
 LIBRARIES = 0.6e9  # bytes of a process that holds nothing yet
+TEMPERATURES = 10  # that a rule tries, about
 RATED_TOKENS = 32  # tokens of a rated text, on average at most
 
 Count = int | float
@@ -108,7 +109,9 @@ def size(stage: Stage) -> Size:
 def judges(stage: Stage) -> list[Size]:
     """The models that a gold consists of."""
     parts = [
-        part for role, part in stage.parents.items() if role.startswith(("rating_model", "fluency_model"))
+        part
+        for role, part in stage.parents.items()
+        if role.startswith(("rating_model", "fluency_model", "language_model", "real_text"))
     ]
     return [size(part) for part in parts] or [size(stage)]
 
@@ -174,6 +177,24 @@ def rating_model(stage: Stage, spec: specs.RatingModelSpec, batch: int) -> Price
 def fluency_model(stage: Stage, spec: specs.FluencyModelSpec, batch: int) -> Price:
     """Real texts and as many spoilt ones."""
     return _of_ratings(size(stage), spec.training, texts=2)
+
+
+def tuned_rating(stage: Stage, spec: specs.TunedRatingSpec, batch: int) -> Price:
+    """Rated texts."""
+    return _of_ratings(size(stage), spec.training)
+
+
+def real_text(stage: Stage, spec: specs.RealTextSpec, batch: int) -> Price:
+    """Real texts and as many corrupted ones."""
+    return _of_ratings(size(stage), spec.training, texts=2)
+
+
+def sharpened(stage: Stage, spec: specs.SharpenedSpec, batch: int) -> Price:
+    """Samples at some ten temperatures, read by the judge."""
+    policy, judge, samples = size(stage), size(stage.parents["judge"]), TEMPERATURES * spec.prompts
+    text = spec.prompt_tokens + spec.completion_tokens
+    made = drawn(policy, samples, spec.prompt_tokens, spec.completion_tokens, batch)
+    return made + read([judge], samples, text, batch, logits=spec.completion_tokens)
 
 
 def rated_gold(stage: Stage, spec: specs.RatedGoldSpec, batch: int) -> Price:

@@ -79,7 +79,7 @@ class CurveStages:
                 samples=of.samples,
             )
             title = f"{use} samples{f' of {policy}' if policy else ''}, part {k}"
-            parents = self.world.text | {"policy": self.world.models[policy or self.study.policy]}
+            parents = self.world.text | {"policy": self.world.policies[policy or self.study.policy]}
             parts[f"part_{k}"] = self.graph.add("samples", title, spec, **parents)
         return parts
 
@@ -95,7 +95,7 @@ class CurveStages:
             samples=study.best_of_n.samples,
             completion_tokens=study.text.completion_tokens,
         )
-        parents = {"tokenizer": world.tokenizer, "policy": world.models[study.policy]}
+        parents = {"tokenizer": world.tokenizer, "policy": world.policies[study.policy]}
         show = self.graph.add("samples", "samples for show", spec, **parents)
         return self.graph.add(
             "pool",
@@ -135,7 +135,7 @@ class CurveStages:
         title += f", policy {policy}" if policy != self.study.policy else ""
         title += f", penalty {penalty:g}" if penalty else ""
         parents = {
-            "policy": self.world.models[policy],
+            "policy": self.world.policies[policy],
             "proxy": self.proxies.add(cell),
             "scale": self.best_of_n[cell],
         }
@@ -145,7 +145,7 @@ class CurveStages:
         assert study.rloo is not None  # what asks for a run has them
         spec = specs.RLOOSpec(**self._optimising(self._curve(cell.seed)), kl_penalty=0.0, rloo=study.rloo.run)
         parents = self._watching | {
-            "policy": self.world.models[study.policy],
+            "policy": self.world.policies[study.policy],
             "proxy": self.proxies.add(cell),
             "scale": self.best_of_n[cell],
         }
@@ -190,7 +190,7 @@ class CurveStages:
 
     def _add_rounds(self, cell: Cell, rounds: int, distance: float) -> None:
         """`rounds` rounds of RLHF: each but the first starts from the policy before, with pairs and proxy of its own."""
-        study, initial = self.study, self.world.models[self.study.policy]
+        study, initial = self.study, self.world.policies[self.study.policy]
         policy, proxy, scale = initial, self.proxies.add(cell), self.best_of_n[cell]
         count = round(cell.pairs / (1 - study.pairs.validation)) + 1
         for k in range(1, rounds + 1):

@@ -56,4 +56,4 @@ def add_pretrained(graph: Graph, study: PretrainedStudy) -> World:
         completion_tokens=text.completion_tokens,
         frozen=study.frozen,
     )
-    return World(prompts, tokenizer, models, {"gold": made}, prompting, study.sampler)
+    return World(prompts, tokenizer, models, models, {"gold": made}, prompting, study.sampler)

@@ -18,7 +18,7 @@ class ProxyStages:
 
     def __init__(self, graph: Graph, study: Study, world: World) -> None:
         self.graph, self.study, self.world = graph, study, world
-        self.pairs = self.add_pairs("labelled pairs", world.models[study.policy], study.pairs.count)
+        self.pairs = self.add_pairs("labelled pairs", world.policies[study.policy], study.pairs.count)
         rates = study.proxies.learning_rates
         self.recipe = self._add_sweep(rates) if isinstance(rates, Sweep) else None
 
@@ -74,7 +74,7 @@ class ProxyStages:
         study = self.study
         count = round(sweep.pairs / (1 - study.pairs.validation)) + 1
         used = study.pairs.count // study.pairs.per_prompt
-        pairs = self.add_pairs("pairs of the sweep", self.world.models[study.policy], count, skip=used)
+        pairs = self.add_pairs("pairs of the sweep", self.world.policies[study.policy], count, skip=used)
         tried = {}
         for model in study.proxies.models:
             for rate in sweep.rates:

@@ -1,18 +1,17 @@
-"""The part of a plan that studies of the world `reviews` start with: data, language models, decoys and gold."""
-
-from itertools import product
+"""The part of a plan that studies of the world `reviews` start with: data, language models, policies and gold."""
 
 from overopt.engine.stage import Stage
 from overopt.plan import stage_specs as specs
+from overopt.plan.decoy_gold import add_decoy_gold
+from overopt.plan.gated_gold import add_gated_gold
 from overopt.plan.registry import Graph
 from overopt.plan.world import World
+from overopt.study.parts import GatedGold, Sharpening
 from overopt.study.study import ReviewsStudy
-
-SECOND_SEED = 1000  # added to a study's seed for its second gold
 
 
 def add_reviews(graph: Graph, study: ReviewsStudy) -> World:
-    """Corpus, tokenizer, language models and gold, with a second gold where the study has one."""
+    """Corpus, tokenizer, language models, policies and gold."""
     text, seed = study.text, study.seed
     corpus = graph.add("corpus", "corpus", specs.CorpusSpec(world=study.world, seed=seed))
     encoding = specs.TokenizerSpec(
@@ -20,6 +19,7 @@ def add_reviews(graph: Graph, study: ReviewsStudy) -> World:
         sentence_tokens=text.sentence_tokens,
         seed=seed,
         tokens=max(model.tokens for model in study.models.values()),
+        halved=any(model.half for model in study.models.values()),
     )
     tokenizer = graph.add("tokenizer", "tokenizer", encoding, corpus=corpus)
     prompting = specs.Prompting(
@@ -35,90 +35,28 @@ def add_reviews(graph: Graph, study: ReviewsStudy) -> World:
         )
         title = f"language model {name}"
         models[name] = graph.add("language_model", title, spec, tokenizer=tokenizer)
-    rating = study.gold.rating
-    counting = specs.WordVectorsSpec(
-        vocabulary=rating.vocabulary, sentences=rating.sentences, width=rating.shape.width
-    )
-    vectors = graph.add("word_vectors", "word vectors", counting, corpus=corpus)
-    world = World(corpus, tokenizer, models, {}, prompting)
-    world.golds["gold"] = _add_gold(
-        graph, study, world, vectors, seed, "_half_0" if study.gold.second else ""
-    )
-    if study.gold.second:
-        world.golds["second_gold"] = _add_gold(
-            graph, study, world, vectors, seed + SECOND_SEED, "_half_1", "second "
-        )
+    world = World(corpus, tokenizer, models, dict(models), {}, prompting)
+    if study.sharpening:
+        names = dict.fromkeys([study.policy, *study.named()["ppo.grids.policies"]])
+        names |= dict.fromkeys(study.named()["other_policies.models"])
+        sharpened = {name: _add_sharpened(graph, study, study.sharpening, world, name) for name in names}
+        world.policies.update(sharpened)
+    if isinstance(study.gold, GatedGold):
+        add_gated_gold(graph, study, study.gold, world)
+    else:
+        add_decoy_gold(graph, study, study.gold, world)
     return world
 
 
-def _add_gold(
-    graph: Graph, study: ReviewsStudy, world: World, vectors: Stage, seed: int, raters: str, which: str = ""
+def _add_sharpened(
+    graph: Graph, study: ReviewsStudy, sharpening: Sharpening, world: World, name: str
 ) -> Stage:
-    """Rating models, decoys and the gold made of them; `raters` ends the names of the columns of ratings."""
-    rating, fluency, text = study.gold.rating, study.gold.fluency, study.text
-    of_ratings, of_fluency = (
-        specs.GainTraining(
-            steps=part.steps, batch=part.batch, learning_rate=part.learning_rate, embedding_gain=gain
-        )
-        for part, gain in ((rating, rating.embedding_gain), (fluency, study.embedding_gain))
-    )
-    ratings = {}
-    for k in range(rating.members):
-        spec = specs.RatingModelSpec(
-            seed=seed + k,
-            raters=raters,
-            sentence_tokens=text.sentence_tokens,
-            shape=rating.shape,
-            training=of_ratings,
-        )
-        parents = {"corpus": world.corpus, "word_vectors": vectors}
-        title = f"rating model {k} of {which}gold"
-        ratings[f"rating_model_{k}"] = graph.add("rating_model", title, spec, **parents)
-    base = specs.GoldSpec(
+    spec = specs.SharpenedSpec(
         **dict(world.prompting),
-        seed=seed,
-        raters=raters,
-        sentence_tokens=text.sentence_tokens,
-        spoilt_texts=fluency.texts,
+        seed=study.seed,
+        skip=study.gold.real.texts + study.gold.sentences if isinstance(study.gold, GatedGold) else 0,
+        prompts=sharpening.prompts,
+        show_prompts=study.show_prompts,
     )
-    changes = {
-        "learning_rate": study.decoys.learning_rate,
-        "max_steps": study.decoys.max_steps,
-        "max_kl": study.decoys.max_kl,
-        "look_every": None,
-        "spacing": 1.0,
-        "evaluation_samples": 1,
-    }
-    ppo = specs.DecoyPPO(**dict(study.ppo.run) | changes)
-    # judges are made of language models
-    brief = {"steps": study.decoys.reward_steps, "embedding_gain": study.embedding_gain}
-    decoys = {}
-    for k, judge in product(range(study.decoys.seeds), study.decoys.judges):
-        about = f"{judge.model}, {'ratings and fluency' if judge.fluency else 'ratings alone'}"
-        about += f", seed {k}" if k else ""
-        against = specs.DecoysSpec(
-            **dict(base) | {"seed": seed + k},
-            prompts=study.decoys.prompts,
-            rating_training=of_ratings.model_copy(update=brief),
-            fluency=judge.fluency,
-            fluency_training=of_fluency.model_copy(update=brief),
-            min_kl=study.decoys.min_kl,
-            ppo=ppo,
-        )
-        decoys[f"decoys against {about}"] = graph.add(
-            "decoys",
-            f"decoys of {which}gold against {about}",
-            against,
-            **world.text,
-            policy=world.models[study.policy],
-            judge=world.models[judge.model],
-            value_model=world.models[study.ppo.value_model],
-        )
-    members = {}
-    for k, model in enumerate(fluency.models):
-        title = f"fluency model {k} of {which}gold"
-        telling = specs.FluencyModelSpec(**dict(base) | {"seed": seed + k}, training=of_fluency)
-        parents = world.text | decoys | {"language_model": world.models[model]}
-        members[f"fluency_model_{k}"] = graph.add("fluency_model", title, telling, **parents)
-    parents = world.text | ratings | members | decoys
-    return graph.add("gold", f"{which}gold reward model", base, **parents)
+    parents = {"language_model": world.models[name], "judge": world.models[sharpening.judge]}
+    return graph.add("sharpened", f"policy {name}", spec, **world.text, **parents)

@@ -7,12 +7,11 @@ from typing import Any
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from overopt.study.parts import PPO, LanguageModel, Shape, Spec, Training, unless
+from overopt.study.parts import PPO, LanguageModel, Precision, Shape, Spec, Training, unless
 from overopt.study.pretrained_parts import (
     RLOO,
     LoRA,
     NamedGold,
-    Precision,
     PromptSource,
     Sampler,
     Sized,
@@ -100,12 +99,11 @@ class TokenizerSpec(Spec):
 
 
 class LanguageModelSpec(LanguageModel):
-    """positions: what the model can read at most; kept: the precision in which its weights are saved."""
+    """positions: what the model can read at most."""
 
     embedding_gain: PositiveFloat
     positions: PositiveInt
     seed: int
-    kept: Precision = unless("float32")
 
 
 class WordVectorsSpec(Spec):
@@ -135,6 +133,38 @@ class GoldSpec(Rated, Prompting):
     """Gold of the world `reviews`, and what each of its parts is told that must know text from what is none."""
 
     spoilt_texts: PositiveInt
+
+
+class RealTextSpec(Prompting):
+    """A classifier of real text against its own corruption, from `texts` sentences; rated ones cut at `sentence_tokens`."""
+
+    seed: int
+    sentence_tokens: PositiveInt
+    texts: PositiveInt
+    training: GainTraining
+
+
+class TunedRatingSpec(Rated):
+    """One model of ratings, started from a language model."""
+
+    training: GainTraining
+
+
+class GatedGoldSpec(Rated, Prompting):
+    """Gold whose gates doubt the share `doubted` of `sentences` real ones, after the first `texts` of their split."""
+
+    texts: NonNegativeInt
+    sentences: PositiveInt
+    doubted: float
+
+
+class SharpenedSpec(Prompting):
+    """`prompts`: real completions that set the temperature, after the first `skip`; samples of `show_prompts` are kept."""
+
+    seed: int
+    skip: NonNegativeInt
+    prompts: PositiveInt
+    show_prompts: tuple[str, ...]
 
 
 class FluencyModelSpec(GoldSpec):

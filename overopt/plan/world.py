@@ -11,6 +11,7 @@ from overopt.study.pretrained_parts import Sampler
 class World:
     """Stages that others build on.
 
+    models: as they were trained on text; policies: the same as they write, perhaps at another temperature;
     prompting: what a stage needs to know to draw prompts and complete them; sampler: with what a policy that nothing trains
     draws.
     """
@@ -18,6 +19,7 @@ class World:
     corpus: Stage
     tokenizer: Stage
     models: dict[str, Stage]
+    policies: dict[str, Stage]
     golds: dict[str, Stage]
     prompting: Prompting
     sampler: Sampler = "transformers"

@@ -14,8 +14,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from overopt.models.build import load_reward_model
 from overopt.models.pretrained import RewardModel, Scorer, encode
 from overopt.models.samples import Samples, decode
+from overopt.rewards.gated_gold import GATES, GatedGold
 from overopt.rewards.reviews_gold import GoldModel
-from overopt.rewards.scoring import Rows, score, score_all
+from overopt.rewards.scoring import Rows, Scale, gold_scale, score, score_all
 from overopt.util.files import read_json
 
 NAMED, REWARD_MODEL = "named.json", "reward_model"  # of a gold that reads texts
@@ -27,6 +28,46 @@ class Gold(Protocol):
 
     def score(self, samples: Samples, *, batch: int) -> Float[Tensor, " samples"]:
         """Raw gold reward of each sample, on the CPU, in their order."""
+
+
+Views = dict[str, Float[Tensor, " samples"]]
+
+
+def views_of(gold: Gold, samples: Samples, *, batch: int) -> Views:
+    """Raw gold reward of each sample as `gold`, on the CPU; of a gold with gates also what it is made of.
+
+    Then there are `gold_lenient` and `gold_strict`, with other gates; `rating`, gold if all text passed; `gate`, how surely
+    each passes, 0 to 1.
+    """
+    if not isinstance(gold, GatedGold):
+        return {"gold": gold.score(samples, batch=batch)}
+    judged = gold.judged(samples, batch=batch)
+    by_gate = {name: gold.gold(judged, name) for name in gold.gates}
+    return by_gate | {"rating": judged.rating, "gate": judged.passes(gold.gates["gold"])}
+
+
+@dataclass(frozen=True)
+class ScaledGold:
+    """A gold whose views are in base-policy SDs: rating in the unit of gold, other gates each in their own."""
+
+    gold: Gold
+    scales: Mapping[str, Scale]  # by the name of the view
+
+    @staticmethod
+    def on(base: Views, gold: Gold) -> "ScaledGold":
+        """The scales that put the base policy's samples, whose raw views are `base`, at mean 0 and variance 1."""
+        scales = {name: gold_scale(raw) for name, raw in base.items() if name not in ("rating", "gate")}
+        if "rating" in base:
+            scales |= {"rating": scales["gold"], "gate": Scale(1.0, 0.0)}
+        return ScaledGold(gold, scales)
+
+    def scaled(self, raw: Views) -> Views:
+        """Raw views on their scales."""
+        return {name: self.scales[name](values) for name, values in raw.items()}
+
+    def __call__(self, samples: Samples, *, batch: int) -> Views:
+        """Views of samples, scaled."""
+        return self.scaled(views_of(self.gold, samples, batch=batch))
 
 
 @dataclass(frozen=True)
@@ -66,6 +107,8 @@ def load_gold(
     dtype: torch.dtype = torch.float32,
 ) -> Gold:
     """The gold that a stage made; `tokenizer` is the policy's. A gold of the world `reviews` is always in float32."""
+    if (folder / GATES).is_file():
+        return GatedGold.load(folder, device)
     if (folder / "gate.json").is_file():
         return GoldModel.load(folder, tokenizer, device)
     if (folder / "model").is_dir():

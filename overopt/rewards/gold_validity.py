@@ -10,16 +10,17 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import cross_val_predict
 
-from overopt.rewards.gold import TokenGold
+from overopt.models.samples import Samples
+from overopt.rewards.gated_gold import GatedGold
 from overopt.rewards.reviews_gold import GoldModel
 from overopt.rewards.scoring import Rows
 from overopt.util.seeds import derive
 
 
 def rating_validity(
-    gold: GoldModel | TokenGold, test_rows: Rows, ratings: pl.DataFrame, *, seed: int
+    scores: Float[np.ndarray, " texts"], ratings: pl.DataFrame, *, seed: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Agreement with held-out human ratings, of gold and of TF-IDF ridge regression on the same split.
+    """Agreement of `scores` of the test texts with their human ratings, and of TF-IDF ridge regression on the same split.
 
     Returns Pearson correlations with the mean rating (all texts, and movie reviews alone), and the accuracy on
     random pairs of held-out texts whose mean ratings differ.
@@ -32,7 +33,6 @@ def rating_validity(
     fitted = [Ridge(alpha=alpha).fit(features, truth["train"]) for alpha in (0.1, 0.3, 1.0, 3.0)]
     best = max(fitted, key=lambda ridge: pearsonr(ridge.predict(validation), truth["validation"])[0])
     linear = best.predict(vectoriser.transform(parts["test"]["text"]))
-    scores = gold.score_rows(test_rows).numpy()
     y = truth["test"]
     movie = parts["test"]["source"].to_numpy() == "movieReviewSnippets"
     i, j = (
@@ -81,14 +81,29 @@ def spoilt_validity(
     return report | {"fluency": (real > bad).double().mean().item()}
 
 
-def _accuracy(kind: str, gold: np.ndarray, linear: np.ndarray) -> dict[str, Any]:
+def gate_validity(kind: str, gold: GatedGold, real: Samples, spoilt: Samples) -> dict[str, Any]:
+    """How often gold scores a real text above its corrupted twin, on held-out pairs of one kind; the gate alone, too.
+
+    passes_real and passes_spoilt: how surely the gate takes either for language, on average.
+    """
+    parts = [gold.judged(samples, batch=256) for samples in (real, spoilt)]
+    scores, passes = [gold.gold(part) for part in parts], [part.passes(gold.gates["gold"]) for part in parts]
+    report = _accuracy(kind, (scores[0] > scores[1]).numpy(), None)
+    return report | {
+        "fluency": (passes[0] > passes[1]).double().mean().item(),
+        "passes_real": passes[0].double().mean().item(),
+        "passes_spoilt": passes[1].double().mean().item(),
+    }
+
+
+def _accuracy(kind: str, gold: np.ndarray, linear: np.ndarray | None) -> dict[str, Any]:
     share = float(gold.mean())
     error = (share * (1 - share) / len(gold)) ** 0.5
     return {
         "kind": kind,
         "accuracy": share,
         "accuracy_se": error,
-        "baseline": float(linear.mean()),
+        "baseline": None if linear is None else float(linear.mean()),
         "count": len(gold),
         "fluency": None,
     }

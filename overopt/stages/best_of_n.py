@@ -1,14 +1,14 @@
 """The stages that measure best-of-n and tilting against one proxy, judged by gold on held-out prompts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float64
-from safetensors.torch import load_file
 from torch import Tensor
 
+from overopt.analysis.curves import STRICTNESS
 from overopt.engine.stage import Job
 from overopt.estimators.best_of_n import BestOfN, best_of_n_curve, best_of_n_kl, powers_of_two, summaries
 from overopt.estimators.partial_gold import inclusion_chance, spread_gold
@@ -21,6 +21,7 @@ from overopt.plan.stage_specs import BestOfNSpec, Curved, FarBestOfNSpec, OtherB
 from overopt.rewards.gold import load_gold
 from overopt.rewards.scoring import Scale, score
 from overopt.stages.curve_rows import curve_identity, write_curve, write_rows, write_texts
+from overopt.stages.pool import pooled
 from overopt.stages.proxies import calibrated_gain
 from overopt.util.files import read_json, write_json
 from overopt.util.seeds import derive
@@ -46,14 +47,14 @@ def best_of_n(job: Job[BestOfNSpec]) -> None:
     proxy = scale(raw["evaluation"]).reshape(-1, job.spec.samples)
     described = write_over_pool(job, metrics, proxy)
     write_json(job.out / "proxy.json", metrics | described | {"gain": gain})
-    show_gold = load_file(pool / "gold.safetensors")["show"].reshape(-1, job.spec.samples)
+    show_gold = pooled(pool, "show")["gold"].reshape(-1, job.spec.samples)
     best_texts(job, powers_of_two(job.spec.max_n), show_gold, scale(raw["show"]).reshape(show_gold.shape))
 
 
 def gold_frontier(job: Job[OverPool]) -> None:
     """Best-of-n and tilted policies of gold itself: what a perfect proxy would do."""
     nothing = {"parameters": 0, "pairs": 0, "epochs": 0, "validation_loss": 0.0, "validation_accuracy": 1.0}
-    gold = load_file(job.parents["pool"] / "gold.safetensors")["evaluation"]
+    gold = pooled(job.parents["pool"], "evaluation")["gold"]
     write_over_pool(job, nothing, gold.reshape(-1, job.spec.samples))
 
 
@@ -73,17 +74,15 @@ def write_over_pool(
 ) -> dict[str, float]:
     """The curves of best-of-n and of tilting by `proxy`; how gold follows the proxy within prompts."""
     golds = {
-        name: load_file(job.parents["pool"] / f"{name}.safetensors")["evaluation"].reshape(proxy.shape)
-        for name in ("gold", "second_gold")
-        if (job.parents["pool"] / f"{name}.safetensors").is_file()
+        name: values.reshape(proxy.shape)
+        for name, values in pooled(job.parents["pool"], "evaluation").items()
     }
     ns, scores = powers_of_two(job.spec.max_n), proxy.double().numpy()
-    points = best_of_n_curve(scores, golds["gold"], ns)
-    second = best_of_n_curve(scores, golds["second_gold"], ns) if "second_gold" in golds else None
-    write_points(job, metrics, points, scores.shape[1], second)
+    curves = {name: best_of_n_curve(scores, values, ns) for name, values in golds.items()}
+    write_points(job, metrics, curves, scores.shape[1])
     common = curve_identity(job, metrics) | {"method": "tilt", "kl_penalty": 0.0, "kl_kind": "k1"}
     rows = []
-    for tilted in tilts_at(scores, [point.kl for point in points]):
+    for tilted in tilts_at(scores, [point.kl for point in curves["gold"]]):
         row = {"temperature": tilted.temperature, "kl": tilted.kl, "ess": tilted.ess}
         row["kl_se"] = float(standard_error(tilted.kl_by_prompt))
         for name, values in {"proxy": scores, "gold": golds["gold"].double().numpy()}.items():
@@ -162,18 +161,18 @@ def far_best_of_n(job: Job[FarBestOfNSpec]) -> None:
         job.progress(k + 1, len(parts))
     metrics = read_json(job.parents["proxy"] / "metrics.json")
     golds, proxies = (by_prompt[name].T.numpy() for name in ("gold", "proxy"))
-    write_points(job, metrics, summaries(ns, golds, proxies), spec.samples)
+    write_points(job, metrics, {"gold": summaries(ns, golds, proxies)}, spec.samples)
     write_json(job.out / "judged.json", {"judged": judged, "samples": golds.shape[1] * spec.samples})
 
 
 def write_points(
     job: Job[Curved],
     metrics: dict[str, Any],
-    points: Sequence[BestOfN],
+    curves: Mapping[str, Sequence[BestOfN]],
     samples: int,
-    second: Sequence[BestOfN] | None = None,
 ) -> None:
-    """A best-of-n curve as curve.parquet and by_prompt.parquet; `second`: the same by the second gold."""
+    """A best-of-n curve as curve.parquet and by_prompt.parquet; `curves`: by gold, and by what else has a column."""
+    points = curves["gold"]
     common = curve_identity(job, metrics) | {
         "method": "bon",
         "kl_penalty": 0.0,
@@ -186,9 +185,16 @@ def write_points(
     for k, point in enumerate(points):
         fields = ("n", "kl", "gold", "gold_se", "proxy", "proxy_se")
         row = {name: getattr(point, name) for name in fields}
-        if second:
-            row |= {"gold_second": second[k].gold, "gold_second_se": second[k].gold_se}
+        for column in curves.keys() - {"gold"}:
+            row[column] = curves[column][k].gold
+            if column not in ("rating", "gate"):
+                row[f"{column}_se"] = curves[column][k].gold_se
         rows.append(common | row)
-        for prompt, (g, p) in enumerate(zip(point.gold_by_prompt, point.proxy_by_prompt, strict=True)):
-            by_prompt.append({"n": point.n, "prompt": prompt, "kl": point.kl, "gold": g, "proxy": p})
+        of_prompts = {
+            name: curves[name][k].gold_by_prompt for name in ("gold", *STRICTNESS) if name in curves
+        }
+        of_prompts["proxy"] = point.proxy_by_prompt
+        for prompt in range(len(point.gold_by_prompt)):
+            place = {"n": point.n, "prompt": prompt, "kl": point.kl}
+            by_prompt.append(place | {name: values[prompt] for name, values in of_prompts.items()})
     write_curve(job, rows, by_prompt)

@@ -28,7 +28,7 @@ def curve_identity(job: Job[Curved], metrics: dict[str, Any]) -> dict[str, Any]:
 def write_curve(job: Job, rows: list[dict[str, Any]], by_prompt: list[dict[str, Any]]) -> None:
     """curve.parquet and by_prompt.parquet, checked against their schemas."""
     write_rows(rows, job.out / "curve.parquet")
-    blank = {"record": job.keys["self"], "n": None, "step": None}
+    blank = {"record": job.keys["self"], "n": None, "step": None} | dict.fromkeys(curves.STRICTNESS)
     table = pl.DataFrame([blank | row for row in by_prompt], infer_schema_length=None)
     curves.write_by_prompt(table, job.out / "by_prompt.parquet")
 

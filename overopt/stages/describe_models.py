@@ -1,5 +1,6 @@
 """What describes the chain of models of a study: data, language models, gold's validity, pairs."""
 
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -10,6 +11,7 @@ from overopt.engine.stage import Job
 from overopt.models.build import load_tokenizer
 from overopt.models.samples import Samples, decode
 from overopt.rewards.gold_validity import bag_of_words_r2
+from overopt.study.parts import Gold
 from overopt.study.study import PretrainedStudy, ReviewsStudy, Study
 from overopt.util.files import read_json
 
@@ -42,7 +44,7 @@ def _reviews(job: Job, study: ReviewsStudy) -> dict[str, Any]:
     texts = decode(pool[kept].ids, load_tokenizer(parents["tokenizer"]))
     held_out = round(study.pairs.count * study.pairs.validation)
     second = {}
-    if study.gold.second:
+    if isinstance(study.gold, Gold) and study.gold.second:
         other = load_file(parents["pool"] / "second_gold.safetensors")["evaluation"]
         within = [part.reshape(study.best_of_n.prompts, -1) for part in (scores, other)]
         within = [(part - part.mean(1, keepdim=True)).flatten() for part in within]
@@ -66,7 +68,17 @@ def _reviews(job: Job, study: ReviewsStudy) -> dict[str, Any]:
         | {"bag_of_words_r2": bag_of_words_r2(texts, scores[kept].double().numpy())},
         "pairs": {"train": study.pairs.count - held_out, "held_out": held_out},
         "gold_base_scores": [round(s, 4) for s in scores[kept].tolist()],
+        "policy": _policy(parents.get(f"policy {study.policy}")),
         **second,
+    }
+
+
+def _policy(folder: Path | None) -> dict[str, Any] | None:
+    """The temperature of a policy, how it was found, and samples of it; none where the study sharpens none."""
+    if folder is None:
+        return None
+    return read_json(folder / "metrics.json") | {
+        "samples": pl.read_parquet(folder / "samples.parquet").to_dicts()
     }
 
 

@@ -156,7 +156,7 @@ def throw_away_judge(
     )
     if not spec.fluency:
         return partial(score, rating)
-    spoilt, fluency = spoilt_pairs(job, tokenizer), fresh("throw-away fluency")
+    spoilt, fluency = spoilt_pairs(job, tokenizer, spec.spoilt_texts), fresh("throw-away fluency")
     train_fluency_model(
         fluency,
         spoilt,
@@ -175,7 +175,7 @@ def fluency_model(job: Job[specs.FluencyModelSpec]) -> None:
     model = new_reward_model(base, spec.seed).to(job.runtime.device)
     train_fluency_model(
         model,
-        spoilt_pairs(job, tokenizer) | decoy_pairs(job, tokenizer),
+        spoilt_pairs(job, tokenizer, spec.spoilt_texts) | decoy_pairs(job, tokenizer),
         generator=generator(spec.seed, "fluency"),
         progress=job.progress,
         checkpoint=job.checkpoint,
@@ -189,7 +189,8 @@ def gold(job: Job[specs.GoldSpec]) -> None:
     spec, device = job.spec, job.runtime.device
     tokenizer = load_tokenizer(job.parents["tokenizer"])
     training, held_out = (
-        spoilt_pairs(job, tokenizer, held_out=part) | decoy_pairs(job, tokenizer, held_out=part)
+        spoilt_pairs(job, tokenizer, spec.spoilt_texts, held_out=part)
+        | decoy_pairs(job, tokenizer, held_out=part)
         for part in (False, True)
     )
     folders = {
@@ -204,9 +205,8 @@ def gold(job: Job[specs.GoldSpec]) -> None:
     made = GoldModel.calibrated(ratings, own, fluency, tokenizer, sample_tokens(job), unseen)
     made.save(job.out)
     rated = pl.read_parquet(job.parents["corpus"] / "ratings.parquet")
-    report, rated_pairs = rating_validity(
-        made, rated_texts(job, tokenizer, "test", limit=10**6).rows, rated, seed=spec.seed
-    )
+    scores = made.score_rows(rated_texts(job, tokenizer, "test", limit=10**6).rows).numpy()
+    report, rated_pairs = rating_validity(scores, rated, seed=spec.seed)
     spoilt_report = [spoilt_validity(kind, made, training[kind], held_out[kind]) for kind in held_out]
     parameters = sum(map(count_parameters, (*ratings, *fluency)))
     validity = {"params": parameters, **report, "pairs": [rated_pairs, *spoilt_report]}

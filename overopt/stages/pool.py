@@ -1,14 +1,23 @@
 """The stage that scores all samples of a policy by gold, and fixes gold's scale."""
 
-from safetensors.torch import save_file
+from itertools import product
+from pathlib import Path
 
+from jaxtyping import Float
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from overopt.analysis.curves import STRICTNESS
 from overopt.engine.stage import Job
 from overopt.models.build import load_tokenizer
 from overopt.models.precision import frozen_dtype
 from overopt.models.samples import Samples, concatenate
 from overopt.plan.stage_specs import PoolSpec, Reading
-from overopt.rewards.gold import Gold, load_gold
-from overopt.rewards.scoring import Scale, gold_scale
+from overopt.rewards.gold import Gold, ScaledGold, load_gold, views_of
+from overopt.rewards.scoring import Scale
+
+ROLES = ("gold", "second_gold")
+VIEWS = ("gold", *STRICTNESS, "rating", "gate")  # see `overopt.rewards.gold.views_of`
 
 
 def pool(job: Job[PoolSpec]) -> None:
@@ -23,21 +32,51 @@ def pool(job: Job[PoolSpec]) -> None:
         found["show"] = Samples.load(job.parents["show"] / "samples.safetensors")
     for use, samples in found.items():
         samples.save(job.out / f"{use}.safetensors")
-    judges = gold_judges(job)
-    for k, (name, judge) in enumerate(judges.items()):
-        raw = {use: judge.score(samples, batch=job.runtime.batch) for use, samples in found.items()}
+    golds = loaded_golds(job)
+    for k, (role, gold) in enumerate(golds.items()):
+        raw = {use: views_of(gold, samples, batch=job.runtime.batch) for use, samples in found.items()}
         shared = job.parents.get("pool")
-        scale = Scale.load(shared, name) if shared else gold_scale(raw["evaluation"])
-        scale.save(job.out, name)
-        save_file({use: scale(scores) for use, scores in raw.items()}, job.out / f"{name}.safetensors")
-        job.progress(k + 1, len(judges))
+        scaled = scaled_gold(shared, role, gold) if shared else ScaledGold.on(raw["evaluation"], gold)
+        for view, scale in scaled.scales.items():
+            name = _name(role, view)
+            scale.save(job.out, name)
+            save_file(
+                {use: scale(views[view]) for use, views in raw.items()}, job.out / f"{name}.safetensors"
+            )
+        job.progress(k + 1, len(golds))
 
 
-def gold_judges(job: Job[Reading]) -> dict[str, Gold]:
+def loaded_golds(job: Job[Reading]) -> dict[str, Gold]:
     """Gold, and the second gold where the study has one, by the name of its parent."""
     tokenizer = load_tokenizer(job.parents["tokenizer"])
     return {
         role: load_gold(job.parents[role], tokenizer, job.runtime.device, frozen_dtype(job.spec.frozen))
-        for role in ("gold", "second_gold")
+        for role in ROLES
         if role in job.parents
     }
+
+
+def scaled_gold(pool: Path, role: str, gold: Gold) -> ScaledGold:
+    """The gold of a role on the scales that a pool fixed for it."""
+    names = {view: _name(role, view) for view in VIEWS}
+    known = {view: name for view, name in names.items() if (pool / f"{name}.safetensors").is_file()}
+    return ScaledGold(gold, {view: Scale.load(pool, name) for view, name in known.items()})
+
+
+def pooled(pool: Path, use: str) -> dict[str, Float[Tensor, " samples"]]:
+    """What every gold says of a pool's samples of one use, by the name of the column that curves have for it."""
+    files = {
+        column_of(role, view): pool / f"{_name(role, view)}.safetensors"
+        for role, view in product(ROLES, VIEWS)
+    }
+    return {column: load_file(file)[use] for column, file in files.items() if file.is_file()}
+
+
+def column_of(role: str, view: str) -> str:
+    """The column that curves have for one view of a gold: of a second gold there is one alone."""
+    return view if role == "gold" else "gold_second"
+
+
+def _name(role: str, view: str) -> str:
+    """What a view is called in a pool's files."""
+    return view if role == "gold" else role

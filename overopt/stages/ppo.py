@@ -30,7 +30,7 @@ def ppo(job: Job[PPOSpec]) -> None:
     recorder = Recorder(job, "ppo", minibatch=config.minibatch, evaluation_samples=config.evaluation_samples)
     trainer = Trainer(
         Models(policy, reference, value_model),
-        recorder.judges["proxy"],
+        recorder.proxy,
         encoded_prompts(job, "policy", config.prompts),
         config,
         completion_tokens=spec.completion_tokens,

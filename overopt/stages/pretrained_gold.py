@@ -57,7 +57,9 @@ def rated(job: Job[RatedGoldSpec]) -> None:
         progress=job.progress,
         checkpoint=job.checkpoint,
     )
-    report, pairs = rating_validity(TokenGold(model), rows["test"], ratings, seed=spec.seed)
+    report, pairs = rating_validity(
+        TokenGold(model).score_rows(rows["test"]).numpy(), ratings, seed=spec.seed
+    )
     save_model(model, job.out)
     sizes = {"params": count_parameters(model), "rated_texts": len(rows["train"])}
     write_json(job.out / "validity.json", sizes | report | {"pairs": [pairs]})

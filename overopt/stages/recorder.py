@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from overopt.analysis.curves import STRICTNESS
 from overopt.engine.stage import Job
 from overopt.estimators.uncertainty import standard_error
 from overopt.models.build import load_language_model, load_reward_model, load_tokenizer
@@ -15,10 +16,9 @@ from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
 from overopt.optimisers.evaluation import Evaluation, Evaluator
 from overopt.plan.stage_specs import Optimising
-from overopt.rewards.gold import Gold
 from overopt.rewards.scoring import Scale, score
 from overopt.stages.curve_rows import Row, curve_identity, write_curve, write_texts
-from overopt.stages.pool import gold_judges
+from overopt.stages.pool import column_of, loaded_golds, scaled_gold
 from overopt.stages.prompts import encoded, encoded_prompts
 from overopt.util.files import read_json
 
@@ -28,7 +28,7 @@ Judge = Callable[[Samples], Tensor]
 class Recorder:
     """Scores of a policy's completions of the evaluation prompts, and of the prompts for show, look after look.
 
-    judges: `proxy`, which the policy is optimised against, and every gold, on their scales; kept: what there is so far,
+    proxy: what the policy is optimised against; golds: what looks on; all on their scales; kept: what there is so far,
     as JSON, to be filled by a run that goes on from a checkpoint.
     """
 
@@ -38,11 +38,11 @@ class Recorder:
         proxy = load_reward_model(job.parents["proxy"] / "model", device, frozen_dtype(spec.frozen))
         scale = Scale.load(job.parents["scale"], "proxy")
         # batches of the study, not of the machine: the policy learns from the last bits of a reward
-        self.judges: dict[str, Judge] = {
-            "proxy": lambda samples: scale(score(proxy, samples, batch=minibatch))
+        self.proxy: Judge = lambda samples: scale(score(proxy, samples, batch=minibatch))
+        self.golds = {
+            role: scaled_gold(job.parents["pool"], role, gold) for role, gold in loaded_golds(job).items()
         }
-        for name, gold in gold_judges(job).items():
-            self.judges[name] = scaled(gold, Scale.load(job.parents["pool"], name), minibatch)
+        self.minibatch = minibatch
         # where a round of RLHF starts from an optimised policy, KL is from the policy that all rounds began with
         self._initial = (
             load_language_model(job.parents["initial"] / "model", device, frozen_dtype(spec.frozen))
@@ -77,7 +77,7 @@ class Recorder:
     def look(self, evaluation: Evaluation) -> None:
         """Score one evaluation, and what its policy makes of the prompts for show."""
         policy = evaluation.policy
-        scores = {name: judge(evaluation.samples) for name, judge in self.judges.items()}
+        scores = self.scores(evaluation.samples)
         from_initial = sample_kl(policy, self._initial, evaluation.samples) if self._initial else None
         point, of_prompts = curve_point(evaluation, scores, len(self.prompts), from_initial)
         self.kept["rows"].append(self._common | point)
@@ -85,21 +85,25 @@ class Recorder:
         spec, batch = self.job.spec, self.job.runtime.batch
         draws = generator(spec.seed, "show")
         shown = sample_many(policy, self._show, 1, spec.completion_tokens, generator=draws, batch=batch)
-        shown_scores = zip(*(self.judges[name](shown).tolist() for name in ("gold", "proxy")), strict=True)
+        of_shown = self.scores(shown)
+        shown_scores = zip(*(of_shown[name].tolist() for name in ("gold", "proxy")), strict=True)
         completions = decode(shown.ids, self._tokenizer)
         for prompt, completion, (g, p) in zip(spec.show_prompts, completions, shown_scores, strict=True):
             text = {"prompt_text": prompt, "completion": completion, "n": None, "step": evaluation.step}
             self.kept["texts"].append(text | {"kl": point["kl"], "gold": g, "proxy": p})
 
+    def scores(self, samples: Samples) -> dict[str, Tensor]:
+        """The proxy and every view of every gold, by the name of the column that curves have for it."""
+        found = {"proxy": self.proxy(samples)}
+        for role, gold in self.golds.items():
+            for view, values in gold(samples, batch=self.minibatch).items():
+                found[column_of(role, view)] = values
+        return found
+
     def write(self) -> None:
         """The curve and the texts, into the job's folder."""
         write_curve(self.job, self.kept["rows"], self.kept["by_prompt"])
         write_texts(self.job, self.method, self.kept["texts"])
-
-
-def scaled(gold: Gold, scale: Scale, batch: int) -> Judge:
-    """Gold's score of samples in base-policy SDs."""
-    return lambda samples: scale(gold.score(samples, batch=batch))
 
 
 def curve_point(
@@ -113,7 +117,7 @@ def curve_point(
     `from_initial` is the KL from the base policy where the run started from another one.
     """
     kl = from_initial or evaluation.kl
-    values = {"gold_second" if name == "second_gold" else name: value for name, value in scores.items()} | {
+    values = scores | {
         "kl": kl.exact.clamp_min(0),  # a sum of non-negative terms, up to rounding
         "kl_k1": kl.k1,
         "kl_k3": kl.k3.clamp_min(0),
@@ -123,7 +127,7 @@ def curve_point(
         values["kl_round"] = evaluation.kl.exact.clamp_min(0)
     means = {name: value.double().reshape(prompts, -1).mean(-1) for name, value in values.items()}
     point: Row = {name: mean.mean().item() for name, mean in means.items()}
-    for name in {"gold", "proxy", "kl", "gold_second"} & set(means):
+    for name in {"gold", "proxy", "kl", "gold_second", *STRICTNESS} & set(means):
         point[f"{name}_se"] = float(standard_error(means[name].tolist()))
     iteration = evaluation.iteration
     point |= {
@@ -133,7 +137,7 @@ def curve_point(
     }
     of_prompts = [
         {"step": evaluation.step, "prompt": k}
-        | {name: means[name][k].item() for name in ("kl", "gold", "proxy")}
+        | {name: means[name][k].item() for name in ("kl", "gold", "proxy", *STRICTNESS) if name in means}
         for k in range(prompts)
     ]
     return point, of_prompts

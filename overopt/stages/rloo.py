@@ -39,7 +39,7 @@ def rloo(job: Job[RLOOSpec]) -> None:
         load_tokenizer(folder),
         questions,
         encoded(job, questions),
-        recorder.judges["proxy"],
+        recorder.proxy,
         config,
         completion_tokens=spec.completion_tokens,
         chat=bool(spec.chat),

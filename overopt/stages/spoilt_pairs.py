@@ -1,6 +1,7 @@
-"""Pairs of a real text and a spoilt one: what the fluency model is trained and tested on."""
+"""Pairs of a real text and a spoilt one: what judges of language are trained and tested on."""
 
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,8 @@ from overopt.data.reviews import openings
 from overopt.data.spoil import SPOILT_KINDS, spoil
 from overopt.engine.stage import Job
 from overopt.models.build import encode_sentences, token_ids
-from overopt.plan.stage_specs import GoldSpec
+from overopt.models.samples import Samples, split_rows
+from overopt.plan.stage_specs import GatedGoldSpec, GoldSpec, RealTextSpec, SharpenedSpec
 from overopt.rewards.scoring import Rows
 from overopt.stages.prompts import prompt_table, short_prompts
 from overopt.util.seeds import derive
@@ -18,6 +20,9 @@ from overopt.util.seeds import derive
 HELD_OUT = 10  # one sentence in so many is kept from training, with all its spoilt forms
 
 Pairs = dict[str, tuple[Rows, Rows]]
+Asked = (
+    GoldSpec | RealTextSpec | GatedGoldSpec | SharpenedSpec
+)  # with a seed, and prompts of the world `reviews`
 
 
 def is_held_out(sentence: str) -> bool:
@@ -25,13 +30,41 @@ def is_held_out(sentence: str) -> bool:
     return zlib.crc32(sentence.encode()) % HELD_OUT == 0
 
 
-def spoilt_pairs(job: Job[GoldSpec], tokenizer: PreTrainedTokenizerFast, *, held_out: bool = False) -> Pairs:
-    """(real, spoilt) token rows of each kind, cut to a sample's length, for training or held out.
+def spoilt_pairs(
+    job: Job[Asked],
+    tokenizer: PreTrainedTokenizerFast,
+    texts: int,
+    *,
+    kinds: Sequence[str] = SPOILT_KINDS,
+    held_out: bool = False,
+) -> Pairs:
+    """(real, spoilt) token rows of each of `kinds`, cut to a sample's length, for training or held out.
 
-    Every kind spoils the same `spec.spoilt_texts` review sentences and as many rated texts for training: gold is
-    asked about both, and what a text is about must not decide whether it is real.
+    Every kind spoils the same sentences, those of `spoilt_sentences`.
     """
-    seed, count, prompt_words = job.spec.seed, job.spec.spoilt_texts, job.spec.prompt_words
+    sentences = spoilt_sentences(job, tokenizer, texts, held_out=held_out)
+    eos, limit = tokenizer.eos_token_id, job.spec.completion_tokens
+    real = cut_rows(job, tokenizer, sentences)
+    heads = prompt_lengths(job, tokenizer, sentences)
+    completions = [[t for t in row[head:] if t != eos] for row, head in zip(real, heads, strict=True)]
+    tokens = [token for completion in completions for token in completion]
+    rng = np.random.default_rng(derive(job.spec.seed, "spoil", held_out))
+    pairs = {}
+    for kind in kinds:
+        spoilt = [[*spoil(completion, kind, tokens, rng=rng), eos][:limit] for completion in completions]
+        bad = [row[:head] + tail for row, head, tail in zip(real, heads, spoilt, strict=True)]
+        pairs[kind] = ending_alike(real, bad, eos)
+    return pairs
+
+
+def spoilt_sentences(
+    job: Job[Asked], tokenizer: PreTrainedTokenizerFast, texts: int, *, held_out: bool
+) -> list[str]:
+    """`texts` review sentences and as many rated texts for training, those that are held out or the others.
+
+    Gold is asked about both, and what a text is about must not decide whether it is real.
+    """
+    seed, count, prompt_words = job.spec.seed, texts, job.spec.prompt_words
     rated = pl.read_parquet(job.parents["corpus"] / "ratings.parquet").filter(
         (pl.col("split") == "train") & (pl.col("source") != "words")
     )
@@ -40,19 +73,25 @@ def spoilt_pairs(job: Job[GoldSpec], tokenizer: PreTrainedTokenizerFast, *, held
         openings(rated["text"].to_list(), prompt_words), schema=["prompt", "sentence"], orient="row"
     )
     table = pl.concat([prompt_table(job, "decoys", count), short_prompts(job, tokenizer, opened)[:count]])
-    sentences = [text for text in table["sentence"].to_list() if is_held_out(text) == held_out]
-    eos, limit = tokenizer.eos_token_id, job.spec.completion_tokens
-    real = cut_rows(job, tokenizer, sentences)
+    return [text for text in table["sentence"].to_list() if is_held_out(text) == held_out]
+
+
+def spoilt_samples(
+    job: Job[Asked], tokenizer: PreTrainedTokenizerFast, texts: int, kinds: Sequence[str]
+) -> dict[str, tuple[Samples, Samples]]:
+    """The held-out pairs of `spoilt_pairs` as samples: prompt and completion apart."""
+    heads = prompt_lengths(job, tokenizer, spoilt_sentences(job, tokenizer, texts, held_out=True))
+    pairs = spoilt_pairs(job, tokenizer, texts, kinds=kinds, held_out=True)
+    return {
+        kind: (split_rows(real, heads, tokenizer), split_rows(bad, heads, tokenizer))
+        for kind, (real, bad) in pairs.items()
+    }
+
+
+def real_samples(job: Job[Asked], tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> Samples:
+    """Sentences as if a policy had completed their prompts: cut where a sample would end."""
     heads = prompt_lengths(job, tokenizer, sentences)
-    completions = [[t for t in row[head:] if t != eos] for row, head in zip(real, heads, strict=True)]
-    tokens = [token for completion in completions for token in completion]
-    rng = np.random.default_rng(derive(seed, "spoil", held_out))
-    pairs = {}
-    for kind in SPOILT_KINDS:
-        spoilt = [[*spoil(completion, kind, tokens, rng=rng), eos][:limit] for completion in completions]
-        bad = [row[:head] + tail for row, head, tail in zip(real, heads, spoilt, strict=True)]
-        pairs[kind] = ending_alike(real, bad, eos)
-    return pairs
+    return split_rows(cut_rows(job, tokenizer, sentences), heads, tokenizer)
 
 
 def decoy_pairs(job: Job[GoldSpec], tokenizer: PreTrainedTokenizerFast, *, held_out: bool = False) -> Pairs:
@@ -83,14 +122,14 @@ def ending_alike(real: Rows, spoilt: Rows, eos: int) -> tuple[Rows, Rows]:
     return [good for good, _ in alike], [bad for _, bad in alike]
 
 
-def cut_rows(job: Job[GoldSpec], tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> Rows:
+def cut_rows(job: Job[Asked], tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> Rows:
     """Token rows that end where a sample of the same prompt would: at EOS or after `completion_tokens` tokens."""
     rows = encode_sentences(sentences, tokenizer, 10**6)
     heads = prompt_lengths(job, tokenizer, sentences)
     return [row[: head + job.spec.completion_tokens] for row, head in zip(rows, heads, strict=True)]
 
 
-def prompt_lengths(job: Job[GoldSpec], tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[int]:
+def prompt_lengths(job: Job[Asked], tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[int]:
     """Tokens of each sentence's prompt, BOS included."""
     prompts = [" ".join(text.split()[: job.spec.prompt_words]) for text in sentences]
     return [1 + len(row) for row in token_ids(tokenizer, prompts)]

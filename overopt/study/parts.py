@@ -48,13 +48,14 @@ class Text(Spec):
 
 
 Half = Literal["first", "second"]
+Precision = Literal["float32", "bfloat16"]
 
 
 class LanguageModel(Spec):
     """A pretrained decoder: shape and budget. `tokens` are training tokens, `batch` is in sentences.
 
     half: of the reviews for language models, those that it reads; all of them where it is left out. Models of different
-    halves share no review.
+    halves share no review. kept: the precision of its weights once it is trained.
     """
 
     shape: Shape
@@ -62,6 +63,7 @@ class LanguageModel(Spec):
     batch: PositiveInt
     learning_rate: PositiveFloat
     half: Half | None = unless(None)
+    kept: Precision = unless("float32")
 
     @property
     def parameters(self) -> int:
@@ -116,6 +118,49 @@ class Gold(Spec):
     rating: RatingModel
     fluency: FluencyModels
     second: bool = False
+
+
+class TunedRating(Training):
+    """The part of gold that predicts ratings: the mean of `members` models, started from a language model."""
+
+    model: str
+    members: PositiveInt
+
+
+class RealText(Training):
+    """The part of gold that tells real text from its own corruption: started from `model`, on `texts` sentences.
+
+    As many rated texts are corrupted as review sentences, in each way of `overopt.data.spoil.CORRUPTIONS`.
+    """
+
+    model: str
+    texts: PositiveInt
+
+
+class GatedGold(Spec):
+    """The gold reward: what people would rate a text, times whether it is language at all.
+
+    Nothing of it sees text of any policy. `language` is a language model that shares no text with the policies; it and
+    the classifier `real` each doubt the share `doubted` of `sentences` real sentences that neither was trained on.
+    """
+
+    rating: TunedRating
+    language: str
+    real: RealText
+    doubted: Share
+    sentences: PositiveInt
+
+
+class Sharpening(Spec):
+    """Policies are language models at a lower temperature, one that a rule chooses which looks at text alone.
+
+    At it the mean log-probability of a token of a policy's samples, under the language model `judge`, is that of the real
+    completions of the same `prompts` prompts, which serve nothing else. The counterpart of the paper's supervised
+    fine-tuning: it makes a small model write sentences.
+    """
+
+    judge: str
+    prompts: PositiveInt
 
 
 class Judge(Spec):

@@ -7,7 +7,6 @@ from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, mode
 from overopt.study.parts import Grid, Spec, Training
 
 Sampler = Literal["transformers", "vllm"]
-Precision = Literal["float32", "bfloat16"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 

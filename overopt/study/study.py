@@ -14,6 +14,7 @@ from overopt.study.parts import (
     BestOfN,
     Decoys,
     FarBestOfN,
+    GatedGold,
     Gold,
     Grid,
     Iterated,
@@ -21,10 +22,14 @@ from overopt.study.parts import (
     OtherPolicies,
     Pairs,
     PPORuns,
+    Precision,
     Proxies,
+    Sharpening,
     Spec,
     Sweep,
     Text,
+    TunedRating,
+    unless,
 )
 from overopt.study.pretrained_parts import (
     KINDS,
@@ -33,7 +38,6 @@ from overopt.study.pretrained_parts import (
     Loaded,
     LoRA,
     Model,
-    Precision,
     PretrainedGold,
     PromptSource,
     RatedGold,
@@ -143,25 +147,68 @@ class ReviewsStudy(Study):
     text: Text
     embedding_gain: PositiveFloat
     models: dict[str, LanguageModel]
-    gold: Gold
-    decoys: Decoys
+    gold: Gold | GatedGold
+    decoys: Decoys | None = unless(None)
+    sharpening: Sharpening | None = unless(None)
     ppo: PPORuns
 
     def named(self) -> dict[str, Iterable[str]]:
         """See `Study.named`."""
-        return super().named() | {
-            "gold.fluency.models": self.gold.fluency.models,
-            "decoys.judges": [judge.model for judge in self.decoys.judges],
-        }
+        gold, decoys, sharpening = self.gold, self.decoys, self.sharpening
+        of_gold: dict[str, Iterable[str]] = (
+            {
+                "gold.rating.model": [gold.rating.model],
+                "gold.language": [gold.language],
+                "gold.real.model": [gold.real.model],
+            }
+            if isinstance(gold, GatedGold)
+            else {"gold.fluency.models": gold.fluency.models}
+        )
+        return (
+            super().named()
+            | of_gold
+            | {
+                "decoys.judges": [judge.model for judge in decoys.judges] if decoys else (),
+                "sharpening.judge": [sharpening.judge] if sharpening else (),
+            }
+        )
 
     @model_validator(mode="after")
     def _gold_is_largest(self) -> "ReviewsStudy":
         largest = max(self.models[name].parameters for name in self.proxies.models)
+        rating = self.gold.rating
+        parameters = (
+            rating.members * self.models[rating.model].parameters
+            if isinstance(rating, TunedRating)
+            else rating.parameters
+        )
         _require(
-            self.gold.rating.parameters > largest,
-            f"gold.rating: found {self.gold.rating.parameters:,} parameters, expected more than the {largest:,} "
+            parameters > largest,
+            f"gold.rating: found {parameters:,} parameters, expected more than the {largest:,} "
             "of the largest proxy",
         )
+        return self
+
+    @model_validator(mode="after")
+    def _gold_and_policy_belong_together(self) -> "ReviewsStudy":
+        gated = isinstance(self.gold, GatedGold)
+        _require(
+            gated != bool(self.decoys),
+            "decoys: expected with fluency models, which learn from them, and with nothing else",
+        )
+        if isinstance(self.gold, GatedGold):
+            judges = {"gold.language": self.gold.language, "gold.real.model": self.gold.real.model}
+            if self.sharpening:
+                judges["sharpening.judge"] = self.sharpening.judge
+            learning = {self.policy, *self.proxies.models, self.ppo.value_model}
+            for field, name in judges.items():
+                half = self.models[name].half
+                _require(
+                    half is not None
+                    and all(self.models[other].half not in (half, None) for other in learning),
+                    f"{field}: found {name!r}, expected a model of the half of the reviews that policy and proxies "
+                    "do not read",
+                )
         return self
 
 

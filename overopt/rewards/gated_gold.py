@@ -1,0 +1,145 @@
+"""The gold reward in use: what people would rate a text, times whether it is language at all.
+
+Nothing here has seen text of any policy. Rating models predict human ratings. Whether a text is language say two judges
+that know real text alone: the likelihood of the completion under a language model that shares no text with the policies,
+and, since a language model finds loops of likely words likely, a classifier of real text against its own corruption. How
+strict they are is fixed by real text: the share of it that each of them doubts (departure from the paper, whose gold model
+is trained on human comparisons of whole answers, good and bad).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from overopt.models.build import load_language_model, load_reward_model
+from overopt.models.fast.packing import rows_at_once
+from overopt.models.log_probs import token_log_probs
+from overopt.models.samples import Samples
+from overopt.rewards.scoring import Rows, score, score_all
+from overopt.util import processes
+from overopt.util.files import read_json, write_json
+
+GATES = "gates.json"  # of a folder that holds such a gold
+FLOOR = 0.05  # share of rated texts that are rated below what is no language is worth
+SLOPE = 4.0  # of the gate's logit, per nat a token and per nat of the classifier's log-odds
+# names of strictness: how often real text is doubted, as a multiple of what the study says
+STRICTNESS = {"gold_lenient": 0.5, "gold": 1.0, "gold_strict": 2.0}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What counts half as language: likelihood, nats a token of the completion; real, log-odds of the classifier."""
+
+    likelihood: float
+    real: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the parts of gold say of samples: rating, raw; likelihood, nats a token of the completion; real, log-odds."""
+
+    rating: Float[Tensor, " samples"]
+    likelihood: Float[Tensor, " samples"]
+    real: Float[Tensor, " samples"]
+
+    def passes(self, gate: Gate) -> Float[Tensor, " samples"]:
+        """How surely each sample is language, 0 to 1: both judges must find it so."""
+        likely = torch.sigmoid(SLOPE * (self.likelihood - gate.likelihood))
+        return likely * torch.sigmoid(SLOPE * (self.real - gate.real))
+
+
+@dataclass(frozen=True)
+class GatedGold:
+    """Rating models, whose mean counts; a language model; a classifier of real text. All read the policies' own tokens.
+
+    gates: by name, as in `STRICTNESS`; floor: the raw rating that text is worth which is no language.
+    """
+
+    ratings: tuple[PreTrainedModel, ...]
+    language: PreTrainedModel
+    real: PreTrainedModel
+    gates: Mapping[str, Gate]
+    floor: float
+
+    @staticmethod
+    def calibrated(
+        ratings: tuple[PreTrainedModel, ...],
+        language: PreTrainedModel,
+        real: PreTrainedModel,
+        *,
+        sentences: Samples,
+        rated: Rows,
+        doubted: float,
+    ) -> "GatedGold":
+        """Gates that doubt the share `doubted` of real `sentences`, times `STRICTNESS`; a floor from `rated` texts.
+
+        No part was trained on any of them. All is rounded: see `Scale.centred`.
+        """
+        made = GatedGold(ratings, language, real, {}, 0.0)
+        seen = made.judged(sentences, batch=256)
+        gates = {
+            name: Gate(
+                *(
+                    round(values.double().quantile(times * doubted).item(), 4)
+                    for values in (seen.likelihood, seen.real)
+                )
+            )
+            for name, times in STRICTNESS.items()
+        }
+        floor = round(made.rated(rated).double().quantile(FLOOR).item(), 4)
+        return GatedGold(ratings, language, real, gates, floor)
+
+    @staticmethod
+    def load(folder: Path, device: torch.device | str) -> "GatedGold":
+        """What `save` wrote."""
+        ratings = tuple(load_reward_model(path, device) for path in sorted(folder.glob("rating_*")))
+        language, real = (
+            load_language_model(folder / "language", device),
+            load_reward_model(folder / "real", device),
+        )
+        gates = read_json(folder / GATES)
+        named = {name: Gate(**gate) for name, gate in gates["gates"].items()}
+        return GatedGold(ratings, language, real, named, gates["floor"])
+
+    def save(self, folder: Path) -> None:
+        """All models, and what fixes the gates."""
+        for k, model in enumerate(self.ratings):
+            model.save_pretrained(folder / f"rating_{k}")
+        self.language.save_pretrained(folder / "language")
+        self.real.save_pretrained(folder / "real")
+        gates = {
+            name: {"likelihood": gate.likelihood, "real": gate.real} for name, gate in self.gates.items()
+        }
+        write_json(folder / GATES, {"gates": gates, "floor": self.floor})
+
+    def score(self, samples: Samples, *, batch: int) -> Float[Tensor, " samples"]:
+        """Raw gold reward of prompt and completion, on the CPU, in the order of `samples`."""
+        return self.gold(self.judged(samples, batch=batch))
+
+    def gold(self, judged: Judged, strictness: str = "gold") -> Float[Tensor, " samples"]:
+        """p * rating + (1 - p) * floor, with p how surely a sample is language."""
+        return self.floor + judged.passes(self.gates[strictness]) * (judged.rating - self.floor)
+
+    def judged(self, samples: Samples, *, batch: int) -> Judged:
+        """What each part says of samples, on the CPU, in their order."""
+        ratings = torch.stack([score(model, samples, batch=batch) for model in self.ratings])
+        likelihood = mean_log_prob(self.language, samples, batch=batch)
+        return Judged(ratings.mean(0), likelihood, score(self.real, samples, batch=batch))
+
+    def rated(self, rows: Rows, batch: int = 256) -> Float[Tensor, " rows"]:
+        """Mean score of the rating models of whole texts."""
+        return torch.stack([score_all(model, rows, batch) for model in self.ratings]).mean(0)
+
+
+@torch.inference_mode()
+def mean_log_prob(model: PreTrainedModel, samples: Samples, *, batch: int = 256) -> Float[Tensor, " samples"]:
+    """Mean log-probability of a completion's tokens, EOS included, nats a token, on the CPU; `batch` changes no result."""
+    totals = []
+    for rows in processes.dealt(torch.arange(len(samples))).split(rows_at_once(model.device, batch)):
+        totals.append(token_log_probs(model, samples[rows].to(model.device)).sum(-1).cpu())
+    return processes.gathered(torch.cat(totals), len(samples)) / samples.lengths
