@@ -42,6 +42,10 @@ def spoil(
         return spoilt + spoilt[: int(rng.integers(0, 8))]
     if kind == "shuffled":
         cuts = np.cumsum(rng.integers(1, 5, size=count))
-        runs = [list(part) for part in np.split(np.asarray(completion), cuts[cuts < count])]
-        return [int(token) for k in rng.permutation(len(runs)) for token in runs[k]]
+        cuts = cuts[cuts < count] if cuts[0] < count else np.arange(1, count)
+        runs = np.split(np.asarray(completion), cuts)
+        order = rng.permutation(len(runs))
+        if (np.diff(order) == 1).all():  # as it was
+            order = order[::-1]
+        return [int(token) for k in order for token in runs[k]]
     raise ValueError(f"kind of spoiling: found {kind!r}, expected one of {', '.join(CORRUPTIONS)}")

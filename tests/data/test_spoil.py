@@ -1,11 +1,13 @@
 """Spoilt completions are broken in the way that their kind says."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overopt.data.spoil import SPOILT_KINDS, spoil
+from overopt.data.spoil import CORRUPTIONS, spoil
 
 completions = st.lists(st.integers(0, 99), min_size=1, max_size=20)
 NEW = range(1000, 1030)  # tokens that no completion has
@@ -16,7 +18,7 @@ def spoilt(completion, kind, seed, tokens=NEW):
 
 
 @settings(max_examples=100, deadline=None)
-@given(completions, st.sampled_from(SPOILT_KINDS), st.integers(0, 9))
+@given(completions, st.sampled_from(CORRUPTIONS), st.integers(0, 9))
 def test_the_same_seed_gives_the_same_tokens_and_none_are_lost(completion, kind, seed):
     assert spoilt(completion, kind, seed) == spoilt(completion, kind, seed)
     assert len(spoilt(completion, kind, seed)) >= len(completion)
@@ -55,3 +57,13 @@ def test_stuck_swaps_from_three_in_ten_tokens_to_all():
 def test_an_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="kind of spoiling: found 'burnt', expected one of looped"):
         spoilt([1, 2, 3], "burnt", 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 99), min_size=5, max_size=20, unique=True), st.integers(0, 9))
+def test_shuffled_puts_runs_of_one_to_four_tokens_in_another_order(completion, seed):
+    got = spoilt(completion, "shuffled", seed)
+    assert sorted(got) == sorted(completion)
+    assert got != completion
+    kept = sum(completion.index(b) == completion.index(a) + 1 for a, b in pairwise(got))
+    assert kept < len(completion) - 1  # neighbours that still are
