@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from overopt.study.parts import PPO, LanguageModel, Shape, Spec, Training, unless
+from overopt.study.parts import LanguageModel, Shape, Spec, Training, unless
+from overopt.study.ppo_parts import PPO
 from overopt.study.pretrained_parts import (
     RLOO,
     LoRA,

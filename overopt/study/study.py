@@ -20,12 +20,12 @@ from overopt.study.parts import (
     LanguageModel,
     OtherPolicies,
     Pairs,
-    PPORuns,
     Proxies,
     Spec,
     Sweep,
     Text,
 )
+from overopt.study.ppo_parts import PPORuns
 from overopt.study.pretrained_parts import (
     KINDS,
     Cut,
