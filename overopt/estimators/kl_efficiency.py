@@ -37,7 +37,9 @@ class Frontier:
             UserError: (a ValueError) if a score is not finite.
         """
         # sqrt(KL) is about linear in the score: exactly so for normal scores
-        roots = np.interp(as_floats("score", score, ("points",)), self.score, np.sqrt(self.kl), right=math.nan)
+        roots = np.interp(
+            as_floats("score", score, ("points",)), self.score, np.sqrt(self.kl), right=math.nan
+        )
         return roots**2
 
     def efficiency(self, kl: ArrayLike, score: ArrayLike) -> Float64[np.ndarray, " points"]:
@@ -58,9 +60,9 @@ class Frontier:
 def frontier(base: ArrayLike) -> Frontier:
     """The tilted policies of scores of the base policy's samples, `base` [prompts, samples].
 
-    It ends at the temperature where fewer than `LEAST_ESS` effective samples a prompt are left. For normal scores, whose needed
-    KL is score^2 / 2, what is read there is then too large by less than 5 %, whether there are 500 samples a prompt (to 3 nats),
-    1,000 (to 3.8) or 4,000 (to 5).
+    It ends at the temperature where fewer than `LEAST_ESS` effective samples a prompt are left. For normal scores, whose
+    needed KL is score^2 / 2, what is read there is too large by less than 5 %, whether there are 500 samples a prompt (to 3
+    nats), 1,000 (to 3.8) or 4,000 (to 5).
 
     Raises:
         UserError: (a ValueError) if a score is not finite, no prompt's scores vary, or there are too few samples a prompt.
@@ -87,8 +89,8 @@ def frontier(base: ArrayLike) -> Frontier:
 def at_kl(kl: ArrayLike, value: ArrayLike, levels: Sequence[float]) -> Float64[np.ndarray, " levels"]:
     """`value` of a run where its KL (nats) first reaches each of `levels`, nan where it never does.
 
-    `kl` and `value` are [points] in the order of steps; between two points `value` is linear in sqrt(KL). A value that is nan
-    beside a level makes what is found there nan.
+    `kl` and `value` are [points] in the order of steps; between two points `value` is linear in sqrt(KL). A value that is
+    nan beside a level makes what is found there nan.
 
     Raises:
         UserError: (a ValueError) if a KL is not finite or negative, or there are not as many values.

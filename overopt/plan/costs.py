@@ -239,6 +239,19 @@ def ppo(stage: Stage, spec: specs.PPOSpec, batch: int) -> Price:
     )
 
 
+def sweep_base(stage: Stage, spec: specs.SweepBaseSpec, batch: int) -> Price:
+    """Samples drawn, and scored by the proxy."""
+    policy, proxy = size(stage.parents["policy"]), size(stage.parents["proxy"])
+    samples, text = spec.evaluation_prompts * spec.samples, spec.prompt_tokens + spec.completion_tokens
+    made = drawn(policy, samples, spec.prompt_tokens, spec.completion_tokens, batch, of_prompt=spec.samples)
+    return made + read([proxy], samples, text, batch, unit=_unit(spec))
+
+
+def ppo_trial(stage: Stage, spec: specs.PPOTrialSpec, batch: int) -> Price:
+    """PPO against the proxy of the sweep."""
+    return _of_ppo(stage, spec, spec.ppo, batch, reward="proxy", evaluated=spec.evaluation_prompts)
+
+
 def rloo(stage: Stage, spec: specs.RLOOSpec, batch: int) -> Price:
     """Samples drawn, scored and learnt from, and looks at the policy."""
     prompt, completion, run = spec.prompt_tokens, spec.completion_tokens, spec.rloo

@@ -311,6 +311,26 @@ class PPOSpec(Optimising):
     ppo: PPO
 
 
+class SweepPrompting(Prompting):
+    """Prompts of the PPO sweep: those of its split after the first `skip`, `evaluation_prompts` to look at policies on."""
+
+    seed: int
+    skip: NonNegativeInt
+    evaluation_prompts: PositiveInt
+
+
+class SweepBaseSpec(SweepPrompting, Drawing):
+    """`samples` completions of each by the base policy."""
+
+    samples: PositiveInt
+
+
+class PPOTrialSpec(SweepPrompting):
+    """One setting of PPO."""
+
+    ppo: PPO
+
+
 class RLOOSpec(Optimising):
     """With RLOO."""
 

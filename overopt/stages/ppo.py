@@ -8,7 +8,7 @@ from overopt.models.precision import frozen_dtype
 from overopt.models.seeding import generator
 from overopt.optimisers.ppo import Models, Trainer
 from overopt.optimisers.ppo_run import PPORun
-from overopt.plan.stage_specs import PPOSpec
+from overopt.plan.stage_specs import PPOSpec, PPOTrialSpec
 from overopt.rewards.scoring import Scale, scale_head
 from overopt.stages.prompts import encoded_prompts
 from overopt.stages.recorder import Recorder
@@ -52,7 +52,7 @@ def ppo(job: Job[PPOSpec]) -> None:
     save_model(adapted.merged() if adapted else policy, job.out)
 
 
-def new_value_model(job: Job[PPOSpec], proxy_scale: Scale) -> PreTrainedModel:
+def new_value_model(job: Job[PPOSpec] | Job[PPOTrialSpec], proxy_scale: Scale) -> PreTrainedModel:
     """What the value model of a run starts as: the proxy on its scale, or a language model under a fresh head."""
     if job.spec.ppo.value_from == "proxy":
         model = load_reward_model(job.parents["proxy"] / "model")

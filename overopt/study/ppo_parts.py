@@ -1,10 +1,22 @@
-"""The parts of a study that say how PPO is run, and against which proxies."""
+"""The parts of a study that say how PPO is run, against which proxies, and which settings of it were tried."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from overopt.study.parts import Grid, Spec, unless
+
+# of a run, the fields that say when it ends and is looked at, not how it learns
+ENDS = {"max_steps", "max_kl"}
+LOOKS = {"spacing", "dense_below", "look_every", "evaluation_samples"}
 
 
 class PPO(Spec):
@@ -53,6 +65,12 @@ class PPO(Spec):
             raise ValueError(f"minibatch: found {self.minibatch}, expected a divisor of batch = {self.batch}")
         return self
 
+    @property
+    def learning(self) -> dict[str, Any]:
+        """The fields that say how a policy learns. Where rates decay, the last iteration is one of them."""
+        left_out = LOOKS | (ENDS - {"max_steps"} if self.linear_decay else ENDS)
+        return {name: value for name, value in dict(self).items() if name not in left_out}
+
 
 class PPOGrid(Spec):
     """PPO runs: every proxy of `grid` x policy x KL penalty, in base-policy SDs a nat. No policy is the study's."""
@@ -68,3 +86,45 @@ class PPORuns(Spec):
     grids: tuple[PPOGrid, ...]
     value_model: str
     run: PPO
+
+
+class PPOSweep(Spec):
+    """Settings of PPO to choose from by how well they spend KL, without a look at gold: see `overopt.analysis.ppo_sweep`.
+
+    Each runs against one proxy of `model` and `pairs`, trained with a seed that no verdict uses, and is looked at on
+    `prompts` prompts that serve nothing else; `samples` completions of each by the base policy show what the best policy
+    would need.
+    settings: for each, by its name, the fields of `run` that it has otherwise.
+    """
+
+    model: str
+    pairs: PositiveInt
+    prompts: PositiveInt
+    samples: Annotated[int, Field(ge=64)]
+    run: PPO
+    settings: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
+
+    @property
+    def runs(self) -> dict[str, PPO]:
+        """The run of each setting."""
+        return {name: self._run(name) for name in self.settings}
+
+    def _run(self, name: str) -> PPO:
+        return PPO.model_validate(dict(self.run) | self.settings[name])
+
+    def setting_of(self, run: PPO) -> str | None:
+        """The first setting by which a policy learns as in `run`; None where there is none."""
+        return next((name for name, tried in self.runs.items() if tried.learning == run.learning), None)
+
+    @model_validator(mode="after")
+    def _settings_are_runs(self) -> "PPOSweep":
+        for name in self.settings:
+            try:
+                self._run(name)
+            except ValidationError as error:
+                first = error.errors()[0]
+                field = ".".join(map(str, first["loc"]))
+                raise ValueError(
+                    f"settings.{name}: found {field or 'fields'} = {str(first['input'])[:80]}: {first['msg']}"
+                ) from None
+        return self

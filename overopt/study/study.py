@@ -24,8 +24,9 @@ from overopt.study.parts import (
     Spec,
     Sweep,
     Text,
+    unless,
 )
-from overopt.study.ppo_parts import PPORuns
+from overopt.study.ppo_parts import PPORuns, PPOSweep
 from overopt.study.pretrained_parts import (
     KINDS,
     Cut,
@@ -146,13 +147,33 @@ class ReviewsStudy(Study):
     gold: Gold
     decoys: Decoys
     ppo: PPORuns
+    ppo_sweep: PPOSweep | None = unless(None)
 
     def named(self) -> dict[str, Iterable[str]]:
         """See `Study.named`."""
         return super().named() | {
             "gold.fluency.models": self.gold.fluency.models,
             "decoys.judges": [judge.model for judge in self.decoys.judges],
+            "ppo_sweep.model": [self.ppo_sweep.model] if self.ppo_sweep else (),
         }
+
+    @model_validator(mode="after")
+    def _sweep_has_what_is_run(self) -> "ReviewsStudy":
+        if sweep := self.ppo_sweep:
+            _require(
+                sweep.model in self.proxies.models,
+                f"ppo_sweep.model: found {sweep.model!r}, expected a model of proxies.grids",
+            )
+            available = round(self.pairs.count * (1 - self.pairs.validation))
+            _require(
+                sweep.pairs <= available,
+                f"ppo_sweep.pairs: found {sweep.pairs}, expected at most the {available} training pairs",
+            )
+            _require(
+                sweep.setting_of(self.ppo.run) is not None,
+                f"ppo.run: found a run that ppo_sweep does not try, expected one of {', '.join(sweep.settings)}",
+            )
+        return self
 
     @model_validator(mode="after")
     def _gold_is_largest(self) -> "ReviewsStudy":

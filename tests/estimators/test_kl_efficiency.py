@@ -53,7 +53,13 @@ def test_beyond_the_samples_nothing_is_said():
 
 def test_scores_at_levels_of_kl_are_those_where_a_run_first_comes_there():
     kl, value = [0.0, 1.0, 4.0, 2.0, 9.0], [0.0, 1.0, 3.0, 50.0, 6.0]
-    assert at_kl(kl, value, [0.25, 1.0, 2.25, 4.0, 6.25]).tolist() == [0.5, 1.0, 2.0, 3.0, pytest.approx(19.87, abs=0.01)]
+    assert at_kl(kl, value, [0.25, 1.0, 2.25, 4.0, 6.25]).tolist() == [
+        0.5,
+        1.0,
+        2.0,
+        3.0,
+        pytest.approx(19.87, abs=0.01),
+    ]
     assert np.isnan(at_kl(kl, value, [10.0])).all()
     gap = at_kl(kl, [0.0, 1.0, math.nan, 1.0, 1.0], [1.0, 2.0])
     assert gap[0] == 1
