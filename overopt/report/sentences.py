@@ -64,7 +64,8 @@ def say_plateaus(runs: pl.DataFrame) -> str:
     nats, last = (float(np.median(level[name])) for name in ("kl", "last_kl"))
     return (
         f"In {level.height} of {runs.height} runs the proxy's score had stopped rising before the end: in half of them by "
-        f"{number(100 * float(share), 0)} % of their steps, and by {number(nats, 1)} of {number(last, 1)} nats. Whitened advantages keep steps at full size where nothing is learnt any more."
+        f"{number(100 * float(share), 0)} % of their steps, and by {number(nats, 1)} of {number(last, 1)} nats. Whitened "
+        "advantages keep steps at full size where nothing is learnt any more."
     )
 
 
