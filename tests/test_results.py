@@ -5,7 +5,7 @@ import json
 import pytest
 
 from overopt import api
-from overopt.analysis import results
+from overopt.analysis import ppo_sweep, results
 from overopt.analysis.claims import verdicts
 from overopt.analysis.evidence import Evidence
 from overopt.engine.store import verify_folder
@@ -54,3 +54,11 @@ def test_the_committed_pages_name_the_committed_tables():
 def test_committed_texts_start_from_our_own_prompts(folder):
     found = results.read(folder, load_study(folder.name))
     assert set(found.texts["prompt_text"]) <= set(found.study.show_prompts)
+
+
+@pytest.mark.parametrize("folder", COMMITTED, ids=lambda folder: folder.name)
+def test_ppo_of_a_committed_study_is_the_best_of_its_sweep(folder):
+    found = results.read(folder, load_study(folder.name))
+    assert (found.ppo_sweep is None) == (ppo_sweep.chosen(found.study) is None)
+    if found.ppo_sweep is not None:
+        assert ppo_sweep.chosen(found.study) == ppo_sweep.ranking(found.ppo_sweep)["setting"][0]

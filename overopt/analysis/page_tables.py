@@ -3,6 +3,7 @@
 import polars as pl
 
 from overopt.analysis import figure_tables
+from overopt.analysis import ppo_sweep as settings
 from overopt.analysis.claims import laws
 from overopt.analysis.evidence import Evidence
 
@@ -17,6 +18,22 @@ def sweep(evidence: Evidence) -> pl.DataFrame:
     """Learning rates that were tried: `rm_params, learning_rate, validation_loss`; no row where rates were given."""
     tried = evidence.results.sweep
     return pl.DataFrame() if tried is None else tried.rename({"parameters": "rm_params"})
+
+
+def ppo_sweep(evidence: Evidence) -> pl.DataFrame:
+    """`ppo_sweep.ranking` of the settings of PPO that were tried, and whether each is `chosen`; no row without any."""
+    tried = evidence.results.ppo_sweep
+    if tried is None:
+        return pl.DataFrame()
+    return settings.ranking(tried).with_columns(
+        chosen=pl.col("setting") == settings.chosen(evidence.results.study)
+    )
+
+
+def ppo_sweep_curves(evidence: Evidence) -> pl.DataFrame:
+    """KL efficiency along the run of each setting of PPO that was tried: `setting, step, kl, efficiency, ...`."""
+    tried = evidence.results.ppo_sweep
+    return pl.DataFrame() if tried is None else tried.drop_nulls("efficiency")
 
 
 def trusted_peaks(evidence: Evidence) -> pl.DataFrame:

@@ -19,6 +19,7 @@ class Results:
     curves, by_prompt: see `overopt.analysis.curves`;
     far, far_by_prompt: best-of-n far beyond those curves, if the study has any;
     proxies: one row a proxy, how it was trained and how gold follows it; sweep: learning rates that were tried, if any;
+    ppo_sweep: settings of PPO that were tried, if any: see `overopt.analysis.ppo_sweep`;
     texts: completions of the prompts for show; verdicts: see `overopt.analysis.claims.verdicts`;
     chain: how the models of the study came out; record: key, git commit, time of the run, compute seconds, device,
     versions, seeds; folder: where the tables are, with a `record.json` that names each file's SHA-256.
@@ -36,6 +37,7 @@ class Results:
     verdicts: list[dict[str, Any]]
     chain: dict[str, Any]
     folder: Path
+    ppo_sweep: pl.DataFrame | None = None
 
 
 def read(folder: Path, study: Study) -> Results:
@@ -55,9 +57,14 @@ def read_tables(folder: Path, study: Study, record: dict[str, Any]) -> Results:
         if study.far_best_of_n
         else None,
         proxies=pl.read_parquet(folder / "proxies.parquet"),
-        sweep=pl.read_parquet(folder / "sweep.parquet") if (folder / "sweep.parquet").is_file() else None,
+        sweep=_read_if_any(folder / "sweep.parquet"),
+        ppo_sweep=_read_if_any(folder / "ppo_sweep.parquet"),
         texts=pl.read_parquet(folder / "texts.parquet"),
         verdicts=read_json(folder / "verdicts.json") if (folder / "verdicts.json").is_file() else [],
         chain=read_json(folder / "chain.json"),
         folder=folder,
     )
+
+
+def _read_if_any(path: Path) -> pl.DataFrame | None:
+    return pl.read_parquet(path) if path.is_file() else None

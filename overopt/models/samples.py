@@ -70,6 +70,10 @@ class Samples:
         """Completion tokens a sample, EOS included."""
         return self.mask.sum(-1)
 
+    def ended(self, eos: int) -> Bool[Tensor, " batch"]:
+        """Whether each completion ends with `eos`, not at the length limit."""
+        return self.ids.gather(1, self.lengths[:, None] - 1)[:, 0] == eos
+
     def sequence(self) -> tuple[Int[Tensor, "batch length"], Bool[Tensor, "batch length"]]:
         """Prompt and completion as one row of ids, and its mask, padding on both sides kept."""
         return torch.cat([self.prompts.ids, self.ids], 1), torch.cat([self.prompts.mask, self.mask], 1)

@@ -10,7 +10,7 @@ from overopt.models.samples import Prompts, Samples
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
 from overopt.optimisers.ppo import Iteration
-from overopt.study.parts import PPO
+from overopt.study.ppo_parts import PPO
 from overopt.study.pretrained_parts import RLOO
 
 

@@ -2,11 +2,12 @@
 
 One iteration: sample a batch of completions, score each once at its end, spread the score over tokens with
 generalised advantage estimation, and take a few clipped steps on policy and value model. The value model is
-separate from the policy. A completion that reaches the length limit without EOS ends there and is scored.
-`overopt.study.parts.PPO` says what each hyperparameter is, `overopt.optimisers.ppo_run` when a run is looked at and ends.
+separate from the policy. A completion that reaches the length limit without EOS ends there and is scored all the same,
+unless the study gives such completions a score of their own. `overopt.study.ppo_parts.PPO` says what each hyperparameter is,
+`overopt.optimisers.ppo_run` when a run is looked at and ends.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -17,8 +18,15 @@ from transformers import PreTrainedModel
 from overopt.models.log_probs import states_before, token_log_probs
 from overopt.models.samples import Prompts, Samples
 from overopt.models.sampling import gathered_samples, sample
-from overopt.study.parts import PPO
-from overopt.training.optim import adamw, check_finite, descend, restore_training, training_state
+from overopt.study.ppo_parts import PPO
+from overopt.training.optim import (
+    adamw,
+    check_finite,
+    descend,
+    restore_training,
+    set_learning_rate,
+    training_state,
+)
 from overopt.util import processes
 
 Reward = Callable[[Samples], Float[Tensor, " batch"]]  # of each completion, base-policy SDs
@@ -56,8 +64,9 @@ class Iteration:
 class Rollout:
     """A batch of completions and what an update needs of them.
 
-    log_probs, values: of the policy and the value model that drew them; advantages: whitened over the batch's tokens;
-    returns: what the value model learns; scores: of the reward model alone, SDs; kl: k1, nats, of the first completions.
+    log_probs, values: of the policy and the value model that drew them; advantages: whitened over the batch's tokens
+    where the study says so; returns: what the value model learns; scores: of the reward model alone, SDs; kl: k1, nats,
+    of the first completions.
     """
 
     samples: Samples
@@ -89,25 +98,33 @@ class Trainer:
     ) -> None:
         self.models, self.reward, self.prompts, self.config = models, reward, prompts, config
         self.completion_tokens, self.kl_penalty, self.generator = completion_tokens, kl_penalty, generator
-        self.policy_optimiser = adamw(models.policy, config.learning_rate)
-        self.value_optimiser = adamw(models.value, config.value_learning_rate)
+        adam = {"beta2": config.adam_beta2, "eps": config.adam_eps}
+        self.policy_optimiser = adamw(
+            models.policy, config.learning_rate, embedding_gain=config.embedding_gain, **adam
+        )
+        self.value_optimiser = adamw(models.value, config.value_learning_rate, **adam)
         self.step = 0
 
     def iterate(self) -> Iteration:
-        """One batch of completions, and `config.epochs` passes over it.
+        """One batch of completions, and passes over it: `config.epochs`, or until the policy has moved `target_kl` nats.
 
         Raises:
             Diverged: if KL or a loss is no longer finite.
         """
         config = self.config
+        if self.step == 0:
+            for _ in range(config.value_warmup):
+                self._warm_up()
+        self._set_rates()
         rollout = self._collect()
         self.step += 1
         kl = check_finite(rollout.kl.mean().item(), "PPO: KL", self.step)
-        updates = [
-            self._update(rollout, rows)
-            for _ in range(config.epochs)
-            for rows in torch.randperm(config.batch, generator=self.generator).split(config.minibatch)
-        ]
+        updates = []
+        for rows in self._minibatches():
+            update, moved = self._update(rollout, rows)
+            updates.append(update)
+            if config.target_kl is not None and moved > config.target_kl:
+                break
         policy_loss, value_loss, clipped = (
             sum(column) / len(updates) for column in zip(*updates, strict=True)
         )
@@ -122,6 +139,26 @@ class Trainer:
             policy_loss=policy_loss,
             value_loss=value_loss,
         )
+
+    def _set_rates(self) -> None:
+        """The learning rates of the iteration that follows."""
+        config = self.config
+        left = 1 - self.step / config.max_steps if config.linear_decay else 1.0
+        risen = min(1.0, (self.step + 1) / (config.rate_warmup + 1))
+        set_learning_rate(self.policy_optimiser, config.learning_rate * left * risen)
+        set_learning_rate(self.value_optimiser, config.value_learning_rate * left)
+
+    def _warm_up(self) -> None:
+        """An iteration of the value model alone."""
+        rollout = self._collect()
+        for rows in self._minibatches():
+            self._learn_values(rollout, *_dealt(rollout, rows))
+
+    def _minibatches(self) -> Iterator[Int[Tensor, " minibatch"]]:
+        """The rows of each update of an iteration."""
+        config = self.config
+        for _ in range(config.epochs):
+            yield from torch.randperm(config.batch, generator=self.generator).split(config.minibatch)
 
     @torch.inference_mode()
     def _collect(self) -> Rollout:
@@ -153,45 +190,58 @@ class Trainer:
         rewards = torch.zeros_like(values)
         if penalty:
             rewards -= penalty * log_ratio
-        rewards[torch.arange(len(samples)), samples.lengths - 1] += (
-            scores  # the score comes with the last token
-        )
+        given = scores
+        if config.missing_eos_score is not None:
+            given = scores.where(samples.ended(tokens.eos_token_id), config.missing_eos_score)
+        rewards[torch.arange(len(samples)), samples.lengths - 1] += given  # it comes with the last token
         advantages = gae(rewards, values, samples.mask, lam=config.gae_lambda)
         return Rollout(
             samples,
             log_probs,
             values,
-            advantages=whitened(advantages, samples.mask),
+            advantages=whitened(advantages, samples.mask) if config.whiten else advantages,
             returns=advantages + values,
             scores=scores,
             kl=log_ratio.sum(-1),
         )
 
-    def _update(self, rollout: Rollout, rows: Int[Tensor, " minibatch"]) -> tuple[float, float, float]:
-        """One clipped step on one minibatch; returns policy loss, value loss and the share of clipped tokens."""
-        models, clip = self.models, self.config.clip
-        whole = rollout.samples.mask[rows].sum()
-        rows = processes.dealt(rows)
-        counts = processes.weight(rollout.samples.mask[rows].sum(), whole)
-        samples = rollout.samples[rows]  # indexing copies: what was made in inference mode may enter autograd
-        mask, old_log_probs, old_values = samples.mask, rollout.log_probs[rows], rollout.values[rows]
-        advantages, returns = rollout.advantages[rows], rollout.returns[rows]
+    def _update(
+        self, rollout: Rollout, rows: Int[Tensor, " minibatch"]
+    ) -> tuple[tuple[float, float, float], float]:
+        """One clipped step of each model on one minibatch: policy loss, value loss and the share of clipped tokens.
 
-        ratio = (token_log_probs(models.policy, samples) - old_log_probs).exp()
+        Beside them, how far the policy had come before it from the one that drew the batch: KL by k3, nats a completion.
+        """
+        clip, tokens = self.config.clip, rollout.samples.mask[rows].sum() / len(rows)  # a completion
+        rows, counts = _dealt(rollout, rows)
+        samples = rollout.samples[rows]  # indexing copies: what was made in inference mode may enter autograd
+        mask, advantages = samples.mask, rollout.advantages[rows]
+
+        log_ratio = token_log_probs(self.models.policy, samples) - rollout.log_probs[rows]
+        ratio = log_ratio.exp()
         near = ratio.clamp(1 - clip, 1 + clip)
         policy_loss = masked_mean(torch.maximum(-advantages * ratio, -advantages * near), mask) * counts
-        descend(policy_loss, models.policy, self.policy_optimiser)
+        descend(policy_loss, self.models.policy, self.policy_optimiser)
+        value_loss = self._learn_values(rollout, rows, counts)
 
-        values = token_values(models.value, samples)
+        ratio, log_ratio = ratio.detach(), log_ratio.detach()
+        outside = masked_mean(((ratio - 1).abs() > clip).float(), mask) * counts
+        moved = masked_mean(ratio - 1 - log_ratio, mask) * counts * tokens
+        shares = torch.stack([policy_loss.detach(), value_loss, outside, moved])
+        *losses, moved_mean = processes.gathered(shares[None], processes.size()).mean(0).tolist()
+        policy_mean, value_mean, clipped = losses
+        return (policy_mean, value_mean, clipped), moved_mean
+
+    def _learn_values(self, rollout: Rollout, rows: Int[Tensor, " dealt"], counts: float | Tensor) -> Tensor:
+        """One clipped step of the value model on these rows, weighed by `counts`: the loss, a scalar."""
+        samples, clip = rollout.samples[rows], self.config.clip
+        old_values, returns = rollout.values[rows], rollout.returns[rows]
+        values = token_values(self.models.value, samples)
         near = old_values + (values - old_values).clamp(-clip, clip)
         squares = torch.maximum((values - returns) ** 2, (near - returns) ** 2)
-        value_loss = 0.5 * masked_mean(squares, mask) * counts
-        descend(value_loss, models.value, self.value_optimiser)
-
-        outside = masked_mean(((ratio - 1).abs() > clip).float(), mask) * counts
-        shares = torch.stack([policy_loss.detach(), value_loss.detach(), outside.detach()])
-        policy_mean, value_mean, clipped = processes.gathered(shares[None], processes.size()).mean(0).tolist()
-        return policy_mean, value_mean, clipped
+        loss = 0.5 * masked_mean(squares, samples.mask) * counts
+        descend(loss, self.models.value, self.value_optimiser)
+        return loss.detach()
 
     def state(self) -> dict[str, Tensor]:
         """All that the next iteration depends on: both models, both optimisers, random state, step."""
@@ -208,6 +258,12 @@ class Trainer:
         self.step = int(tensors["step"])
         restore_training(tensors, "policy.", self.models.policy, self.policy_optimiser)
         restore_training(tensors, "value.", self.models.value, self.value_optimiser)
+
+
+def _dealt(rollout: Rollout, rows: Int[Tensor, " minibatch"]) -> tuple[Int[Tensor, " dealt"], float | Tensor]:
+    """This process's share of a minibatch, and what its mean over tokens weighs in the mean of all processes."""
+    mine, mask = processes.dealt(rows), rollout.samples.mask
+    return mine, processes.weight(mask[mine].sum(), mask[rows].sum())
 
 
 def token_values(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "batch completion"]:

@@ -12,9 +12,10 @@ from overopt.optimisers.ppo import Trainer
 class PPORun:
     """Evaluations of a policy as `trainer` trains it: to iterate over them is to run.
 
-    There is one at the start, one whenever sqrt(KL) has grown by `config.spacing` or `config.look_every` iterations have
-    passed, and one at the end, which comes at `config.max_kl` nats or `config.max_steps` iterations. KL on the training
-    batch decides when to look; every evaluation measures its own KL on held-out prompts. Progress is told in thousandths.
+    There is one at the start, one after every iteration below `config.dense_below` nats, then one whenever sqrt(KL) has
+    grown by `config.spacing` or `config.look_every` iterations have passed, and one at the end, which comes at
+    `config.max_kl` nats or `config.max_steps` iterations. KL on the training batch decides when to look; every evaluation
+    measures its own KL on held-out prompts. Progress is told in thousandths.
 
     With a `checkpoint`, the state of the run is kept after every evaluation but the last, beside `kept`: what the caller
     has made of the evaluations so far (JSON). A run whose checkpoint holds a state goes on from there, with `kept` filled
@@ -56,7 +57,8 @@ class PPORun:
             step, distance = iteration.step, math.sqrt(max(0.0, iteration.kl))
             last = step == config.max_steps or iteration.kl >= config.max_kl
             overdue = config.look_every is not None and step - self.looked >= config.look_every
-            if last or overdue or distance >= self.farthest + config.spacing:
+            dense = distance**2 < config.dense_below
+            if last or dense or overdue or distance >= self.farthest + config.spacing:
                 # past a jump, the next point is due one spacing further on
                 self.farthest, self.looked = max(self.farthest, distance), step
                 yield self.evaluator.look(policy, step, iteration)

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 from overopt.engine.stage import Stage
 from overopt.plan import stage_specs as specs
-from overopt.study.parts import PPO, Spec, Training
+from overopt.study.parts import Spec, Training
+from overopt.study.ppo_parts import PPO
 from overopt.study.pretrained_parts import Loaded
 
 FLOAT, HALF = 4, 2  # bytes: what is drawn and kept is float32; what only reads may be bfloat16
@@ -259,6 +260,19 @@ def ppo(stage: Stage, spec: specs.PPOSpec, batch: int) -> Price:
     )
 
 
+def sweep_base(stage: Stage, spec: specs.SweepBaseSpec, batch: int) -> Price:
+    """Samples drawn, and scored by the proxy."""
+    policy, proxy = size(stage.parents["policy"]), size(stage.parents["proxy"])
+    samples, text = spec.evaluation_prompts * spec.samples, spec.prompt_tokens + spec.completion_tokens
+    made = drawn(policy, samples, spec.prompt_tokens, spec.completion_tokens, batch, of_prompt=spec.samples)
+    return made + read([proxy], samples, text, batch, unit=_unit(spec))
+
+
+def ppo_trial(stage: Stage, spec: specs.PPOTrialSpec, batch: int) -> Price:
+    """PPO against the proxy of the sweep."""
+    return _of_ppo(stage, spec, spec.ppo, batch, reward="proxy", evaluated=spec.evaluation_prompts)
+
+
 def rloo(stage: Stage, spec: specs.RLOOSpec, batch: int) -> Price:
     """Samples drawn, scored and learnt from, and looks at the policy."""
     prompt, completion, run = spec.prompt_tokens, spec.completion_tokens, spec.rloo
@@ -292,21 +306,22 @@ def _of_ppo(
     """reward: the role of what scores; evaluated: prompts of a look; shared: one set of weights is policy and reference."""
     prompt, completion = spec.prompt_tokens, spec.completion_tokens
     text = prompt + completion
-    policy, value, scorer = (size(stage.parents[role]) for role in ("policy", "value_model", reward))
+    policy, scorer = size(stage.parents["policy"]), size(stage.parents[reward])
+    value = size(stage.parents["value_model"]) if run.value_from == "language_model" else scorer
     seen = [scorer, *_golds(stage)]
-    samples, epochs = run.max_steps * run.batch, run.epochs
+    samples, warmup = run.max_steps * run.batch, run.value_warmup * run.batch
     looks = 1 + min(run.max_steps, sqrt(run.max_kl) / run.spacing)
     if run.look_every:
         looks += run.max_steps / run.look_every
     watched = looks * evaluated * run.evaluation_samples
     share = 0.0 if shared else 1.0
     parts: list[Price] = [
-        drawn(policy, samples + watched, prompt, completion, batch),
-        read([policy], samples + 2 * watched, text, batch, logits=completion),
-        read([value, scorer], samples, text, run.minibatch),
+        drawn(policy, samples + warmup + watched, prompt, completion, batch),
+        read([policy], samples + warmup + 2 * watched, text, batch, logits=completion),
+        read([value, scorer], samples + warmup, text, run.minibatch),
         read(seen, watched, text, run.minibatch),
-        learnt(policy, epochs * samples, text, run.minibatch, logits=completion, share=share),
-        learnt(value, epochs * samples, text, run.minibatch),
+        learnt(policy, run.epochs * samples, text, run.minibatch, logits=completion, share=share),
+        learnt(value, run.epochs * (samples + warmup), text, run.minibatch),
     ]
     total = sum(parts, Price())
     # the value model with its optimiser, the reference and all judges are there throughout

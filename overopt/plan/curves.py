@@ -9,6 +9,7 @@ from overopt.plan.proxies import ProxyStages, label
 from overopt.plan.registry import Graph
 from overopt.plan.world import World
 from overopt.study.parts import BestOfN, Cell, FarBestOfN, Iterated, OtherPolicies
+from overopt.study.ppo_parts import PPO, PPORuns
 from overopt.study.study import PretrainedStudy, Study
 
 SAMPLES_A_STAGE = (
@@ -164,7 +165,7 @@ class CurveStages:
         assert runs is not None  # what asks for a run has them
         run = runs.run.model_copy(update=changes)
         spec = specs.PPOSpec(**self._optimising(curve), kl_penalty=kl_penalty, ppo=run)
-        parents = self._watching | {"value_model": self.world.models[runs.value_model]} | parents
+        parents = self._watching | value_model(runs, run, self.world) | parents
         return self.graph.add("ppo", title, spec, **parents)
 
     def _optimising(self, curve: specs.Curve) -> dict[str, Any]:
@@ -243,3 +244,8 @@ class CurveStages:
         parents |= {"proxy": self.proxies.add(cell), "best_of_n": self.best_of_n[cell]} | parts
         title = f"far best-of-n {label(cell)}"
         self.graph.add("far_best_of_n", title, spec, **parents)
+
+
+def value_model(runs: PPORuns, run: PPO, world: World) -> dict[str, Stage]:
+    """The parent that the value model of `run` starts as, by role; none where that is the proxy."""
+    return {} if run.value_from == "proxy" else {"value_model": world.models[runs.value_model]}

@@ -54,7 +54,7 @@ def _add_sharpened(
     spec = specs.SharpenedSpec(
         **dict(world.prompting),
         seed=study.seed,
-        skip=study.gold.real.texts + study.gold.sentences if isinstance(study.gold, GatedGold) else 0,
+        skip=study.spent_on_text - sharpening.prompts,
         prompts=sharpening.prompts,
         show_prompts=study.show_prompts,
     )

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from overopt.study.parts import PPO, LanguageModel, Precision, Shape, Spec, Training, unless
+from overopt.study.parts import LanguageModel, Precision, Shape, Spec, Training, unless
+from overopt.study.ppo_parts import PPO
 from overopt.study.pretrained_parts import (
     RLOO,
     LoRA,
@@ -336,6 +337,26 @@ class Optimising(Prompting, Curved):
 
 class PPOSpec(Optimising):
     """With PPO."""
+
+    ppo: PPO
+
+
+class SweepPrompting(Prompting):
+    """Prompts of the PPO sweep: those of its split after the first `skip`, `evaluation_prompts` to look at policies on."""
+
+    seed: int
+    skip: NonNegativeInt
+    evaluation_prompts: PositiveInt
+
+
+class SweepBaseSpec(SweepPrompting, Drawing):
+    """`samples` completions of each by the base policy."""
+
+    samples: PositiveInt
+
+
+class PPOTrialSpec(SweepPrompting):
+    """One setting of PPO."""
 
     ppo: PPO
 

@@ -1,11 +1,12 @@
 """A study as a graph of stages, in an order in which each follows its parents.
 
 The parts of the graph stand beside this file: `reviews` or `pretrained` (data, models, gold), `proxies` (pairs, learning
-rates, proxies) and `curves` (best-of-n, PPO, rounds of RLHF).
+rates, proxies), `ppo_sweep` (settings of PPO) and `curves` (best-of-n, PPO, rounds of RLHF).
 """
 
 from overopt.engine.plan import Plan
 from overopt.plan.curves import add_curves
+from overopt.plan.ppo_sweep import add_ppo_sweep
 from overopt.plan.pretrained import add_pretrained
 from overopt.plan.proxies import ProxyStages
 from overopt.plan.registry import Graph
@@ -25,6 +26,8 @@ def plan(study: Study) -> Plan:
         case _:
             raise TypeError(f"plan: found a study of {type(study).__name__}, expected one of a world")
     proxies = ProxyStages(graph, study, world)
+    if isinstance(study, ReviewsStudy) and study.ppo_sweep:
+        add_ppo_sweep(graph, study, study.ppo_sweep, world, proxies)
     add_curves(graph, study, world, proxies)
     everything = {stage.title: stage for stage in graph.stages}
     tables = TablesSpec(study=study.model_dump(mode="json"))

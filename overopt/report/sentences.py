@@ -39,6 +39,36 @@ def say_seeds(curves: pl.DataFrame) -> str:
     return capital("; ".join(parts)) + "."
 
 
+def say_ppo_sweep(ranking: pl.DataFrame) -> str:
+    """Which setting of PPO spends KL best by the rule, and whether it is the study's (`page_tables.ppo_sweep`)."""
+    if ranking.is_empty():
+        return "The study did not compare settings of PPO."
+    best, run = ranking.row(0, named=True), ranking.filter("chosen").row(0, named=True)
+    if best["efficiency"] is None:
+        return "No efficiency is known: no run came to a level where the base policy's samples show the best policy."
+    best_is = f"Of {ranking.height} settings *{best['setting']}* spends its KL best, efficiency {number(best['efficiency'])}"
+    if run["setting"] == best["setting"]:
+        return f"{best_is}; it is what the study's runs have."
+    return (
+        f"{best_is}, but the study's runs are set as *{run['setting']}*, at {number(run['efficiency'])}: "
+        "not by the rule."
+    )
+
+
+def say_plateaus(runs: pl.DataFrame) -> str:
+    """In how many runs of PPO the proxy's score had stopped rising before the end, and where (`plateaus.plateaus`)."""
+    level = runs.filter(pl.col("step").is_not_null())
+    if level.is_empty():
+        return f"In all {runs.height} runs the proxy's score rose to the end."
+    share = np.median(level["step"] / level["last_step"])
+    nats, last = (float(np.median(level[name])) for name in ("kl", "last_kl"))
+    return (
+        f"In {level.height} of {runs.height} runs the proxy's score had stopped rising before the end: in half of them by "
+        f"{number(100 * float(share), 0)} % of their steps, and by {number(nats, 1)} of {number(last, 1)} nats. Whitened "
+        "advantages keep steps at full size where nothing is learnt any more."
+    )
+
+
 def say_falls(peaks: pl.DataFrame) -> str:
     """How many gold curves rise and then fall inside the measured range."""
     falling, count, reach = sum(peaks["falls"]), peaks.height, max(peaks["end_kl"])

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from overopt.analysis.averages import NAMES
+from overopt.analysis.ppo_sweep import LEVELS
 from overopt.plan.prices import HEADER, Costs, price_rows
 from overopt.plan.study_plan import plan
 from overopt.report import myst
@@ -70,6 +71,10 @@ def _text(title: str, name: str = "", align: str = "l") -> Column:
 
 def _number(title: str, name: str = "", digits: int = 2) -> Column:
     return Column(title, lambda row: number(row[name or title], digits))
+
+
+def _known(title: str, name: str, digits: int = 2) -> Column:
+    return Column(title, lambda row: "-" if row[name] is None else number(row[name], digits))
 
 
 def _count(title: str, name: str = "") -> Column:
@@ -151,6 +156,17 @@ TABLES = {
             Column("form", lambda row: f"${row['tex']}$", "l"),
             _number("held-out error (SDs), mean over sizes", "error"),
         ]
+    ),
+    "tab-ppo-sweep": Table(
+        [
+            Column("setting", lambda row: f"**{row['setting']}**" if row["chosen"] else row["setting"], "l"),
+            _known("KL efficiency", "efficiency"),
+            *(_known(f"at {level:g} nats", f"at_{level:g}") for level in LEVELS),
+            _known("proxy score at 3 nats (its SDs)", "proxy"),
+            _known("length at 3 nats (tokens)", "length", 1),
+            _known("ending in EOS", "ended"),
+        ],
+        not_measured("settings of PPO"),
     ),
     "tab-far": Table(
         [

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Float64, Int
 from scipy.optimize import brentq
 from scipy.special import expit
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from overopt.models.fast.last_block import states_of
@@ -103,6 +103,15 @@ class Scale:
     def __call__(self, raw: Tensor) -> Tensor:
         """Raw scores on the scale."""
         return self.gain * raw + self.bias
+
+
+def scale_head(model: PreTrainedModel, scale: Scale) -> None:
+    """Put what `model` says on `scale`, in place: gain and bias become part of its head."""
+    head = model.score
+    model.score = nn.Linear(head.in_features, 1, device=head.weight.device, dtype=head.weight.dtype)
+    with torch.no_grad():
+        model.score.weight.copy_(scale.gain * head.weight)
+        model.score.bias.fill_(scale.bias)
 
 
 def gold_scale(base: Float[Tensor, " samples"]) -> Scale:

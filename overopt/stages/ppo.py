@@ -1,12 +1,15 @@
 """The stages that optimise a policy against one proxy, judged by gold on held-out prompts."""
 
+from transformers import PreTrainedModel
+
 from overopt.engine.stage import Job
-from overopt.models.build import load_language_model, new_reward_model, save_model
+from overopt.models.build import load_language_model, load_reward_model, new_reward_model, save_model
 from overopt.models.precision import frozen_dtype
 from overopt.models.seeding import generator
 from overopt.optimisers.ppo import Models, Trainer
 from overopt.optimisers.ppo_run import PPORun
-from overopt.plan.stage_specs import PPOSpec
+from overopt.plan.stage_specs import PPOSpec, PPOTrialSpec
+from overopt.rewards.scoring import Scale, scale_head
 from overopt.stages.prompts import encoded_prompts
 from overopt.stages.recorder import Recorder
 from overopt.util.seeds import derive
@@ -25,8 +28,7 @@ def ppo(job: Job[PPOSpec]) -> None:
         policy, reference = adapted.policy, adapted.reference()
     else:
         reference = load_language_model(job.parents["policy"] / "model", device, frozen_dtype(spec.frozen))
-    value_base = load_language_model(job.parents["value_model"] / "model")
-    value_model = new_reward_model(value_base, derive(spec.seed, "value")).to(device)
+    value_model = new_value_model(job, Scale.load(job.parents["scale"], "proxy"))
     recorder = Recorder(job, "ppo", minibatch=config.minibatch, evaluation_samples=config.evaluation_samples)
     trainer = Trainer(
         Models(policy, reference, value_model),
@@ -48,3 +50,14 @@ def ppo(job: Job[PPOSpec]) -> None:
         recorder.look(evaluation)
     recorder.write()
     save_model(adapted.merged() if adapted else policy, job.out)
+
+
+def new_value_model(job: Job[PPOSpec] | Job[PPOTrialSpec], proxy_scale: Scale) -> PreTrainedModel:
+    """What the value model of a run starts as: the proxy on its scale, or a language model under a fresh head."""
+    if job.spec.ppo.value_from == "proxy":
+        model = load_reward_model(job.parents["proxy"] / "model")
+        scale_head(model, proxy_scale)
+    else:
+        base = load_language_model(job.parents["value_model"] / "model")
+        model = new_reward_model(base, derive(job.spec.seed, "value"))
+    return model.to(job.runtime.device)

@@ -46,6 +46,8 @@ def gather(job: Job[TablesSpec]) -> None:
     ).write_parquet(job.out / "proxies.parquet")
     if "learning rates" in job.parents:
         shutil.copyfile(job.parents["learning rates"] / "sweep.parquet", job.out / "sweep.parquet")
+    if "settings of PPO" in job.parents:
+        shutil.copyfile(job.parents["settings of PPO"] / "ppo_sweep.parquet", job.out / "ppo_sweep.parquet")
     study = parse_study(job.spec.study)
     write_json(job.out / "chain.json", describe_models.described(job, study))
     write_json(job.out / "summary.json", summary(job, study))

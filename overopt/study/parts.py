@@ -293,55 +293,6 @@ class FarBestOfN(Spec):
     grid: Grid
 
 
-class PPO(Spec):
-    """One PPO run. Defaults are the paper's (Gao et al. 2022, Table 1); what it leaves open is ours, a study's to set.
-
-    A run is evaluated at its start, whenever sqrt(KL) has grown by `spacing`, at the latest `look_every` iterations after
-    the last time (a KL penalty may hold KL still while scores go on to change), and at its end.
-    """
-
-    # what is learnt from
-    prompts: PositiveInt  # prompts that every iteration draws from, with replacement; ours
-    batch: PositiveInt = 256  # completions an iteration; paper
-    minibatch: PositiveInt  # completions a step of either model, a divisor of `batch`; ours
-    epochs: PositiveInt  # passes over the batch of an iteration; ours
-    # how
-    learning_rate: PositiveFloat  # of the policy: AdamW, constant; ours
-    value_learning_rate: PositiveFloat  # of the value model: AdamW, constant; ours
-    clip: PositiveFloat = 0.2  # most that pi/pi_old may leave 1, and a value its old one (SDs); paper
-    gae_lambda: Annotated[float, Field(ge=0, le=1)] = (
-        0.95  # share of an error that the token before takes on; paper
-    )
-    # until when, and when it is looked at
-    max_steps: PositiveInt  # iterations, at most; ours
-    max_kl: PositiveFloat  # nats a completion at which the run ends, on a training batch; ours
-    spacing: PositiveFloat  # sqrt(nats) between evaluations; ours
-    look_every: PositiveInt | None = None  # iterations between evaluations, at most; ours
-    evaluation_samples: PositiveInt  # completions of each evaluation prompt; ours
-
-    @model_validator(mode="after")
-    def _batch_divides(self) -> "PPO":
-        if self.batch % self.minibatch:
-            raise ValueError(f"minibatch: found {self.minibatch}, expected a divisor of batch = {self.batch}")
-        return self
-
-
-class PPOGrid(Spec):
-    """PPO runs: every proxy of `grid` x policy x KL penalty, in base-policy SDs a nat. No policy is the study's."""
-
-    grid: Grid
-    policies: tuple[str, ...] = ()
-    kl_penalties: tuple[Annotated[float, Field(ge=0)], ...] = (0.0,)
-
-
-class PPORuns(Spec):
-    """Which PPO runs, with which value model, and how."""
-
-    grids: tuple[PPOGrid, ...]
-    value_model: str
-    run: PPO
-
-
 class OtherPolicies(Spec):
     """Best-of-n of other policies by the proxies of `grid`, which were trained on the study's policy."""
 

@@ -21,7 +21,6 @@ from overopt.study.parts import (
     LanguageModel,
     OtherPolicies,
     Pairs,
-    PPORuns,
     Precision,
     Proxies,
     Sharpening,
@@ -31,6 +30,7 @@ from overopt.study.parts import (
     TunedRating,
     unless,
 )
+from overopt.study.ppo_parts import PPORuns, PPOSweep
 from overopt.study.pretrained_parts import (
     KINDS,
     Cut,
@@ -151,6 +151,7 @@ class ReviewsStudy(Study):
     decoys: Decoys | None = unless(None)
     sharpening: Sharpening | None = unless(None)
     ppo: PPORuns
+    ppo_sweep: PPOSweep | None = unless(None)
 
     def named(self) -> dict[str, Iterable[str]]:
         """See `Study.named`."""
@@ -170,8 +171,35 @@ class ReviewsStudy(Study):
             | {
                 "decoys.judges": [judge.model for judge in decoys.judges] if decoys else (),
                 "sharpening.judge": [sharpening.judge] if sharpening else (),
+                "ppo_sweep.model": [self.ppo_sweep.model] if self.ppo_sweep else (),
             }
         )
+
+    @property
+    def spent_on_text(self) -> int:
+        """How many sentences of the split that no policy is trained or judged on gold and sharpening use, its first ones."""
+        if not isinstance(self.gold, GatedGold):
+            return self.gold.fluency.texts
+        sharpened = self.sharpening.prompts if self.sharpening else 0
+        return self.gold.real.texts + self.gold.sentences + sharpened
+
+    @model_validator(mode="after")
+    def _sweep_has_what_is_run(self) -> "ReviewsStudy":
+        if sweep := self.ppo_sweep:
+            _require(
+                sweep.model in self.proxies.models,
+                f"ppo_sweep.model: found {sweep.model!r}, expected a model of proxies.grids",
+            )
+            available = round(self.pairs.count * (1 - self.pairs.validation))
+            _require(
+                sweep.pairs <= available,
+                f"ppo_sweep.pairs: found {sweep.pairs}, expected at most the {available} training pairs",
+            )
+            _require(
+                sweep.setting_of(self.ppo.run) is not None,
+                f"ppo.run: found a run that ppo_sweep does not try, expected one of {', '.join(sweep.settings)}",
+            )
+        return self
 
     @model_validator(mode="after")
     def _gold_is_largest(self) -> "ReviewsStudy":

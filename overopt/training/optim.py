@@ -44,9 +44,15 @@ def warmup_cosine(step: int, total: int, *, warmup: float = 0.05, floor: float =
 
 
 def adamw(
-    model: PreTrainedModel, learning_rate: float, *, weight_decay: float = 0.0, embedding_gain: float = 1.0
+    model: PreTrainedModel,
+    learning_rate: float,
+    *,
+    weight_decay: float = 0.0,
+    embedding_gain: float = 1.0,
+    beta2: float = 0.95,
+    eps: float = 1e-8,
 ) -> torch.optim.AdamW:
-    """AdamW in one fused kernel, betas 0.9 and 0.95.
+    """AdamW in one fused kernel, its first beta 0.9.
 
     Token embeddings learn at `embedding_gain` times the rate of the rest: a rare word's row gets a gradient in a
     few steps only. At 0 they are frozen: `requires_grad` is taken from them.
@@ -59,7 +65,7 @@ def adamw(
     else:
         embedding.requires_grad_(False)
     return torch.optim.AdamW(
-        groups, lr=learning_rate, betas=(0.9, 0.95), weight_decay=weight_decay, fused=True
+        groups, lr=learning_rate, betas=(0.9, beta2), eps=eps, weight_decay=weight_decay, fused=True
     )
 
 

@@ -12,7 +12,7 @@ from overopt.models.build import new_reward_model
 from overopt.models.log_probs import token_log_probs
 from overopt.models.samples import Prompts
 from overopt.optimisers.ppo import Models, Trainer, gae, masked_mean, token_values
-from overopt.study.parts import PPO
+from overopt.study.ppo_parts import PPO
 from overopt.training.optim import Diverged
 
 CONFIG = PPO(

@@ -12,7 +12,7 @@ from overopt.models.seeding import generator
 from overopt.optimisers.evaluation import Evaluator
 from overopt.optimisers.ppo import Models, Trainer
 from overopt.optimisers.ppo_run import PPORun
-from overopt.study.parts import PPO
+from overopt.study.ppo_parts import PPO
 
 STEPS = 9
 
@@ -62,3 +62,8 @@ def test_a_run_that_went_on_is_looked_at_at_the_same_steps(language_model, token
         8,
         STEPS,
     ]
+
+
+def test_every_iteration_of_little_kl_is_looked_at(language_model, tokenizer):
+    torch.manual_seed(0)
+    assert looks(language_model, tokenizer, spacing=100.0, dense_below=1e3) == list(range(STEPS + 1))

@@ -17,7 +17,8 @@ from markdown_it import MarkdownIt
 
 from overopt.analysis import averages, fitted_laws
 from overopt.analysis.groups import PENALTIES
-from overopt.report import charts, figures, myst, sentences, texts
+from overopt.analysis.ppo_sweep import LEVELS
+from overopt.report import charts, figures, myst, sentences, tables, texts
 from overopt.report.figures.optimisation import MOST_POINTS, thinned
 from overopt.report.figures.style import ordered_colours
 from overopt.util.words import short_number
@@ -295,3 +296,24 @@ def test_model_text_is_shown_as_it_is(text):
     for entity, sign in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):
         cell = cell.replace(entity, sign)
     assert cell == f"x{shown}x"
+
+
+def test_what_is_said_of_the_settings_of_ppo_follows_the_ranking():
+    ranking = pl.DataFrame(
+        {"setting": ["large batch", "as published"], "efficiency": [0.5, 0.2], "chosen": [False, True]}
+    )
+    wrong = sentences.say_ppo_sweep(ranking)
+    assert "Of 2 settings *large batch* spends its KL best, efficiency .50" in wrong.replace("0.50", ".50")
+    assert "are set as *as published*" in wrong
+    right = sentences.say_ppo_sweep(ranking.with_columns(chosen=~pl.col("chosen")))
+    assert "it is what the study's runs have" in right
+    assert "did not compare" in sentences.say_ppo_sweep(pl.DataFrame())
+    levels = {f"at_{level:g}": [0.5, None] for level in LEVELS} | {
+        "proxy": [1.0, None],
+        "length": [9.0, None],
+    }
+    shown = tables.printed(
+        "tab-ppo-sweep", ranking.with_columns(ended=0.9, **{k: pl.Series(v) for k, v in levels.items()}), "S."
+    )
+    assert "| **as published** |" in shown
+    assert "did not measure settings of PPO" in tables.printed("tab-ppo-sweep", pl.DataFrame(), "S.")

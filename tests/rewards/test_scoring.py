@@ -10,7 +10,7 @@ from scipy.special import expit, log_expit
 from overopt.models.build import new_reward_model
 from overopt.models.fast import packing
 from overopt.models.samples import Prompts, Samples
-from overopt.rewards.scoring import Scale, gold_scale, proxy_gain, reading_order, score
+from overopt.rewards.scoring import Scale, gold_scale, proxy_gain, reading_order, scale_head, score
 
 
 @pytest.fixture
@@ -106,3 +106,11 @@ def test_proxy_gain_minimises_the_cross_entropy_against_soft_labels():
 def test_a_proxy_that_ranks_worse_than_chance_is_scaled_to_nothing():
     gold = np.random.default_rng(0).normal(0, 2, 100)
     assert 0 <= proxy_gain(-gold, gold) < 1e-4
+
+
+def test_a_scaled_head_says_scores_on_the_scale(reward_model, samples):
+    scale = Scale(3.0, -0.5)
+    expected = scale(score(reward_model, samples))
+    scale_head(reward_model, scale)
+    assert torch.allclose(score(reward_model, samples), expected, atol=1e-5)
+    assert expected.std() > 0.3
