@@ -59,7 +59,10 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Job(Generic[Told]):
-    """What a stage function sees: its spec, its parents' folders, where to write, how to run and report."""
+    """What a stage function sees: its spec, its parents' folders, where to write, how to run and report.
+
+    published: roles of the parents that came with the package, and that nobody computed here.
+    """
 
     spec: Told
     parents: Mapping[str, Path]
@@ -68,3 +71,4 @@ class Job(Generic[Told]):
     progress: Callable[[int, int], None]
     keys: Mapping[str, str]
     checkpoint: "Checkpoint"
+    published: frozenset[str] = frozenset()

@@ -173,7 +173,7 @@ def test_the_status_of_a_study_nobody_has_run(overopt):
 @pytest.mark.parametrize("columns", [40, 60, 100])
 def test_the_status_fits_a_narrow_terminal(overopt, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
-    monkeypatch.setattr("overopt.cli.commands._on_terminal", lambda: True)
+    monkeypatch.setattr("overopt.cli.stages._on_terminal", lambda: True)
     code, out, _ = overopt("status", "smoke")
     lines = out.splitlines()
     assert code == 0
