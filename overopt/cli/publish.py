@@ -25,8 +25,7 @@ def publish_command(study: str, kinds: Sequence[str]) -> None:
             raise UserError(f"kind: found {kind!r}, expected one of {', '.join(known)}")
     wanted = [stage for stage in graph.stages if stage.name in kinds]
     new = {store.path(stage): stage for stage in wanted if published.problem(stage)}
-    if new:
-        published.publish(new)
+    published.publish(new)
     for stage in new.values():
         print(f"{published.folder(stage)}: {stage.title}")
     print(f"{len(new)} stages published, {len(wanted) - len(new)} were already; commit {published.root}")

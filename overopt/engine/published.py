@@ -54,16 +54,18 @@ class PublishedStages:
         folder = self.folder(stage)
         if is_absent(folder):
             named = stage.key in self._manifest
-            return f"{folder}: missing, though {MANIFEST} beside it names it" if named else "missing"
+            return f"{folder}: missing, though {MANIFEST} names it" if named else "missing"
         return self._problem(folder, stage.key)
 
     def damaged(self) -> list[str]:
         """One sentence for each published stage that does not verify: what was found, and where."""
-        problems = []
-        for folder in result_folders(self.root):
-            key = next((key for key in self._manifest if key.startswith(folder.name)), "")
-            problems.append(self._problem(folder, key))
-        return [problem for problem in problems if problem is not None]
+        keys = {key[:KEY_DIGITS]: key for key in self._manifest}
+        folders = {folder.name: folder for folder in result_folders(self.root)}
+        problems = [self._problem(folder, keys.get(name, "")) for name, folder in folders.items()]
+        gone = [
+            f"{self.root / MANIFEST}: names {name}, which is missing" for name in keys if name not in folders
+        ]
+        return [problem for problem in problems if problem is not None] + gone
 
     def publish(self, results: Mapping[Path, Stage]) -> None:
         """Copy verified results, each a folder and the stage that it is of, and name them in the manifest.
