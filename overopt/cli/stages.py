@@ -19,10 +19,13 @@ from overopt.util.words import clock, duration
 def plan_command(study: str, json: bool = False) -> None:
     """`overopt plan STUDY [--json]`: every stage, and what there is of it."""
     graph, store = plan(load_study(study)), Store(store_root())
+    needless = store.needless(graph.stages)
+    states = {
+        stage.key: "unneeded" if stage.key in needless else _state(stage, store) for stage in graph.stages
+    }
     if json:
-        print(jsonlib.dumps([_as_data(stage, store) for stage in graph.stages], indent=1))
+        print(jsonlib.dumps([_as_data(stage, states, store) for stage in graph.stages], indent=1))
         return
-    states = {stage.key: _state(stage, store) for stage in graph.stages}
     for stage in graph.stages:
         print(f"{states[stage.key]:9} {stage.key[:12]}  {stage.title}")
     print(_count(list(states.values())))
@@ -41,18 +44,21 @@ def _state(stage: Stage, store: Store) -> str:
 def _count(states: list[str]) -> str:
     published = states.count("published")
     more = f", {published} more published with the package" if published else ""
-    return f"{states.count('done')} of {len(states)} stages done{more}"
+    unneeded = states.count("unneeded")
+    without = f", {unneeded} that only those are made from not needed" if unneeded else ""
+    return f"{states.count('done')} of {len(states)} stages done{more}{without}"
 
 
-def _as_data(stage: Stage, store: Store) -> dict[str, object]:
+def _as_data(stage: Stage, states: dict[str, str], store: Store) -> dict[str, object]:
     """`record`: where it is or will be, below the store; of a published stage, which is elsewhere, the whole path."""
-    state = _state(stage, store)
+    state = states[stage.key]
     folder = store.path(stage) if state == "published" else store.folder(stage).relative_to(store.root)
     return stage.identity | {
         "key": stage.key,
         "title": stage.title,
         "done": state in ("done", "published"),
         "published": state == "published",
+        "needed": state != "unneeded",
         "record": str(folder / RECORD),
     }
 

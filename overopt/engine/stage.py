@@ -21,7 +21,8 @@ class Stage:
 
     name: kind of result ("proxy"); title: one instance, for people ("proxy 1k, 4096 pairs, seed 0");
     version: bumped by hand when the meaning of the function changes; spec: JSON values only; parents: by role.
-    `run(job)`, with a `Job`, writes its files into `job.out`.
+    `run(job)`, with a `Job`, writes its files into `job.out`; optional: roles of the parents that it does without where
+    nothing else needs them.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Stage:
     spec: Mapping[str, Any]
     parents: Mapping[str, "Stage"]
     run: Callable[..., None] = field(compare=False)
+    optional: frozenset[str] = field(default=frozenset(), compare=False)
 
     @cached_property
     def key(self) -> str:

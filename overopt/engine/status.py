@@ -18,13 +18,14 @@ from overopt.engine.store import Store, held
 class StageStatus:
     """One stage: seconds spent so far, and about how many are left (None where nobody can know).
 
-    Of a published stage, seconds are what it took where it was made, before it came with the package.
+    Of a published stage, seconds are what it took where it was made, before it came with the package; an unneeded one is
+    missing, and only published ones are made from it.
 
     kept: a run of it was stopped, and the next goes on from what that one kept.
     """
 
     title: str
-    state: Literal["done", "published", "running", "waiting", "damaged"]
+    state: Literal["done", "published", "unneeded", "running", "waiting", "damaged"]
     spent: float
     left: float | None
     kept: bool = False
@@ -37,7 +38,13 @@ def study_status(plan: Plan, store: Store) -> list[StageStatus]:
     what stages of its kind took in this store.
     """
     took = _typical_seconds(store)
-    return [_status(stage, store, took.get(stage.name)) for stage in plan.stages]
+    needless = store.needless(plan.stages)
+    return [
+        StageStatus(stage.title, "unneeded", 0.0, 0.0)
+        if stage.key in needless
+        else _status(stage, store, took.get(stage.name))
+        for stage in plan.stages
+    ]
 
 
 def _status(stage: Stage, store: Store, typical: float | None) -> StageStatus:

@@ -10,7 +10,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,9 +86,28 @@ class Store:
         """Whether the result of `stage` that is used comes with the package."""
         return self.problem(stage) is None and self._verified[stage.key] != self.folder(stage)
 
-    def unfinished(self, stages: Iterable[Stage]) -> list[Stage]:
-        """The stages without a result that verifies, missing or damaged, in their order."""
-        return [stage for stage in stages if self.problem(stage)]
+    def unfinished(self, stages: Sequence[Stage]) -> list[Stage]:
+        """The stages, parents first, that are to be computed: missing and needed, or damaged."""
+        needless = self.needless(stages)
+        return [stage for stage in stages if stage.key not in needless and self.problem(stage)]
+
+    def needless(self, stages: Sequence[Stage]) -> set[str]:
+        """Keys of the stages, parents first, that are missing and that only published ones are made from."""
+        made_from: dict[str, list[Stage]] = {}
+        for stage in stages:
+            for role, parent in stage.parents.items():
+                if role not in stage.optional:
+                    made_from.setdefault(parent.key, []).append(stage)
+        found: set[str] = set()
+        for stage in reversed(stages):
+            children = made_from.get(stage.key)
+            if (
+                children
+                and self.problem(stage) == "missing"
+                and all(child.key in found or self.is_published(child) for child in children)
+            ):
+                found.add(stage.key)
+        return found
 
     def path(self, stage: Stage) -> Path:
         """The verified folder of `stage`.
@@ -144,8 +163,12 @@ class Store:
         progress: Callable[[int, int], None],
         checkpoint: "Checkpoint",
     ) -> Job[Mapping[str, Any]]:
-        """What `stage` is given when it runs; its parents are verified."""
-        parents = {role: self.path(parent) for role, parent in stage.parents.items()}
+        """What `stage` is given when it runs; its parents are verified, and optional ones may be missing."""
+        parents = {
+            role: self.path(parent)
+            for role, parent in stage.parents.items()
+            if role not in stage.optional or self.problem(parent) != "missing"
+        }
         keys = {"self": stage.key} | {role: parent.key for role, parent in stage.parents.items()}
         published = frozenset(role for role, parent in stage.parents.items() if self.is_published(parent))
         return Job(stage.spec, parents, out, runtime, progress, keys, checkpoint, published)

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -21,8 +22,10 @@ from overopt.engine.status import study_status
 from overopt.engine.store import Store
 from overopt.models.build import load_language_model
 from overopt.plan import stage_specs as specs
-from overopt.plan.registry import KINDS
+from overopt.plan.registry import KINDS, PARTS_OF_GOLD
+from overopt.plan.study_plan import plan
 from overopt.study.parts import Shape
+from overopt.study.study import available, load_study
 from overopt.util.errors import UserError
 from overopt.util.paths import PACKAGE
 
@@ -214,6 +217,45 @@ def test_the_status_counts_published_stages_apart(made, runtime, tmp_path):
     assert rows[2].left == rows[1].spent  # what stages took elsewhere says nothing of this machine
 
 
+def test_what_only_published_stages_are_made_from_is_not_computed(made, runtime, tmp_path):
+    """first -> second -> published -> own, and a last one that gathers all of them; another one is made from third."""
+    log = tmp_path / "log"
+    first = toy_stage(1, log)
+    second = toy_stage(10, log, parents={"first": first})
+    third = toy_stage(100, log)
+    there = made(toy_stage(1000, log, parents={"second": second, "third": third}))
+    own = toy_stage(10_000, log, parents={"there": there, "third": third})
+    everything = {stage.title: stage for stage in (first, second, third, there, own)}
+    graph = [*everything.values(), toy_stage(0, log, parents=everything)]
+    found = Store(runtime.store)
+    assert found.needless(graph) == set()  # the last one reads them
+    graph[-1] = replace(graph[-1], optional=frozenset({first.title, second.title}))
+    assert found.needless(graph) == {first.key, second.key}
+    assert [stage.title for stage in found.unfinished(graph)] == [third.title, own.title, graph[-1].title]
+    states = [row.state for row in study_status(Plan("toy", tuple(graph)), found)]
+    assert states == ["unneeded", "unneeded", "waiting", "published", "waiting", "waiting"]
+    before = len(runs(tmp_path))
+    for stage in found.unfinished(graph):
+        found.compute(stage, runtime)
+    assert runs(tmp_path)[before:] == ["100", "10000", "0"]
+    numbers = (100, 1111, 1111 + 10_000 + 100)
+    assert int((found.path(graph[-1]) / "number.txt").read_text()) == sum(numbers)
+    assert found.needless(graph) == {first.key, second.key}
+    assert Store(runtime.store, published=False).needless(graph) == set()
+
+
+def test_tables_do_without_what_published_gold_is_made_from(monkeypatch):
+    graph = plan(load_study("published"))
+    tables = graph.tables
+    assert {tables.parents[role].name for role in tables.optional} == set(PARTS_OF_GOLD)
+    assert not any(stage.optional for stage in graph.stages[:-1])
+    gold = {stage.key for stage in graph.stages if stage.name == "gold"}
+    store = Store(Path("nowhere"))
+    monkeypatch.setattr(store, "is_published", lambda stage: stage.key in gold)
+    names = {stage.name for stage in graph.stages if stage.key in store.needless(graph.stages)}
+    assert names == set(PARTS_OF_GOLD)
+
+
 def write_sentences(job):
     texts = [f"It was the {k} th film of {k % 7} and I liked it." for k in range(1200)]
     columns = {"text": texts, "split": "language_model", "review": list(range(1200))}
@@ -276,9 +318,6 @@ print((runner.run_plan(Plan("toy", (there, child)), store, runtime, priority={{}
 
 def test_what_the_package_has_verifies_and_belongs_to_a_study():
     """A stage that means something else now has another key: its published result would lie there for nothing."""
-    from overopt.plan.study_plan import plan
-    from overopt.study.study import available, load_study
-
     assert PublishedStages(PACKAGE / "published").damaged() == []
     keys = {stage.key for name in available() for stage in plan(load_study(name)).stages}
     manifest = PACKAGE / "published" / "manifest.json"
