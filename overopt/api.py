@@ -7,20 +7,19 @@ from overopt.analysis import results
 from overopt.analysis.results import Results
 from overopt.engine.record import read_record, verify_folder
 from overopt.engine.stage import Runtime
-from overopt.engine.store import Store
+from overopt.engine.store import RECOMPUTE, Store
 from overopt.plan.prices import heights
 from overopt.plan.study_plan import plan
 from overopt.study.study import Study, load_study
 from overopt.util.paths import IN_CHECKOUT, ROOT
 
-RECOMPUTE = "OVEROPT_RECOMPUTE"  # environment variable: leave committed results alone
 
-
-def run(study: Study, runtime: Runtime | None = None, *, recompute: bool = True) -> Path:
+def run(study: Study, runtime: Runtime | None = None, *, refuse_damaged: bool = False) -> Path:
     """Compute what is missing of `study` and return the folder of its tables.
 
-    Damaged results are computed again, or refused where `recompute` is False. What is there already is not computed
-    again; a run that was stopped goes on where it was.
+    Damaged results are computed again, or refused if `refuse_damaged`. What is there already, in the store or published
+    with the package, is not computed again; while `$OVEROPT_RECOMPUTE` is set, published stages are not used. A run that
+    was stopped goes on where it was.
 
     Raises:
         UserError: if the store cannot be used, a download fails, or a damaged result is refused.
@@ -41,7 +40,7 @@ def run(study: Study, runtime: Runtime | None = None, *, recompute: bool = True)
         return run_together(made, store, runtime, smallest_batch=study.smallest_batch)
     # the longest chain of stages first, so that nobody waits for it in the end
     priority = heights(made, runtime.batch)
-    return runner.run_plan(made, store, runtime, priority=priority, recompute=recompute)
+    return runner.run_plan(made, store, runtime, priority=priority, refuse_damaged=refuse_damaged)
 
 
 def run_stage(study: Study, key: str, runtime: Runtime) -> Path:

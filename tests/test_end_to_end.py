@@ -17,7 +17,8 @@ from overopt import api
 from overopt.analysis import results
 from overopt.analysis.evidence import Evidence
 from overopt.engine import runner
-from overopt.engine.store import Store, read_record
+from overopt.engine.record import read_record
+from overopt.engine.store import Store
 from overopt.optimisers.ppo import Trainer
 from overopt.plan.prices import price_rows
 from overopt.plan.study_plan import plan

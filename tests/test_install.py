@@ -15,6 +15,9 @@ from packaging.requirements import Requirement
 from smoke_fixtures import copied_without
 
 import overopt
+from overopt.engine.published import PublishedStages
+from overopt.engine.record import RECORD, read_record, write_record
+from overopt.engine.stage import Runtime, Stage
 from overopt.engine.store import Store
 from overopt.plan.study_plan import plan
 from overopt.study.study import available, load_study
@@ -30,12 +33,25 @@ COMMANDS = [
 ]
 
 
+def write_files(job):
+    """As a language model has them: some in a folder."""
+    (job.out / "model").mkdir()
+    for name in ("metrics.json", "model/config.json", "model/model.safetensors"):
+        (job.out / name).write_text(name)
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The built wheel."""
-    clone = tmp_path_factory.mktemp("source") / "clone"
+    """The built wheel, of a clone that has one published stage beside its own."""
+    source = tmp_path_factory.mktemp("source")
+    clone, stage = source / "clone", Stage("toy", "toy", 1, {}, {}, write_files)
     clone.mkdir()
     copy_of_clean_clone(clone)
+    made = Store(source / "store").compute(stage, Runtime("cpu", 8, 1, source / "store"))
+    record = read_record(made) | {"git": {"commit": "a" * 40, "changed": False}}
+    (made / RECORD).unlink()
+    write_record(made, {name: value for name, value in record.items() if name not in ("files", "sha256")})
+    PublishedStages(clone / "overopt" / "published").publish({made: stage})
     command = [
         sys.executable,
         "-m",
@@ -144,6 +160,15 @@ def test_studies_come_along(wheel):
         names = archive.namelist()
     assert {f"overopt/studies/{name}.yaml" for name in available()} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
+
+
+def test_published_stages_come_along(wheel, tmp_path):
+    with ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    published = tmp_path / "overopt" / "published"
+    (folder,) = (published / "toy").iterdir()
+    assert (folder / "model" / "model.safetensors").read_text() == "model/model.safetensors"
+    assert PublishedStages(published).damaged() == []
 
 
 def test_the_lock_is_within_what_the_package_declares():

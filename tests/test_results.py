@@ -8,7 +8,7 @@ from overopt import api
 from overopt.analysis import ppo_sweep, results
 from overopt.analysis.claims import verdicts
 from overopt.analysis.evidence import Evidence
-from overopt.engine.store import verify_folder
+from overopt.engine.record import verify_folder
 from overopt.study.study import load_study
 from overopt.util.paths import ROOT
 

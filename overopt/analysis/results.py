@@ -21,8 +21,9 @@ class Results:
     proxies: one row a proxy, how it was trained and how gold follows it; sweep: learning rates that were tried, if any;
     ppo_sweep: settings of PPO that were tried, if any: see `overopt.analysis.ppo_sweep`;
     texts: completions of the prompts for show; verdicts: see `overopt.analysis.claims.verdicts`;
-    chain: how the models of the study came out; record: key, git commit, time of the run, compute seconds, device,
-    versions, seeds; folder: where the tables are, with a `record.json` that names each file's SHA-256.
+    chain: how the models of the study came out; record: key, git commit, time of the run, compute seconds and costs,
+    those of published stages, device, versions, seeds; folder: where the tables are, with a `record.json` that names
+    each file's SHA-256.
     """
 
     study: Study

@@ -1,10 +1,7 @@
-"""The command line: `overopt run | plan | status | verify | report | bon | fit | judge`; `overopt --version`."""
+"""The command line: `overopt run | plan | status | verify | publish | report | bon | fit | judge`; `overopt --version`."""
 
-import json as jsonlib
 import os
-import shutil
 import sys
-import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -21,9 +18,13 @@ StudyName = Annotated[
 ]
 Device = Annotated[str, arg(help="auto (a GPU when there is one), cpu, cuda, cuda:1, mps")]
 Workers = Annotated[int | None, arg(help="processes side by side; default: a worker a core, one on a GPU")]
-NoRecompute = Annotated[bool, arg(help="refuse damaged results by name instead of computing them again")]
+RefuseDamaged = Annotated[
+    bool, FlagCreatePairsOff, arg(help="name damaged results and stop instead of computing them again")
+]
 Recompute = Annotated[
-    bool, FlagCreatePairsOff, arg(help="compute the study even where its tables are committed")
+    bool,
+    FlagCreatePairsOff,
+    arg(help="from nothing: use no published stages and no committed tables, as with $OVEROPT_RECOMPUTE set"),
 ]
 Batch = Annotated[int, arg(help="completions sampled or scored at once; does not change results")]
 
@@ -36,7 +37,8 @@ def run(
     device: Device = "auto",
     workers: Workers = None,
     batch: Batch = 256,
-    no_recompute: NoRecompute = False,
+    refuse_damaged: RefuseDamaged = False,
+    recompute: Recompute = False,
     stage: Annotated[str, arg(help="key of the one stage to compute; those it needs must be there")] = "",
 ) -> None:
     """Compute what is missing of a study. A run that was stopped goes on where it was."""
@@ -44,12 +46,21 @@ def run(
     from overopt.engine import runner
     from overopt.study.study import load_study
 
+    if recompute:
+        _use_nothing_computed()
     spec, runtime = load_study(study), runner.make_runtime(device, workers, batch)
     if stage:
         print(f"stage {stage}: result in {api.run_stage(spec, stage, runtime)}")
         return
-    folder = api.run(spec, runtime, recompute=not no_recompute)
+    folder = api.run(spec, runtime, refuse_damaged=refuse_damaged)
     print(f"study {spec.name}: every stage is there; tables in {folder}")
+
+
+def _use_nothing_computed() -> None:
+    """For workers and notebooks as well, which are processes of their own."""
+    from overopt.engine.store import RECOMPUTE
+
+    os.environ[RECOMPUTE] = "1"
 
 
 @app.command(name="plan")
@@ -65,105 +76,40 @@ def plan(
     ] = CORE_DRAWING_TFLOPS,
     batch: Batch = 256,
 ) -> None:
-    """List the stages of a study, and which of them are already there; or what they cost."""
-    from overopt.engine.record import RECORD
-    from overopt.engine.store import Store, store_root
-    from overopt.plan.study_plan import plan as make_plan
-    from overopt.study.study import load_study
+    """List the stages of a study, and which of them are done or published with the package; or what they cost."""
+    from overopt.cli.stages import plan_command, price_command
 
-    graph, store = make_plan(load_study(study)), Store(store_root())
     if price:
-        from overopt.plan.prices import price_table
-
-        for name, value in {"tflops": tflops, "drawing-tflops": drawing_tflops, "batch": batch}.items():
-            if not value > 0:
-                raise UserError(f"{name}: found {value:g}, expected a positive number")
-        rates = {"tflops": tflops, "drawing_tflops": drawing_tflops}
-        print("\n".join(price_table(graph, store, batch=batch, **rates)))
-        return
-    problems = {stage.key: problem for stage in graph.stages if (problem := store.problem(stage))}
-    if json:
-        rows = [
-            stage.identity
-            | {"key": stage.key, "title": stage.title, "done": stage.key not in problems}
-            | {"record": str((store.folder(stage) / RECORD).relative_to(store.root))}
-            for stage in graph.stages
-        ]
-        print(jsonlib.dumps(rows, indent=1))
-        return
-    for stage in graph.stages:
-        problem = problems.get(stage.key, "done")
-        print(f"{problem if problem in ('missing', 'done') else 'damaged':8} {stage.key[:12]}  {stage.title}")
-    print(f"{len(graph.stages) - len(problems)} of {len(graph.stages)} stages done")
-    for problem in problems.values():
-        if problem != "missing":
-            print(f"{problem}; a run computes it again")
+        price_command(study, tflops=tflops, drawing_tflops=drawing_tflops, batch=batch)
+    else:
+        plan_command(study, json)
 
 
 @app.command(name="status")
 def status(study: StudyName) -> None:
-    """Show the stages of a study: done, running, waiting; time spent and about how much is left."""
-    from overopt.engine.status import study_status
-    from overopt.engine.store import Store, store_root
-    from overopt.plan.study_plan import plan as make_plan
-    from overopt.study.study import load_study
-    from overopt.util.words import clock, duration
+    """Show the stages of a study: done, published, running, waiting; time spent and about how much is left."""
+    from overopt.cli.stages import status_command
 
-    rows = study_status(make_plan(load_study(study)), Store(store_root()))
-    print(_status_line("state", "spent", "left", "stage"))
-    for row in rows:
-        spent = clock(row.spent) if row.spent else ""
-        left = "?" if row.left is None else clock(row.left) if row.left else ""
-        title = row.title + (", goes on from what a stopped run kept" if row.kept else "")
-        print(_status_line(row.state, spent, left, title))
-    done, unknown = sum(row.state == "done" for row in rows), any(row.left is None for row in rows)
-    print(
-        _fitting(
-            f"{done} of {len(rows)} stages done, {duration(sum(row.spent for row in rows))} of compute spent, "
-            f"about {duration(sum(row.left or 0 for row in rows))} left"
-            + (", stages marked ? not counted" if unknown else "")
-        )
-    )
-
-
-def _status_line(state: str, spent: str, left: str, title: str) -> str:
-    """One row of the table; a long title goes on below itself."""
-    start = f"{state:7} {spent:>7} {left:>7}  "
-    return _fitting(start + title, indent=len(start))
-
-
-def _on_terminal() -> bool:
-    return sys.stdout.isatty()
-
-
-def _fitting(line: str, indent: int = 0) -> str:
-    """On a terminal, a line broken between words, `indent` in front of what follows; else one line."""
-    if not _on_terminal():
-        return line
-    width = max(shutil.get_terminal_size().columns, indent + 12)
-    return textwrap.fill(line, width, subsequent_indent=" " * indent, break_on_hyphens=False)
+    status_command(study)
 
 
 @app.command(name="verify")
 def verify() -> None:
-    """Check every result and checkpoint in the store against its SHA-256; exit code 2 if one does not verify."""
-    from overopt.engine.status import damaged, leftovers, results, size
-    from overopt.engine.store import store_root
+    """Check results and checkpoints in the store, and published stages, by SHA-256; exit code 2 if one does not verify."""
+    from overopt.cli.stages import verify_command
 
-    root = store_root()
-    problems, count = damaged(root), len(results(root))
-    for problem in problems:
-        print(problem)
-    for left in leftovers(root):
-        print(
-            f"{left}: {size(left) / 1e6:.1f} MB of a run that was stopped, for the next one; may be deleted"
-        )
-    if problems:
-        raise UserError(
-            f"store {root}: found {len(problems)} damaged among {count} results and what stopped runs kept, expected "
-            "none; a run that needs them computes them again"
-        )
-    print(f"store {root}: all {count} results verify")
+    verify_command()
+
+
+@app.command(name="publish")
+def publish(
+    study: StudyName,
+    kind: Annotated[tuple[str, ...], arg(help="kinds of stages, as `overopt plan STUDY --json` names them")],
+) -> None:
+    """Put results of a study from the store into the package, for everybody to start from (for maintainers)."""
+    from overopt.cli.publish import publish_command
+
+    publish_command(study, kind)
 
 
 @app.command(name="report")
@@ -172,7 +118,7 @@ def report(
     device: Device = "auto",
     workers: Workers = None,
     batch: Batch = 256,
-    no_recompute: NoRecompute = False,
+    refuse_damaged: RefuseDamaged = False,
     recompute: Recompute = False,
     publish: Annotated[bool, arg(help="also renew book/ and results/ (for maintainers)")] = False,
 ) -> None:
@@ -192,10 +138,10 @@ def report(
         ) from error
 
     if recompute:
-        os.environ[api.RECOMPUTE] = "1"  # the notebooks, which are processes of their own, must know as well
+        _use_nothing_computed()
     if api.committed(load_study(study)) is None:
         runtime = runner.make_runtime(device, workers, batch)
-        api.run(load_study(study), runtime, recompute=not no_recompute)
+        api.run(load_study(study), runtime, refuse_damaged=refuse_damaged)
     page = build(study, publish=publish)
     print(f"The report is at {page.resolve().as_uri()}")
 

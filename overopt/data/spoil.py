@@ -43,9 +43,9 @@ def spoil(
     if kind == "shuffled":
         cuts = np.cumsum(rng.integers(1, 5, size=count))
         cuts = cuts[cuts < count] if cuts[0] < count else np.arange(1, count)
-        runs = np.split(np.asarray(completion), cuts)
-        order = rng.permutation(len(runs))
+        pieces = np.split(np.asarray(completion), cuts)
+        order = rng.permutation(len(pieces))
         if (np.diff(order) == 1).all():  # as it was
             order = order[::-1]
-        return [int(token) for k in order for token in runs[k]]
+        return [int(token) for k in order for token in pieces[k]]
     raise ValueError(f"kind of spoiling: found {kind!r}, expected one of {', '.join(CORRUPTIONS)}")

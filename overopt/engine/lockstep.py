@@ -32,8 +32,11 @@ def run_together(plan: Plan, store: Store, runtime: Runtime, *, smallest_batch: 
         raise UserError(
             f"processes: found {processes.size()}, expected at most the {smallest_batch} texts of the study's smallest batch"
         )
+    needless = store.needless(plan.stages) if processes.rank() == 0 else set()
     for k, stage in enumerate(plan.stages, 1):
-        if processes.rank() == 0:
+        if stage.key in needless:
+            processes.agreed(0)
+        elif processes.rank() == 0:
             _write_together(stage, store, runtime, f"[{k}/{len(plan.stages)}]")
         elif processes.agreed(0):
             _help(stage, store, runtime)

@@ -37,7 +37,7 @@ def write_record(folder: Path, values: dict[str, Any]) -> None:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """The record of a published result."""
+    """The record of a result."""
     return json.loads((folder / RECORD).read_text())
 
 
@@ -79,6 +79,23 @@ def verify_folder(folder: Path) -> str | None:
         except OSError as error:
             return f"{path}: could not be read ({error.strerror or error})"
     return None
+
+
+def verify_result(folder: Path) -> str | None:
+    """None if `folder`, named by the start of a key, holds the result of that key and verifies; else what was found."""
+    problem = verify_folder(folder)
+    if problem is not None:
+        return problem
+    record = read_record(folder)
+    key = sha256_of_json(identity_of(record))
+    if key != record.get("key") or not key.startswith(folder.name):
+        return f"{folder / RECORD}: found the record of another result"
+    return None
+
+
+def result_folders(root: Path) -> list[Path]:
+    """The folders of all results that lie under `root` by kind of stage and key."""
+    return sorted(path for path in root.glob("*/*") if path.is_dir() and not path.suffix)
 
 
 def git_state() -> dict[str, Any]:

@@ -70,11 +70,11 @@ def make_runtime(device: str = "auto", workers: int | None = None, batch: int = 
 
 
 def run_plan(
-    plan: Plan, store: Store, runtime: Runtime, *, priority: Mapping[str, float], recompute: bool = True
+    plan: Plan, store: Store, runtime: Runtime, *, priority: Mapping[str, float], refuse_damaged: bool = False
 ) -> Path:
     """Compute what is missing of `plan` and return the folder of its tables.
 
-    Damaged results are computed again, or refused where `recompute` is False. priority: see `run_stages`.
+    Damaged results are computed again, or refused if `refuse_damaged`. priority: see `run_stages`.
 
     Raises:
         UserError: as `run_stages`, or if a damaged result is refused.
@@ -83,9 +83,9 @@ def run_plan(
     for stage in missing:
         problem = store.problem(stage)
         if problem != "missing":
-            if not recompute:
+            if refuse_damaged:
                 raise UserError(
-                    f"result {stage.title!r}: {problem}; without --no-recompute it is computed again"
+                    f"result {stage.title!r}: {problem}; without --refuse-damaged it is computed again"
                 )
             logging.getLogger("overopt").warning("%s; it is computed again", problem)
     if missing:

@@ -21,7 +21,8 @@ class Stage:
 
     name: kind of result ("proxy"); title: one instance, for people ("proxy 1k, 4096 pairs, seed 0");
     version: bumped by hand when the meaning of the function changes; spec: JSON values only; parents: by role.
-    `run(job)`, with a `Job`, writes its files into `job.out`.
+    `run(job)`, with a `Job`, writes its files into `job.out`; optional: roles of the parents that it does without where
+    nothing else needs them.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Stage:
     spec: Mapping[str, Any]
     parents: Mapping[str, "Stage"]
     run: Callable[..., None] = field(compare=False)
+    optional: frozenset[str] = field(default=frozenset(), compare=False)
 
     @cached_property
     def key(self) -> str:
@@ -59,7 +61,10 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Job(Generic[Told]):
-    """What a stage function sees: its spec, its parents' folders, where to write, how to run and report."""
+    """What a stage function sees: its spec, its parents' folders, where to write, how to run and report.
+
+    published: roles of the parents that came with the package, and that nobody computed here.
+    """
 
     spec: Told
     parents: Mapping[str, Path]
@@ -68,3 +73,4 @@ class Job(Generic[Told]):
     progress: Callable[[int, int], None]
     keys: Mapping[str, str]
     checkpoint: "Checkpoint"
+    published: frozenset[str] = frozenset()

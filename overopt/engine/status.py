@@ -4,12 +4,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Literal
 
 from overopt.engine.checkpoint import damaged_checkpoints
 from overopt.engine.plan import Plan
 from overopt.engine.progress import read_progress
-from overopt.engine.record import RECORD, identity_of, read_record, sha256_of_json, verify_folder
+from overopt.engine.record import read_record, result_folders, verify_result
 from overopt.engine.stage import Stage
 from overopt.engine.store import Store, held
 
@@ -18,11 +18,14 @@ from overopt.engine.store import Store, held
 class StageStatus:
     """One stage: seconds spent so far, and about how many are left (None where nobody can know).
 
+    Of a published stage, seconds are what it took where it was made, before it came with the package; an unneeded one is
+    missing, and only published ones are made from it.
+
     kept: a run of it was stopped, and the next goes on from what that one kept.
     """
 
     title: str
-    state: Literal["done", "running", "waiting", "damaged"]
+    state: Literal["done", "published", "unneeded", "running", "waiting", "damaged"]
     spent: float
     left: float | None
     kept: bool = False
@@ -35,13 +38,20 @@ def study_status(plan: Plan, store: Store) -> list[StageStatus]:
     what stages of its kind took in this store.
     """
     took = _typical_seconds(store)
-    return [_status(stage, store, took.get(stage.name)) for stage in plan.stages]
+    needless = store.needless(plan.stages)
+    return [
+        StageStatus(stage.title, "unneeded", 0.0, 0.0)
+        if stage.key in needless
+        else _status(stage, store, took.get(stage.name))
+        for stage in plan.stages
+    ]
 
 
 def _status(stage: Stage, store: Store, typical: float | None) -> StageStatus:
     problem = store.problem(stage)
     if problem is None:
-        return StageStatus(stage.title, "done", read_record(store.folder(stage))["seconds"], 0.0)
+        seconds = read_record(store.path(stage))["seconds"]
+        return StageStatus(stage.title, "published" if store.is_published(stage) else "done", seconds, 0.0)
     if held(store.lock_file(stage)):
         seen = read_progress(store.work_folder(stage))
         spent = time.time() - seen.started if seen else 0.0
@@ -55,17 +65,12 @@ def _status(stage: Stage, store: Store, typical: float | None) -> StageStatus:
 
 def _typical_seconds(store: Store) -> dict[str, float]:
     found: dict[str, list[float]] = {}
-    for folder in results(store.root):
+    for folder in result_folders(store.root):
         try:
             found.setdefault(folder.parent.name, []).append(float(read_record(folder)["seconds"]))
         except (OSError, ValueError, KeyError, TypeError):
             continue  # `overopt verify` names it
     return {name: median(seconds) for name, seconds in found.items()}
-
-
-def results(root: Path) -> list[Path]:
-    """The folders of all published results of a store."""
-    return sorted(path for path in root.glob("*/*") if path.is_dir() and not path.suffix)
 
 
 def leftovers(root: Path) -> list[Path]:
@@ -81,19 +86,8 @@ def size(folder: Path) -> int:
 
 def damaged(root: Path) -> list[str]:
     """One sentence for each result and checkpoint of a store that does not verify: what was found, and where."""
-    problems = [_problem(folder) for folder in results(root)]
+    problems = map(verify_result, result_folders(root))
     checkpoints = [path for folder in leftovers(root) for path in damaged_checkpoints(folder)]
     return [problem for problem in problems if problem is not None] + [
         f"{path}: found another SHA-256 than its name states" for path in checkpoints
     ]
-
-
-def _problem(folder: Path) -> str | None:
-    problem = verify_folder(folder)
-    if problem is not None:
-        return problem
-    record: dict[str, Any] = read_record(folder)
-    key = sha256_of_json(identity_of(record))
-    if key != record.get("key") or not key.startswith(folder.name):
-        return f"{folder / RECORD}: found a record that does not belong to its folder"
-    return None

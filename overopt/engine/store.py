@@ -3,15 +3,14 @@
 A result's key is the SHA-256 of what it is (stage, version, spec, keys of its parents), so a change of any of
 them is another result. Work happens in `<key>.work`, locked against other processes; `record.json`, written
 last, holds the SHA-256 of every file and its own; a rename publishes the folder. A folder that does not verify is never
-used: it is removed and computed again.
+used: it is removed and computed again. What a store lacks may be a published stage, which comes with the package.
 """
 
-import json
 import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,15 +19,8 @@ from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
 from overopt.engine.progress import remove_progress, reporter
-from overopt.engine.record import (
-    RECORD,
-    canonical_json,
-    git_state,
-    identity_of,
-    read_record,
-    verify_folder,
-    write_record,
-)
+from overopt.engine.published import PublishedStages, folder_of, is_absent
+from overopt.engine.record import git_state, verify_result, write_record
 from overopt.engine.stage import Job, Runtime, Stage
 from overopt.util.errors import UserError, refusals
 from overopt.util.paths import IN_CHECKOUT, ROOT
@@ -37,6 +29,7 @@ from overopt.util.peak_memory import peak_megabytes, reset_peak
 if TYPE_CHECKING:  # torch comes with it; who only asks what is there need not wait for it
     from overopt.engine.checkpoint import Checkpoint
 
+RECOMPUTE = "OVEROPT_RECOMPUTE"  # environment variable: use nothing that comes computed with the project
 RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "polars")
 
 
@@ -47,16 +40,20 @@ def store_root() -> Path:
 
 
 class Store:
-    """A folder of results, one sub-folder a kind of stage."""
+    """A folder of results, one sub-folder a kind of stage.
 
-    def __init__(self, root: Path) -> None:
+    What it lacks is found among the published stages, unless `published` is False or `$OVEROPT_RECOMPUTE` is set.
+    """
+
+    def __init__(self, root: Path, *, published: bool = True) -> None:
         self.root = root
         self.computed: set[str] = set()  # keys of what `compute` computed, and did not find
-        self._verified: set[str] = set()
+        self._published = PublishedStages() if published and not os.environ.get(RECOMPUTE) else None
+        self._verified: dict[str, Path] = {}
 
     def folder(self, stage: Stage) -> Path:
-        """Where the published result of `stage` is, or would be."""
-        return self.root / stage.name / stage.key[:24]
+        """Where the result of `stage` is in this store, or would be; `path` says where one is that can be used."""
+        return folder_of(self.root, stage)
 
     def work_folder(self, stage: Stage) -> Path:
         """Where an unfinished result of `stage` is, or would be."""
@@ -71,25 +68,46 @@ class Store:
         return self.folder(stage).with_suffix(".checkpoint")
 
     def problem(self, stage: Stage) -> str | None:
-        """Why the result of `stage` cannot be used: None if it verifies, "missing" if it was never published."""
+        """Why the result of `stage` cannot be used: None if it verifies, "missing" if there is none, else what was found."""
         if stage.key in self._verified:
             return None
         folder = self.folder(stage)
-        # an empty folder: workflow engines make those of the files they expect
-        if not folder.is_dir() or not any(folder.iterdir()):
-            return "missing"
-        found = verify_folder(folder)
-        if found is None:
-            record = read_record(folder)
-            if identity_of(record) == json.loads(canonical_json(stage.identity)):
-                self._verified.add(stage.key)
-                return None
-            found = f"{folder / RECORD}: found the record of another result"
-        return found
+        if not is_absent(folder):
+            problem = verify_result(folder)
+        elif self._published is not None:
+            folder, problem = self._published.folder(stage), self._published.problem(stage)
+        else:
+            problem = "missing"
+        if problem is None:
+            self._verified[stage.key] = folder
+        return problem
 
-    def unfinished(self, stages: Iterable[Stage]) -> list[Stage]:
-        """The stages without a result that verifies, missing or damaged, in their order."""
-        return [stage for stage in stages if self.problem(stage)]
+    def is_published(self, stage: Stage) -> bool:
+        """Whether the result of `stage` that is used comes with the package."""
+        return self.problem(stage) is None and self._verified[stage.key] != self.folder(stage)
+
+    def unfinished(self, stages: Sequence[Stage]) -> list[Stage]:
+        """The stages, parents first, that are to be computed: missing and needed, or damaged."""
+        needless = self.needless(stages)
+        return [stage for stage in stages if stage.key not in needless and self.problem(stage)]
+
+    def needless(self, stages: Sequence[Stage]) -> set[str]:
+        """Keys of the stages, parents first, that are missing and that only published ones are made from."""
+        made_from: dict[str, list[Stage]] = {}
+        for stage in stages:
+            for role, parent in stage.parents.items():
+                if role not in stage.optional:
+                    made_from.setdefault(parent.key, []).append(stage)
+        found: set[str] = set()
+        for stage in reversed(stages):
+            children = made_from.get(stage.key)
+            if (
+                children
+                and self.problem(stage) == "missing"
+                and all(child.key in found or self.is_published(child) for child in children)
+            ):
+                found.add(stage.key)
+        return found
 
     def path(self, stage: Stage) -> Path:
         """The verified folder of `stage`.
@@ -99,8 +117,8 @@ class Store:
         """
         problem = self.problem(stage)
         if problem:
-            raise UserError(f"result {stage.title!r}: {problem}; expected a published result that verifies")
-        return self.folder(stage)
+            raise UserError(f"result {stage.title!r}: {problem}; expected a result that verifies")
+        return self._verified[stage.key]
 
     def compute(self, stage: Stage, runtime: Runtime) -> Path:
         """The verified folder of `stage`, computing and publishing it if it is missing or damaged.
@@ -123,11 +141,10 @@ class Store:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(self.lock_file(stage)):
                 shutil.rmtree(work, ignore_errors=True)  # of a process that was killed
-                problem = self.problem(stage)
-                if problem is None:
-                    return folder
-                if problem != "missing":
-                    shutil.rmtree(folder)
+                if self.problem(stage) is not None and not is_absent(folder):
+                    shutil.rmtree(folder)  # damaged
+                if self.problem(stage) is None:
+                    return self.path(stage)
                 work.mkdir()
                 try:
                     self._run(stage, work, runtime)
@@ -146,10 +163,15 @@ class Store:
         progress: Callable[[int, int], None],
         checkpoint: "Checkpoint",
     ) -> Job[Mapping[str, Any]]:
-        """What `stage` is given when it runs; its parents are verified."""
-        parents = {role: self.path(parent) for role, parent in stage.parents.items()}
+        """What `stage` is given when it runs; its parents are verified, and optional ones may be missing."""
+        parents = {
+            role: self.path(parent)
+            for role, parent in stage.parents.items()
+            if role not in stage.optional or self.problem(parent) != "missing"
+        }
         keys = {"self": stage.key} | {role: parent.key for role, parent in stage.parents.items()}
-        return Job(stage.spec, parents, out, runtime, progress, keys, checkpoint)
+        published = frozenset(role for role, parent in stage.parents.items() if self.is_published(parent))
+        return Job(stage.spec, parents, out, runtime, progress, keys, checkpoint, published)
 
     def _run(self, stage: Stage, work: Path, runtime: Runtime) -> None:
         from overopt.engine.checkpoint import Checkpoint

@@ -13,19 +13,21 @@ from overopt.study.parts import Spec
 from overopt.study.pretrained_parts import Loaded
 
 STAGES = "overopt.stages"  # holds the modules of the functions
+PARTS_OF_GOLD = ("word_vectors", "rating_model", "decoys", "fluency_model")
 
 
 @dataclass(frozen=True)
 class Kind:
     """function: module and name in `overopt.stages`, imported when it runs; version: bumped by hand when its meaning
     changes; spec: what it is told; cost: of a stage that is told this, for that many completions at once, where
-    it runs a model.
+    it runs a model; optional: kinds of the parents that it does without where nothing else needs them.
     """
 
     function: str
     version: int
     spec: type[Spec]
     cost: Callable[[Stage, Any, int], Price] | None = None
+    optional: frozenset[str] = frozenset()
 
     @property
     def run(self) -> StageFunction:
@@ -75,7 +77,8 @@ KINDS = {
     "ppo_sweep": Kind("ppo_sweep.compared", 1, specs.Nothing),
     "ppo": Kind("ppo.ppo", 3, specs.PPOSpec, costs.ppo),
     "rloo": Kind("rloo.rloo", 1, specs.RLOOSpec, costs.rloo),
-    "tables": Kind("tables.gather", 7, specs.TablesSpec),
+    # of those it reads nothing but what they took
+    "tables": Kind("tables.gather", 7, specs.TablesSpec, optional=frozenset(PARTS_OF_GOLD)),
 }
 
 
@@ -92,7 +95,8 @@ class Graph:
         assert type(spec) is of.spec, (
             f"stage {title!r}: found {type(spec).__name__}, expected {of.spec.__name__}"
         )
-        made = Stage(kind, title, of.version, spec.model_dump(mode="json"), parents, of.run)
+        optional = frozenset(role for role, parent in parents.items() if parent.name in of.optional)
+        made = Stage(kind, title, of.version, spec.model_dump(mode="json"), parents, of.run, optional)
         if made.key not in self._by_key:
             self._by_key[made.key] = made
             self.stages.append(made)

@@ -8,7 +8,7 @@ from overopt.report.myst import box
 from overopt.report.pages import VERDICT_MARKS, commit
 from overopt.study.parts import Sweep
 from overopt.study.study import ReviewsStudy
-from overopt.util.words import duration, short_number
+from overopt.util.words import short_number
 
 
 def in_short(evidence: Evidence) -> str:
@@ -42,7 +42,7 @@ def in_short(evidence: Evidence) -> str:
         + sentences.say_statuses(sizes.coefficients("ppo")),
         f"**Both.** {sentences.say_reach(sizes.mean)}",
         f"**Seeds.** {sentences.say_seeds(sizes.curves)}",
-        f"**Run.** Study `{study.name}`, commit `{commit(record)}`, {duration(record['seconds'])} of compute on "
+        f"**Run.** Study `{study.name}`, commit `{commit(record)}`, {sentences.say_compute(record)} on "
         f"`{record['device']}`.",
     ]
     numbered = "\n".join(f"{k}. {line}" for k, line in enumerate(lines, 1))

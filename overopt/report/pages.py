@@ -15,8 +15,9 @@ from overopt.analysis.groups import SIZES
 from overopt.analysis.results import Results
 from overopt.report import charts, figures, tables
 from overopt.report.myst import box, escaped
+from overopt.report.sentences import say_compute
 from overopt.study.study import available, load_study
-from overopt.util.words import capital, duration
+from overopt.util.words import capital
 
 VERDICT_MARKS = {"holds": "●", "partly": "◐", "does not hold": "○", "cannot tell": "?"}
 
@@ -136,7 +137,7 @@ class Page:
         lines = [
             f"Study `{study.name}` in the world `{study.world}`; "
             f"seeds {', '.join(map(str, seeds)) if several else seeds}; commit `{commit(record)}`; "
-            f"{duration(record['seconds'])} of compute on `{record['device']}`; result `{record['key'][:12]}`.",
+            f"{say_compute(record)} on `{record['device']}`; result `{record['key'][:12]}`.",
             "",
             "```bash",
             f"make report STUDY={source}",

@@ -8,9 +8,9 @@ from overopt.analysis.evidence import Evidence, Slice
 from overopt.analysis.results import Results
 from overopt.plan.prices import Costs
 from overopt.report import texts
-from overopt.report.sentences import say_falls, say_seeds, say_trend
+from overopt.report.sentences import say_compute, say_falls, say_seeds, say_trend
 from overopt.study.study import PretrainedStudy, load_study
-from overopt.util.words import duration, number, short_number
+from overopt.util.words import number, short_number
 
 STUDY = "pretrained-cpu"
 
@@ -34,7 +34,7 @@ def say_outcome(evidence: Evidence | None) -> str:
     results, gold, pairs = evidence.results, evidence.results.chain["gold"], evidence.results.chain["pairs"]
     peaks = evidence.sizes.peaks("bon")
     sentences = [
-        f"Study `{results.study.name}`, {duration(results.record['seconds'])} of compute, result "
+        f"Study `{results.study.name}`, {say_compute(results.record)}, result "
         f"`{results.record['key'][:12]}`. Gold has {short_number(gold['params'])} parameters outside its embeddings."
     ]
     if "pearson" in gold:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +13,7 @@ from overopt.analysis.averages import NAMES
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.frontier import WAYS, table
 from overopt.analysis.results import Results
-from overopt.util.words import capital, number, short_number
+from overopt.util.words import capital, duration, number, short_number
 
 DISAGREE = 0.5  # SDs between gold and second gold beyond which one of them must be wrong
 
@@ -67,6 +68,14 @@ def say_plateaus(runs: pl.DataFrame) -> str:
         f"{number(100 * float(share), 0)} % of their steps, and by {number(nats, 1)} of {number(last, 1)} nats. Whitened "
         "advantages keep steps at full size where nothing is learnt any more."
     )
+
+
+def say_compute(record: Mapping[str, Any]) -> str:
+    """How long the study took, and apart from that what came with the package took where it was made."""
+    # tables that were made before stages were published do not say
+    published = sum(cost["seconds"] for cost in record.get("published_costs", {}).values())
+    beside = f" (and {duration(published)} where published stages were made)" if published else ""
+    return f"{duration(record['seconds'])} of compute{beside}"
 
 
 def say_falls(peaks: pl.DataFrame) -> str:

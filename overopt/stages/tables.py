@@ -60,14 +60,19 @@ def _joined(runs: list[Path], name: str) -> pl.DataFrame:
 
 
 def summary(job: Job, study: Study) -> dict[str, Any]:
-    """When, where, for how long and in how much memory the study ran, from the records of everything it is made of."""
-    records = [read_record(folder) for folder in job.parents.values()]
+    """When, where, for how long and in how much memory the study ran, from the records of everything it is made of.
+
+    `published_costs` are of stages that came with the package, where those were made; they are in no other number.
+    """
+    by_role = {role: read_record(folder) for role, folder in job.parents.items()}
+    records = [record for role, record in by_role.items() if role not in job.published]
     last = max(records, key=lambda record: record["started"] + record["seconds"])
     finished = datetime.fromtimestamp(last["started"] + last["seconds"], UTC)
     return {
         "created": finished.isoformat(timespec="seconds"),
         "seconds": sum(record["seconds"] for record in records),
         "costs": costs(records),
+        "published_costs": costs(by_role[role] for role in sorted(job.published)),
         "device": last["device"],
         "versions": last["packages"],
         "git": last["git"]["commit"],

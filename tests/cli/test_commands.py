@@ -1,7 +1,10 @@
 """The command line: bad input is one sentence on stderr, exit code 2, and nothing written."""
 
+import json
+import os
 import random
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 
 import pytest
@@ -173,7 +176,7 @@ def test_the_status_of_a_study_nobody_has_run(overopt):
 @pytest.mark.parametrize("columns", [40, 60, 100])
 def test_the_status_fits_a_narrow_terminal(overopt, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
-    monkeypatch.setattr("overopt.cli.commands._on_terminal", lambda: True)
+    monkeypatch.setattr("overopt.cli.stages._on_terminal", lambda: True)
     code, out, _ = overopt("status", "smoke")
     lines = out.splitlines()
     assert code == 0
@@ -203,6 +206,83 @@ def test_an_empty_store_verifies_and_a_damaged_one_is_refused(overopt, tmp_path)
     assert out == f"{tmp_path / 'store' / 'toy' / 'abc' / 'record.json'}: found no readable record\n"
     assert err.startswith(f"overopt: store {tmp_path / 'store'}: found 1 damaged among 1 results and ")
     assert err.count("\n") == 1
+
+
+@pytest.fixture
+def three(monkeypatch, tmp_path):
+    """The study of `overopt plan toy`: a stage of the kind `model` that is made, and two that are not."""
+    from toy_stages import toy_stage
+
+    from overopt.engine import published, store
+    from overopt.engine.plan import Plan
+    from overopt.engine.stage import Runtime
+
+    monkeypatch.setattr(published, "PUBLISHED", tmp_path / "published")
+    monkeypatch.setattr(store, "git_state", lambda: {"commit": "a" * 40, "changed": False})
+    model, other = (toy_stage(number, tmp_path / "log") for number in (1, 2))
+    model = replace(model, name="model")
+    graph = Plan(
+        "toy", (model, other, toy_stage(3, tmp_path / "log", parents={"model": model, "other": other}))
+    )
+    for module in ("stages", "publish"):
+        monkeypatch.setattr(f"overopt.cli.{module}.plan", lambda study: graph)
+        monkeypatch.setattr(f"overopt.cli.{module}.load_study", lambda name: None)
+    root = tmp_path / "made"
+    store.Store(root).compute(model, Runtime(device="cpu", batch=8, workers=1, store=root))
+    return graph.stages
+
+
+def test_results_are_published_and_counted_apart(overopt, three, tmp_path, monkeypatch):
+    model, folder = three[0], tmp_path / "published" / "model" / three[0].key[:24]
+    monkeypatch.setenv("OVEROPT_STORE", str(tmp_path / "made"))
+    code, out, _ = overopt("publish", "toy", "--kind", "model")
+    assert (code, out.splitlines()) == (
+        0,
+        [f"{folder}: toy 1", f"1 stages published, 0 were already; commit {tmp_path / 'published'}"],
+    )
+    assert overopt("publish", "toy", "--kind", "model")[1].startswith("0 stages published, 1 were already")
+    monkeypatch.setenv("OVEROPT_STORE", str(tmp_path / "store"))
+    lines = overopt("plan", "toy")[1].splitlines()
+    assert [line.split()[0] for line in lines[:-1]] == ["published", "missing", "missing"]
+    assert lines[-1] == "0 of 3 stages done, 1 more published with the package"
+    rows = json.loads(overopt("plan", "toy", "--json")[1])
+    assert [(row["done"], row["published"]) for row in rows] == [(True, True), (False, False), (False, False)]
+    assert rows[0]["record"] == str(folder / "record.json")
+    assert rows[1]["record"] == f"toy/{three[1].key[:24]}/record.json"
+    lines = overopt("status", "toy")[1].splitlines()
+    assert [line.split()[0] for line in lines[1:-1]] == ["published", "waiting", "waiting"]
+    assert lines[-1].startswith(
+        "0 of 3 stages done, 1 more published with the package, 0 seconds of compute spent beside "
+    )
+    assert overopt("verify")[1].endswith(f"{tmp_path / 'published'}: all 1 published stages verify\n")
+    (folder / "number.txt").write_text("7")
+    code, out, err = overopt("verify")
+    assert code == 2
+    assert f"{folder / 'number.txt'}: found another SHA-256 than its record states\n" in out
+    assert err.startswith(
+        f"overopt: {tmp_path / 'published'}: found 1 damaged published stages, expected none"
+    )
+    out = overopt("plan", "toy")[1]
+    assert out.startswith(f"damaged   {model.key[:12]}  toy 1\n")
+    assert f"{folder / 'number.txt'}: found another SHA-256 than its record states; a run computes it" in out
+
+
+def test_what_cannot_be_published_is_refused(refused, three, monkeypatch):
+    assert refused("publish", "toy", "--kind", "models") == "kind: found 'models', expected one of model, toy"
+    assert refused("publish", "toy", "--kind", "toy").startswith("result 'toy 2': missing; expected a result")
+    monkeypatch.setattr("overopt.util.paths.IN_CHECKOUT", False)
+    assert refused("publish", "toy", "--kind", "model").startswith("publish: found an installed package at ")
+
+
+def test_a_run_from_nothing_is_told_to_every_process(overopt, monkeypatch):
+    from overopt import api
+
+    seen = []
+    monkeypatch.setattr(api, "run", lambda *_study, **_options: seen.append(os.environ.get(api.RECOMPUTE)))
+    monkeypatch.setenv(api.RECOMPUTE, "")  # put back when the test ends
+    overopt("run", "smoke", "--device", "cpu")
+    overopt("run", "smoke", "--device", "cpu", "--recompute")
+    assert seen == ["", "1"]
 
 
 def test_what_a_stopped_run_left_is_no_damage(overopt, tmp_path):

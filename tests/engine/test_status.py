@@ -13,9 +13,9 @@ from overopt.engine import runner
 from overopt.engine.checkpoint import Checkpoint
 from overopt.engine.plan import Plan
 from overopt.engine.progress import Progress
-from overopt.engine.record import read_record, write_record
+from overopt.engine.record import read_record, result_folders, write_record
 from overopt.engine.stage import Runtime, Stage
-from overopt.engine.status import damaged, leftovers, results, size, study_status
+from overopt.engine.status import damaged, leftovers, size, study_status
 from overopt.engine.store import Store
 from overopt.plan.study_plan import plan
 from overopt.study.study import load_study
@@ -117,13 +117,16 @@ def change_spec(folder):
         (lambda folder: (folder / "number.txt").unlink(), "number.txt: missing"),
         (lambda folder: (folder / "more.txt").write_text("x"), "more.txt: not in the record"),
         (break_record, "record.json: found no readable record"),
-        (change_spec, "record.json: found a record that does not belong to its folder"),
-        (lambda folder: shutil.move(folder, folder.with_name("0" * 24)), "does not belong to its folder"),
+        (change_spec, "record.json: found the record of another result"),
+        (
+            lambda folder: shutil.move(folder, folder.with_name("0" * 24)),
+            "record.json: found the record of another result",
+        ),
     ],
 )
 def test_every_damage_in_a_store_is_named(graph, store, damage, named):
     assert damaged(store.root) == []
-    assert len(results(store.root)) == 2
+    assert len(result_folders(store.root)) == 2
     damage(store.folder(graph.stages[1]))
     (found,) = damaged(store.root)
     assert named in found
@@ -147,10 +150,12 @@ def test_damage_of_what_a_stopped_run_kept_is_named(graph, store):
 
 def test_a_run_refuses_damage_if_told_to(graph, store, caplog):
     made, runtime = Plan("toy", graph.stages[:2]), runner.make_runtime("cpu", workers=1)
-    assert runner.run_plan(made, store, runtime, priority={}, recompute=False) == store.folder(made.tables)
+    assert runner.run_plan(made, store, runtime, priority={}, refuse_damaged=True) == store.folder(
+        made.tables
+    )
     (store.folder(graph.stages[0]) / "number.txt").write_text("7")
     with pytest.raises(UserError, match=r"result 'toy 0': .*number.txt: found another SHA-256"):
-        runner.run_plan(made, Store(store.root), runtime, priority={}, recompute=False)
+        runner.run_plan(made, Store(store.root), runtime, priority={}, refuse_damaged=True)
     assert (store.folder(graph.stages[0]) / "number.txt").read_text() == "7"
     assert caplog.text == ""  # nothing says that it is computed again
 

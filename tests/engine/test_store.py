@@ -79,9 +79,7 @@ def test_what_is_there_is_not_computed_again(store, runtime, toy, runs):
 def test_a_stage_reads_its_verified_parents(store, runtime, toy):
     one, two = toy(1), toy(10)
     child = toy(100, parents={"one": one, "two": two})
-    with pytest.raises(
-        UserError, match=r"result 'toy 1': missing; expected a published result that verifies"
-    ):
+    with pytest.raises(UserError, match=r"result 'toy 1': missing; expected a result that verifies"):
         store.compute(child, runtime)
     assert not store.folder(child).exists()
     for stage in (one, two):

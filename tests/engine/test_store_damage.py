@@ -8,9 +8,9 @@ import pytest
 from toy_stages import toy_stage
 
 from overopt.cli import commands
-from overopt.engine.record import read_record, verify_folder
+from overopt.engine.record import read_record, result_folders, verify_folder
 from overopt.engine.stage import Runtime
-from overopt.engine.status import damaged, results
+from overopt.engine.status import damaged
 from overopt.engine.store import Store
 from overopt.plan.study_plan import plan
 from overopt.study.study import load_study
@@ -79,7 +79,7 @@ def test_every_file_of_a_study_is_named_when_damaged_and_not_used(copy, damage):
 def test_a_check_of_the_whole_store_names_one_file_of_every_result(copy):
     assert damaged(copy) == []
     draw, contents, names = random.Random(1), {}, []
-    for folder in results(copy):
+    for folder in result_folders(copy):
         path = draw.choice(sorted(path for path in folder.rglob("*") if path.is_file()))
         contents[path] = path.read_bytes()
         draw.choice([cut, empty, flip, delete, swap])(path)
@@ -122,7 +122,7 @@ def test_a_damaged_study_is_refused_or_mended(copy, monkeypatch, capsys, caplog)
         return 0, *capsys.readouterr()
 
     for words in (["run", "smoke"], ["report", "smoke"]):
-        code, out, err = overopt(*words, "--device", "cpu", "--no-recompute")
+        code, out, err = overopt(*words, "--device", "cpu", "--refuse-damaged")
         assert (code, out) == (2, "")
         assert err.startswith(f"overopt: result {stage.title!r}: {path}: found another SHA-256")
         assert err.count("\n") == 1
@@ -130,7 +130,7 @@ def test_a_damaged_study_is_refused_or_mended(copy, monkeypatch, capsys, caplog)
         assert path.read_bytes() == spoilt
     code, out, _ = overopt("plan", "smoke")
     assert code == 0
-    assert f"damaged  {stage.key[:12]}  {stage.title}\n" in out
+    assert f"damaged   {stage.key[:12]}  {stage.title}\n" in out
     assert f"{path}: found another SHA-256 than its record states; a run computes it again\n" in out
 
     code, out, err = overopt("run", "smoke", "--device", "cpu", "--workers", "1")

@@ -6,8 +6,9 @@ import threading
 import pytest
 from toy_stages import compute_all, toy_stage, wait_until
 
+from overopt.engine.record import verify_folder
 from overopt.engine.status import leftovers
-from overopt.engine.store import Store, held, verify_folder
+from overopt.engine.store import Store, held
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from overopt.engine.store import canonical_json
+from overopt.engine.record import canonical_json
 from overopt.plan import prices
 from overopt.plan.core_speed import CORE_DRAWING_TFLOPS, CORE_TFLOPS
 from overopt.plan.prices import heights

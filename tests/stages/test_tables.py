@@ -1,0 +1,50 @@
+"""What a study took, from the records of its stages."""
+
+from pathlib import Path
+
+import pytest
+
+from overopt.engine.record import write_record
+from overopt.engine.stage import Job
+from overopt.report.sentences import say_compute
+from overopt.stages.tables import summary
+from overopt.study.study import load_study
+
+ABOUT = {"device": "cpu", "packages": {"torch": "2"}, "git": {"commit": "a" * 40, "changed": False}}
+
+
+def recorded(folder: Path, stage: str, seconds: float, started: float) -> Path:
+    folder.mkdir()
+    values = {"stage": stage, "seconds": seconds, "started": started, "peak_memory_mb": 100.0}
+    write_record(folder, ABOUT | values)
+    return folder
+
+
+@pytest.fixture
+def job(tmp_path, runtime):
+    """A study of three stages, of which the slowest came with the package."""
+    parents = {
+        "policy": recorded(tmp_path / "policy", "language_model", 1200.0, 0.0),
+        "proxy": recorded(tmp_path / "proxy", "proxy", 30.0, 90_000.0),
+        "PPO": recorded(tmp_path / "ppo", "ppo", 60.0, 90_100.0),
+    }
+    published = frozenset({"policy"})
+    return Job(None, parents, tmp_path, runtime, lambda done, total: None, {}, None, published)
+
+
+def test_what_published_stages_took_is_apart(job):
+    found = summary(job, load_study("smoke"))
+    assert found["seconds"] == 90.0
+    assert set(found["costs"]) == {"proxy", "ppo"}
+    assert found["published_costs"] == {"language_model": {"seconds": 1200.0, "memory": 1e8}}
+    assert say_compute(found) == "90 seconds of compute (and 20.0 minutes where published stages were made)"
+
+
+def test_a_study_without_published_stages_says_nothing_of_them(job):
+    found = summary(
+        Job(None, job.parents, job.out, job.runtime, job.progress, {}, job.checkpoint), load_study("smoke")
+    )
+    assert found["seconds"] == 1290.0
+    assert found["published_costs"] == {}
+    del found["published_costs"]  # as in tables that were made before
+    assert say_compute(found) == "21.5 minutes of compute"
