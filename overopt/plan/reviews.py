@@ -56,6 +56,7 @@ def _add_sharpened(
         seed=study.seed,
         skip=study.spent_on_text - sharpening.prompts,
         prompts=sharpening.prompts,
+        known_from=study.models[sharpening.judge].half or "first",
         show_prompts=study.show_prompts,
     )
     parents = {"language_model": world.models[name], "judge": world.models[sharpening.judge]}

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from overopt.study.parts import LanguageModel, Precision, Shape, Spec, Training, unless
+from overopt.study.parts import Half, LanguageModel, Precision, Shape, Spec, Training, unless
 from overopt.study.ppo_parts import PPO
 from overopt.study.pretrained_parts import (
     RLOO,
@@ -160,11 +160,15 @@ class GatedGoldSpec(Rated, Prompting):
 
 
 class SharpenedSpec(Prompting):
-    """`prompts`: real completions that set the temperature, after the first `skip`; samples of `show_prompts` are kept."""
+    """`prompts`: real completions that set the temperature, after the first `skip`; samples of `show_prompts` are kept.
+
+    known_from: the half of the reviews whose words are known.
+    """
 
     seed: int
     skip: NonNegativeInt
     prompts: PositiveInt
+    known_from: Half
     show_prompts: tuple[str, ...]
 
 

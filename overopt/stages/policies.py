@@ -1,9 +1,12 @@
-"""The stage that makes a policy of a language model: at the temperature at which its text is as likely as real text."""
+"""The stage that makes a policy of a language model: at the temperature at which it makes up few words, as people do."""
+
+from functools import partial
 
 import polars as pl
 from scipy.optimize import brentq
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from overopt.data.words import known_share, known_words, words
 from overopt.engine.stage import Job
 from overopt.models.build import count_parameters, load_language_model, load_tokenizer, save_model
 from overopt.models.samples import Samples, decode, encode_prompts
@@ -14,6 +17,7 @@ from overopt.plan.stage_specs import SharpenedSpec
 from overopt.rewards.gated_gold import mean_log_prob
 from overopt.stages.prompts import encoded, prompt_table
 from overopt.stages.spoilt_pairs import real_samples
+from overopt.stages.text import HALVES, of_split
 from overopt.util.errors import UserError
 from overopt.util.files import write_json
 
@@ -25,41 +29,55 @@ SHOWN = 50  # samples that a page shows
 def sharpened(job: Job[SharpenedSpec]) -> None:
     """The language model with its logits divided by one temperature, and fifty of its samples.
 
-    The temperature is the one at which the mean log-probability of a sample's tokens under the parent `judge` equals that of
-    the real completions of the same prompts, over all tokens. It looks at text alone: no reward model has a say.
+    The temperature is the one at which as large a share of the words of samples is known as of the real completions of the
+    same prompts: words that occur at least `overopt.data.words.LEAST` times in the half of the reviews that the policy did
+    not read. A small model at temperature 1 makes words up. The rule looks at text alone: no reward model has a say.
 
     Raises:
         UserError: if no temperature between the coldest and the hottest does that.
     """
-    spec, device = job.spec, job.runtime.device
-    tokenizer = load_tokenizer(job.parents["tokenizer"])
-    judge = load_language_model(job.parents["judge"] / "model", device)
+    spec, tokenizer = job.spec, load_tokenizer(job.parents["tokenizer"])
     table = prompt_table(job, "decoys", spec.skip + spec.prompts)[spec.skip :]
     prompts = encode_prompts(table["prompt"].to_list(), tokenizer)
-    real = token_log_prob(judge, real_samples(job, tokenizer, table["sentence"].to_list()))
+    sentences = of_split(job.parents["corpus"], "language_model")
+    read = sentences.filter(pl.col("review") % 2 == HALVES.index(spec.known_from))
+    share = partial(_known, known_words(read["text"]), tokenizer)
+    real = real_samples(job, tokenizer, table["sentence"].to_list())
 
-    def at(temperature: float) -> float:
-        """How much likelier a token of a sample is than one of real text, nats; the random numbers are always the same."""
-        policy = load_language_model(job.parents["language_model"] / "model", device)
+    def policy_at(temperature: float) -> PreTrainedModel:
+        policy = load_language_model(job.parents["language_model"] / "model", job.runtime.device)
         sharpen(policy, temperature)
-        draws = generator(spec.seed, "sharpening")
-        samples = sample_many(
-            policy, prompts, 1, spec.completion_tokens, generator=draws, batch=job.runtime.batch
-        )
-        return token_log_prob(judge, samples) - real
+        return policy
 
-    cold, hot = at(COLDEST), at(HOTTEST)
-    if not cold > 0 > hot:
+    def samples_at(temperature: float) -> Samples:
+        """The random numbers are the same at every temperature."""
+        draws = generator(spec.seed, "sharpening")
+        policy, batch = policy_at(temperature), job.runtime.batch
+        return sample_many(policy, prompts, 1, spec.completion_tokens, generator=draws, batch=batch)
+
+    wanted = share(real)
+    cold, hot = (share(samples_at(temperature)) for temperature in (COLDEST, HOTTEST))
+    if not cold > wanted > hot:
         raise UserError(
-            f"sharpening: found samples {cold:+.2f} nats a token likelier than real text at temperature {COLDEST} and "
-            f"{hot:+.2f} at {HOTTEST}, expected more than 0 and less"
+            f"sharpening: found {cold:.3f} of the words of samples known at temperature {COLDEST} and {hot:.3f} at "
+            f"{HOTTEST}, expected the {wanted:.3f} of real text between them"
         )
-    temperature = round(brentq(at, COLDEST, HOTTEST, xtol=PRECISION), 3)
-    policy = load_language_model(job.parents["language_model"] / "model", device)
-    sharpen(policy, temperature)
+    found = brentq(
+        lambda temperature: share(samples_at(temperature)) - wanted, COLDEST, HOTTEST, xtol=PRECISION
+    )
+    temperature = round(found, 3)
+    policy, samples = policy_at(temperature), samples_at(temperature)
     save_model(policy, job.out)
-    metrics = {"temperature": temperature, "real_log_prob": real, "log_prob": real + at(temperature)}
-    write_json(job.out / "metrics.json", metrics | {"parameters": count_parameters(policy)})
+    judge = load_language_model(job.parents["judge"] / "model", job.runtime.device)
+    metrics = {
+        "temperature": temperature,
+        "real_known": wanted,
+        "known": share(samples),
+        "real_log_prob": token_log_prob(judge, real),
+        "log_prob": token_log_prob(judge, samples),
+        "parameters": count_parameters(policy),
+    }
+    write_json(job.out / "metrics.json", metrics)
     each = -(-SHOWN // len(spec.show_prompts))
     draws = generator(spec.seed, "fifty samples")
     shown = sample_many(
@@ -68,6 +86,13 @@ def sharpened(job: Job[SharpenedSpec]) -> None:
     asked = [prompt for prompt in spec.show_prompts for _ in range(each)]
     texts = pl.DataFrame({"prompt": asked, "completion": decode(shown.ids, tokenizer)})
     texts[:SHOWN].write_parquet(job.out / "samples.parquet")
+
+
+def _known(known: frozenset[str], tokenizer: PreTrainedTokenizerFast, samples: Samples) -> float:
+    """Share of the words of completions that are known, without the last word of those that the length limit cut."""
+    ended = samples.ended(tokenizer.eos_token_id).tolist()
+    found = [words(text) for text in decode(samples.ids, tokenizer)]
+    return known_share([text if end else text[:-1] for text, end in zip(found, ended, strict=True)], known)
 
 
 def token_log_prob(judge: PreTrainedModel, samples: Samples) -> float:

@@ -154,9 +154,9 @@ class GatedGold(Spec):
 class Sharpening(Spec):
     """Policies are language models at a lower temperature, one that a rule chooses which looks at text alone.
 
-    At it the mean log-probability of a token of a policy's samples, under the language model `judge`, is that of the real
-    completions of the same `prompts` prompts, which serve nothing else. The counterpart of the paper's supervised
-    fine-tuning: it makes a small model write sentences.
+    At it as many words of a policy's samples are known from the half of the reviews that `judge` reads, and the policy does
+    not, as of the real completions of the same `prompts` prompts, which serve nothing else. `judge` tells how likely
+    either is. The counterpart of the paper's supervised fine-tuning: it makes a small model write sentences.
     """
 
     judge: str
