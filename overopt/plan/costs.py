@@ -180,11 +180,6 @@ def fluency_model(stage: Stage, spec: specs.FluencyModelSpec, batch: int) -> Pri
     return _of_ratings(size(stage), spec.training, texts=2)
 
 
-def tuned_rating(stage: Stage, spec: specs.TunedRatingSpec, batch: int) -> Price:
-    """Rated texts."""
-    return _of_ratings(size(stage), spec.training)
-
-
 def real_text(stage: Stage, spec: specs.RealTextSpec, batch: int) -> Price:
     """Real texts and as many corrupted ones."""
     return _of_ratings(size(stage), spec.training, texts=2)

@@ -4,6 +4,7 @@ from itertools import product
 
 from overopt.engine.stage import Stage
 from overopt.plan import stage_specs as specs
+from overopt.plan.rating import rating_models, with_gain
 from overopt.plan.registry import Graph
 from overopt.plan.world import World
 from overopt.study.parts import Gold
@@ -14,17 +15,11 @@ SECOND_SEED = 1000  # added to a study's seed for its second gold
 
 def add_decoy_gold(graph: Graph, study: ReviewsStudy, gold: Gold, world: World) -> None:
     """Gold, and a second gold where the study has one, as `world.golds`."""
-    rating, seed = gold.rating, study.seed
-    counting = specs.WordVectorsSpec(
-        vocabulary=rating.vocabulary, sentences=rating.sentences, width=rating.shape.width
-    )
-    vectors = graph.add("word_vectors", "word vectors", counting, corpus=world.corpus)
-    world.golds["gold"] = _add_gold(
-        graph, study, gold, world, vectors, seed, "_half_0" if gold.second else ""
-    )
+    seed = study.seed
+    world.golds["gold"] = _add_gold(graph, study, gold, world, seed, "_half_0" if gold.second else "")
     if gold.second:
         world.golds["second_gold"] = _add_gold(
-            graph, study, gold, world, vectors, seed + SECOND_SEED, "_half_1", "second "
+            graph, study, gold, world, seed + SECOND_SEED, "_half_1", "second "
         )
 
 
@@ -33,7 +28,6 @@ def _add_gold(
     study: ReviewsStudy,
     gold: Gold,
     world: World,
-    vectors: Stage,
     seed: int,
     raters: str,
     which: str = "",
@@ -41,24 +35,11 @@ def _add_gold(
     """Rating models, decoys and the gold made of them; `raters` ends the names of the columns of ratings."""
     rating, fluency, text, decoys_of = gold.rating, gold.fluency, study.text, study.decoys
     assert decoys_of is not None  # a study with fluency models has them
-    of_ratings, of_fluency = (
-        specs.GainTraining(
-            steps=part.steps, batch=part.batch, learning_rate=part.learning_rate, embedding_gain=gain
-        )
-        for part, gain in ((rating, rating.embedding_gain), (fluency, study.embedding_gain))
+    of_ratings = with_gain(rating, rating.embedding_gain)
+    of_fluency = with_gain(fluency, study.embedding_gain)
+    ratings = rating_models(
+        graph, rating, world, seed=seed, sentence_tokens=text.sentence_tokens, raters=raters, which=which
     )
-    ratings = {}
-    for k in range(rating.members):
-        spec = specs.RatingModelSpec(
-            seed=seed + k,
-            raters=raters,
-            sentence_tokens=text.sentence_tokens,
-            shape=rating.shape,
-            training=of_ratings,
-        )
-        parents = {"corpus": world.corpus, "word_vectors": vectors}
-        title = f"rating model {k} of {which}gold"
-        ratings[f"rating_model_{k}"] = graph.add("rating_model", title, spec, **parents)
     base = specs.GoldSpec(
         **dict(world.prompting),
         seed=seed,

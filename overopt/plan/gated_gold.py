@@ -1,40 +1,23 @@
 """The part of a plan that makes gold of ratings and of judges of language that never see a policy's text."""
 
 from overopt.plan import stage_specs as specs
+from overopt.plan.rating import rating_models, with_gain
 from overopt.plan.registry import Graph
 from overopt.plan.world import World
-from overopt.study.parts import GatedGold, Training
+from overopt.study.parts import GatedGold
 from overopt.study.study import ReviewsStudy
 
 
 def add_gated_gold(graph: Graph, study: ReviewsStudy, gold: GatedGold, world: World) -> None:
     """Rating models, the classifier of real text, and the gold made of them, as `world.golds`."""
     seed, tokens = study.seed, study.text.sentence_tokens
-
-    def training(part: Training) -> specs.GainTraining:
-        return specs.GainTraining(
-            steps=part.steps,
-            batch=part.batch,
-            learning_rate=part.learning_rate,
-            embedding_gain=study.embedding_gain,
-        )
-
-    ratings = {}
-    for k in range(gold.rating.members):
-        told = specs.TunedRatingSpec(
-            seed=seed + k, raters="", sentence_tokens=tokens, training=training(gold.rating)
-        )
-        model = world.models[gold.rating.model]
-        title = f"rating model {k} of gold"
-        ratings[f"rating_model_{k}"] = graph.add(
-            "tuned_rating", title, told, **world.text, language_model=model
-        )
+    ratings = rating_models(graph, gold.rating, world, seed=seed, sentence_tokens=tokens)
     telling = specs.RealTextSpec(
         **dict(world.prompting),
         seed=seed,
         sentence_tokens=tokens,
         texts=gold.real.texts,
-        training=training(gold.real),
+        training=with_gain(gold.real, study.embedding_gain),
     )
     real = graph.add(
         "real_text",

@@ -43,11 +43,10 @@ KINDS = {
     "language_model": Kind("text.language_model", 2, specs.LanguageModelSpec, costs.language_model),
     "sharpened": Kind("policies.sharpened", 1, specs.SharpenedSpec, costs.sharpened),
     "real_text": Kind("gated_gold.real_text", 1, specs.RealTextSpec, costs.real_text),
-    "tuned_rating": Kind("gated_gold.tuned_rating", 1, specs.TunedRatingSpec, costs.tuned_rating),
     "gated_gold": Kind("gated_gold.gated_gold", 1, specs.GatedGoldSpec),
-    # gold with decoys, of the study `published` until it is computed again
     "word_vectors": Kind("gold.word_vectors", 1, specs.WordVectorsSpec),
     "rating_model": Kind("gold.rating_model", 2, specs.RatingModelSpec, costs.rating_model),
+    # gold with decoys, of the study `published` until it is computed again
     "decoys": Kind("gold.decoys", 4, specs.DecoysSpec, costs.decoys),
     "fluency_model": Kind("gold.fluency_model", 1, specs.FluencyModelSpec, costs.fluency_model),
     "gold": Kind("gold.gold", 6, specs.GoldSpec),

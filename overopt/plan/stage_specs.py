@@ -145,12 +145,6 @@ class RealTextSpec(Prompting):
     training: GainTraining
 
 
-class TunedRatingSpec(Rated):
-    """One model of ratings, started from a language model."""
-
-    training: GainTraining
-
-
 class GatedGoldSpec(Rated, Prompting):
     """Gold whose gates doubt the share `doubted` of `sentences` real ones, after the first `texts` of their split."""
 

@@ -20,7 +20,8 @@ from overopt.models.build import load_language_model, load_reward_model
 from overopt.models.fast.packing import rows_at_once
 from overopt.models.log_probs import token_log_probs
 from overopt.models.samples import Samples
-from overopt.rewards.scoring import Rows, score, score_all
+from overopt.rewards.rating import Rating
+from overopt.rewards.scoring import Rows, score
 from overopt.util import processes
 from overopt.util.files import read_json, write_json
 
@@ -55,22 +56,24 @@ class Judged:
 
 @dataclass(frozen=True)
 class GatedGold:
-    """Rating models, whose mean counts; a language model; a classifier of real text. All read the policies' own tokens.
+    """Ratings; a language model and a classifier of real text, which read the policies' own tokens.
 
     gates: by name, as in `STRICTNESS`; floor: the raw rating that text is worth which is no language.
     """
 
-    ratings: tuple[PreTrainedModel, ...]
+    rating: Rating
     language: PreTrainedModel
     real: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
     gates: Mapping[str, Gate]
     floor: float
 
     @staticmethod
     def calibrated(
-        ratings: tuple[PreTrainedModel, ...],
+        rating: Rating,
         language: PreTrainedModel,
         real: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerFast,
         *,
         sentences: Samples,
         rated: Rows,
@@ -80,7 +83,7 @@ class GatedGold:
 
         No part was trained on any of them. All is rounded: see `Scale.centred`.
         """
-        made = GatedGold(ratings, language, real, {}, 0.0)
+        made = GatedGold(rating, language, real, tokenizer, {}, 0.0)
         seen = made.judged(sentences, batch=256)
         gates = {
             name: Gate(
@@ -91,25 +94,24 @@ class GatedGold:
             )
             for name, times in STRICTNESS.items()
         }
-        floor = round(made.rated(rated).double().quantile(FLOOR).item(), 4)
-        return GatedGold(ratings, language, real, gates, floor)
+        floor = round(rating.score(rated, tokenizer).double().quantile(FLOOR).item(), 4)
+        return GatedGold(rating, language, real, tokenizer, gates, floor)
 
     @staticmethod
-    def load(folder: Path, device: torch.device | str) -> "GatedGold":
+    def load(folder: Path, tokenizer: PreTrainedTokenizerFast, device: torch.device | str) -> "GatedGold":
         """What `save` wrote."""
-        ratings = tuple(load_reward_model(path, device) for path in sorted(folder.glob("rating_*")))
+        rating = Rating.load(sorted(folder.glob("rating_*")), device)
         language, real = (
             load_language_model(folder / "language", device),
             load_reward_model(folder / "real", device),
         )
         gates = read_json(folder / GATES)
         named = {name: Gate(**gate) for name, gate in gates["gates"].items()}
-        return GatedGold(ratings, language, real, named, gates["floor"])
+        return GatedGold(rating, language, real, tokenizer, named, gates["floor"])
 
     def save(self, folder: Path) -> None:
         """All models, and what fixes the gates."""
-        for k, model in enumerate(self.ratings):
-            model.save_pretrained(folder / f"rating_{k}")
+        self.rating.save(folder)
         self.language.save_pretrained(folder / "language")
         self.real.save_pretrained(folder / "real")
         gates = {
@@ -127,13 +129,13 @@ class GatedGold:
 
     def judged(self, samples: Samples, *, batch: int) -> Judged:
         """What each part says of samples, on the CPU, in their order."""
-        ratings = torch.stack([score(model, samples, batch=batch) for model in self.ratings])
-        likelihood = mean_log_prob(self.language, samples, batch=batch)
-        return Judged(ratings.mean(0), likelihood, score(self.real, samples, batch=batch))
-
-    def rated(self, rows: Rows, batch: int = 256) -> Float[Tensor, " rows"]:
-        """Mean score of the rating models of whole texts."""
-        return torch.stack([score_all(model, rows, batch) for model in self.ratings]).mean(0)
+        ids, lengths = samples.shifted_left()
+        rows = [row[:length] for row, length in zip(ids.tolist(), lengths.tolist(), strict=True)]
+        return Judged(
+            self.rating.score(rows, self.tokenizer, batch),
+            mean_log_prob(self.language, samples, batch=batch),
+            score(self.real, samples, batch=batch),
+        )
 
 
 @torch.inference_mode()

@@ -108,7 +108,7 @@ def load_gold(
 ) -> Gold:
     """The gold that a stage made; `tokenizer` is the policy's. A gold of the world `reviews` is always in float32."""
     if (folder / GATES).is_file():
-        return GatedGold.load(folder, device)
+        return GatedGold.load(folder, tokenizer, device)
     if (folder / "gate.json").is_file():
         return GoldModel.load(folder, tokenizer, device)
     if (folder / "model").is_dir():

@@ -15,26 +15,15 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from overopt.models.build import load_reward_model, load_tokenizer, token_ids
+from overopt.models.build import load_reward_model, load_tokenizer
 from overopt.models.samples import Samples
+from overopt.rewards.rating import translate
 from overopt.rewards.scoring import Rows, score_all
 from overopt.util.files import read_json, write_json
 
 RARELY = 0.01  # share of real texts that one fluency model has count less than half
 FLOOR = 0.05  # share of rated texts that are rated below what spoilt text is worth
 SHARPNESS = 4.0  # factor on fluency models' log-odds: what is surely no text counts for nothing
-
-
-def translate(
-    rows: Rows, source: PreTrainedTokenizerFast, target: PreTrainedTokenizerFast, limit: int
-) -> Rows:
-    """Token rows of one tokenizer in the tokens of another, cut at `limit`; EOS stays where there is one."""
-    texts = source.batch_decode(rows, skip_special_tokens=True)
-    translated = []
-    for row, tokens in zip(rows, token_ids(target, texts), strict=True):
-        end = [target.eos_token_id] if row[-1] == source.eos_token_id else []
-        translated.append([target.bos_token_id, *tokens, *end][:limit])
-    return translated
 
 
 @dataclass(frozen=True)

@@ -13,31 +13,15 @@ from overopt.models.build import (
     save_model,
 )
 from overopt.models.seeding import generator
-from overopt.plan.stage_specs import GatedGoldSpec, RealTextSpec, TunedRatingSpec
+from overopt.plan.stage_specs import GatedGoldSpec, RealTextSpec
 from overopt.rewards.gated_gold import GatedGold
 from overopt.rewards.gold_validity import gate_validity, rating_validity
+from overopt.rewards.rating import Rating
 from overopt.stages.gold import rated_texts
 from overopt.stages.prompts import prompt_table
 from overopt.stages.spoilt_pairs import real_samples, spoilt_pairs, spoilt_samples
 from overopt.training.fluency_model import train_fluency_model
-from overopt.training.rating_model import train_rating_model
 from overopt.util.files import write_json
-
-
-def tuned_rating(job: Job[TunedRatingSpec]) -> None:
-    """One model of human ratings, started from a language model."""
-    spec, tokenizer = job.spec, load_tokenizer(job.parents["tokenizer"])
-    base = load_language_model(job.parents["language_model"] / "model")
-    model = new_reward_model(base, spec.seed).to(job.runtime.device)
-    train_rating_model(
-        model,
-        rated_texts(job, tokenizer, "train"),
-        generator=generator(spec.seed, "ratings"),
-        progress=job.progress,
-        checkpoint=job.checkpoint,
-        **dict(spec.training),
-    )
-    save_model(model, job.out)
 
 
 def real_text(job: Job[RealTextSpec]) -> None:
@@ -59,27 +43,26 @@ def real_text(job: Job[RealTextSpec]) -> None:
 def gated_gold(job: Job[GatedGoldSpec]) -> None:
     """Gold, made of its parts; its held-out validity."""
     spec, device, tokenizer = job.spec, job.runtime.device, load_tokenizer(job.parents["tokenizer"])
-    ratings = tuple(
-        load_reward_model(folder / "model", device)
-        for role, folder in job.parents.items()
-        if role.startswith("rating_model")
-    )
+    folders = [folder / "model" for role, folder in job.parents.items() if role.startswith("rating_model")]
+    rating = Rating.load(folders, device)
     language = load_language_model(job.parents["language_model"] / "model", device)
     real = load_reward_model(job.parents["real_text"] / "model", device)
     table = prompt_table(job, "decoys", spec.texts + spec.sentences)[spec.texts :]
     made = GatedGold.calibrated(
-        ratings,
+        rating,
         language,
         real,
+        tokenizer,
         sentences=real_samples(job, tokenizer, table["sentence"].to_list()),
-        rated=rated_texts(job, tokenizer, "validation").rows,
+        rated=rated_texts(job, tokenizer, "validation", limit=10**6).rows,
         doubted=spec.doubted,
     )
     made.save(job.out)
-    scores = made.rated(rated_texts(job, tokenizer, "test").rows).numpy()
+    test = rated_texts(job, tokenizer, "test", limit=10**6).rows
+    scores = rating.score(test, tokenizer).numpy()
     rated = pl.read_parquet(job.parents["corpus"] / "ratings.parquet")
     report, rated_pairs = rating_validity(scores, rated, seed=spec.seed)
     corrupted = spoilt_samples(job, tokenizer, spec.texts, CORRUPTIONS)
     by_kind = [gate_validity(kind, made, *pair) for kind, pair in corrupted.items()]
-    parameters = sum(map(count_parameters, (*ratings, language, real)))
+    parameters = sum(map(count_parameters, (*rating.models, language, real)))
     write_json(job.out / "validity.json", {"params": parameters, **report, "pairs": [rated_pairs, *by_kind]})

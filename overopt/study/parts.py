@@ -120,13 +120,6 @@ class Gold(Spec):
     second: bool = False
 
 
-class TunedRating(Training):
-    """The part of gold that predicts ratings: the mean of `members` models, started from a language model."""
-
-    model: str
-    members: PositiveInt
-
-
 class RealText(Training):
     """The part of gold that tells real text from its own corruption: started from `model`, on `texts` sentences.
 
@@ -144,7 +137,7 @@ class GatedGold(Spec):
     the classifier `real` each doubt the share `doubted` of `sentences` real sentences that neither was trained on.
     """
 
-    rating: TunedRating
+    rating: RatingModel
     language: str
     real: RealText
     doubted: Share

@@ -27,7 +27,6 @@ from overopt.study.parts import (
     Spec,
     Sweep,
     Text,
-    TunedRating,
     unless,
 )
 from overopt.study.ppo_parts import PPORuns, PPOSweep
@@ -158,7 +157,6 @@ class ReviewsStudy(Study):
         gold, decoys, sharpening = self.gold, self.decoys, self.sharpening
         of_gold: dict[str, Iterable[str]] = (
             {
-                "gold.rating.model": [gold.rating.model],
                 "gold.language": [gold.language],
                 "gold.real.model": [gold.real.model],
             }
@@ -204,15 +202,9 @@ class ReviewsStudy(Study):
     @model_validator(mode="after")
     def _gold_is_largest(self) -> "ReviewsStudy":
         largest = max(self.models[name].parameters for name in self.proxies.models)
-        rating = self.gold.rating
-        parameters = (
-            rating.members * self.models[rating.model].parameters
-            if isinstance(rating, TunedRating)
-            else rating.parameters
-        )
         _require(
-            parameters > largest,
-            f"gold.rating: found {parameters:,} parameters, expected more than the {largest:,} "
+            self.gold.rating.parameters > largest,
+            f"gold.rating: found {self.gold.rating.parameters:,} parameters, expected more than the {largest:,} "
             "of the largest proxy",
         )
         return self
