@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from overopt.models.build import load_language_model, load_reward_model
 from overopt.models.fast.packing import rows_at_once

@@ -6,10 +6,11 @@ import pytest
 import torch
 from conftest import TEXTS
 
-from overopt.models.build import new_language_model, new_reward_model
+from overopt.models.build import new_language_model, new_reward_model, train_tokenizer
 from overopt.models.samples import split_rows
 from overopt.rewards import gold as golds
 from overopt.rewards.gated_gold import FLOOR, SLOPE, STRICTNESS, Gate, GatedGold, Judged, mean_log_prob
+from overopt.rewards.rating import Rating
 from overopt.study.parts import Shape
 
 DOUBTED = 0.1
@@ -27,18 +28,24 @@ def samples(tokenizer):
     return split_rows(rows, [2 + k % 3 for k in range(len(rows))], tokenizer)
 
 
-@pytest.fixture
-def gold(tokenizer, sharpen, samples):
-    def language_model(seed):
-        return sharpen(new_language_model(Shape(layers=1, width=16, heads=2), tokenizer, 64, seed)).eval()
+@pytest.fixture(scope="module")
+def own():
+    return train_tokenizer(TEXTS, 280, lowercase=True)
 
-    def reward_model(seed):
-        return sharpen(new_reward_model(language_model(seed), seed)).eval()
+
+@pytest.fixture
+def gold(tokenizer, own, sharpen, samples):
+    def language_model(reads, seed):
+        return sharpen(new_language_model(Shape(layers=1, width=16, heads=2), reads, 64, seed)).eval()
+
+    def reward_model(reads, seed):
+        return sharpen(new_reward_model(language_model(reads, seed), seed)).eval()
 
     return GatedGold.calibrated(
-        (reward_model(0), reward_model(1)),
-        language_model(2),
-        reward_model(3),
+        Rating((reward_model(own, 0), reward_model(own, 1)), own),
+        language_model(tokenizer, 2),
+        reward_model(tokenizer, 3),
+        tokenizer,
         sentences=samples,
         rated=rows_of(tokenizer),
         doubted=DOUBTED,

@@ -7,7 +7,7 @@ from conftest import TEXTS
 from overopt.models.build import new_language_model, new_reward_model, train_tokenizer
 from overopt.models.samples import encode_prompts
 from overopt.models.sampling import sample_many
-from overopt.rewards.reviews_gold import FLOOR, RARELY, SHARPNESS, GoldModel, translate
+from overopt.rewards.reviews_gold import FLOOR, RARELY, SHARPNESS, GoldModel
 from overopt.rewards.scoring import score_all
 from overopt.study.parts import Shape
 
@@ -38,24 +38,6 @@ def gold(tokenizer, own, sharpen):
         READS,
         rows_of(tokenizer),
     )
-
-
-def test_translation_keeps_text_and_end(tokenizer, own):
-    ends = [tokenizer.eos_token_id], []
-    rows = [
-        [tokenizer.bos_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"], *end]
-        for text in TEXTS
-        for end in ends
-    ]
-    translated = translate(rows, tokenizer, own, 1000)
-    assert {row[0] for row in translated} == {own.bos_token_id}
-    for k, row in enumerate(translated):
-        assert (row[-1] == own.eos_token_id) == (k % 2 == 0)
-        assert (
-            own.decode(row, skip_special_tokens=True)
-            == tokenizer.decode(rows[k], skip_special_tokens=True).lower()
-        )
-    assert max(map(len, translate(rows, tokenizer, own, 7))) == 7
 
 
 def test_a_rating_counts_as_far_as_the_text_is_one(gold):
