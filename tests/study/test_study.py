@@ -2,12 +2,18 @@
 
 import pytest
 import yaml
+from decoy_study import DECOYS, decoy_fields
 from pydantic import ValidationError
 
 from overopt.study.parts import Shape
-from overopt.study.study import STUDIES, available, load_study
+from overopt.study.study import STUDIES, available, load_study, parse_study
 from overopt.util.errors import UserError
 
+PAPER = (256, 0.2, 0.95)  # completions an iteration, clip, lambda of GAE: where the paper states a setting
+DEPARTURES = {
+    "pretrained-cpu": (64, 0.2, 0.95),  # 256 completions of SmolLM2 take two cores too long, as its page says
+    "laptop": (512, 0.2, 1.0),  # what spends KL better there
+}
 GRID = {"models": ["1k"], "pairs": [640], "seeds": 1}
 
 
@@ -43,10 +49,9 @@ def test_every_study_of_the_project_loads(name):
     study = load_study(name)
     assert study.name == name
     assert load_study(str(STUDIES / f"{name}.yaml")) == study
-    # the paper's setting, where it states one; 256 completions of SmolLM2 take two cores too long, as its page says
     if study.ppo:
-        batch = 64 if name == "pretrained-cpu" else 256
-        assert (study.ppo.run.batch, study.ppo.run.clip, study.ppo.run.gae_lambda) == (batch, 0.2, 0.95)
+        run = study.ppo.run
+        assert (run.batch, run.clip, run.gae_lambda) == DEPARTURES.get(name, PAPER)
         assert study.ppo.grids[0].kl_penalties == (0,)
 
 
@@ -84,8 +89,10 @@ def test_a_study_cannot_be_changed():
         ("ppo.grids", [{"grid": GRID, "kl_penalties": [-0.1]}], "ppo.grids.0.kl_penalties.0: found -0.1"),
         ("ppo.grids", [{"grid": GRID, "policies": ["9k"]}], "ppo.grids.policies: found '9k'"),
         ("policy", "9k", "mine.yaml: policy: found '9k', expected one of models: 1k, 7k"),
-        ("gold.fluency.models", ["9k"], "gold.fluency.models: found '9k'"),
-        ("decoys.judges", [{"model": "9k", "fluency": True}], "decoys.judges: found '9k'"),
+        ("gold.language", "9k", "gold.language: found '9k'"),
+        ("gold.real.model", "9k", "gold.real.model: found '9k'"),
+        ("sharpening.judge", "9k", "sharpening.judge: found '9k'"),
+        ("ppo_sweep.model", "9k", "ppo_sweep.model: found '9k'"),
         ("ppo.value_model", "9k", "ppo.value_model: found '9k'"),
         ("proxies.grids", [GRID | {"models": ["1k", "9k"]}], "proxies.grids.models: found '9k'"),
         (
@@ -131,6 +138,68 @@ def test_a_wrong_field_is_named_in_one_sentence(refused, tmp_path, fields, path,
         assert load_study(tmp_path / "mine.yaml").models["1k"].learning_rate == float(value)
     else:
         assert named in refused(path, value)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (
+            {"gold": {"fluency": {"models": ["9k"]}}},
+            "gold.fluency.models: found '9k', expected one of models: 1k, 7k",
+        ),
+        (
+            {"decoys": {"judges": [{"model": "9k", "fluency": True}]}},
+            "decoys.judges: found '9k', expected one of models",
+        ),
+        (
+            {"decoys": None},
+            "decoys: expected with fluency models, which learn from them, and with nothing else",
+        ),
+    ],
+)
+def test_a_mistake_about_decoys_is_named_in_one_sentence(change, named):
+    fields = decoy_fields()
+    assert parse_study(fields).gold.second
+    with pytest.raises(ValidationError, match=named):
+        parse_study(merged(fields, change))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (
+            {"decoys": DECOYS},
+            "decoys: expected with fluency models, which learn from them, and with nothing else",
+        ),
+        (
+            {"models": {"judge": {"half": "first"}}},
+            "gold.language: found 'judge', expected a model of the half of the reviews that policy and proxies do not read",
+        ),
+        ({"models": {"judge": {"half": None}}}, "gold.language: found 'judge', expected a model of the half"),
+        ({"gold": {"language": "7k"}}, "gold.language: found '7k', expected a model of the half"),
+        ({"gold": {"real": {"model": "7k"}}}, "gold.real.model: found '7k', expected a model of the half"),
+        ({"sharpening": {"judge": "7k"}}, "sharpening.judge: found '7k', expected a model of the half"),
+        # a proxy, the value model and the policy must all read the other half
+        (
+            {"models": {"1k": {"half": "second"}}},
+            "gold.language: found 'judge', expected a model of the half",
+        ),
+        ({"models": {"7k": {"half": None}}}, "gold.language: found 'judge', expected a model of the half"),
+    ],
+)
+def test_gold_that_knows_what_the_policy_read_is_refused(fields, change, named):
+    assert parse_study(fields).gold.language == "judge"
+    with pytest.raises(ValidationError, match=named):
+        parse_study(merged(fields, change))
+
+
+def merged(fields, change):
+    """The fields, with those of `change` put into them at every depth."""
+    both = {
+        name: merged(fields[name], of) if isinstance(of, dict) and isinstance(fields.get(name), dict) else of
+        for name, of in change.items()
+    }
+    return fields | both
 
 
 def test_a_missing_field_is_named(tmp_path, fields):
