@@ -137,11 +137,11 @@ class GoldSpec(Rated, Prompting):
 
 
 class RealTextSpec(Prompting):
-    """A classifier of real text against its own corruption, from `texts` sentences; rated ones cut at `sentence_tokens`."""
+    """A classifier of real text against its own corruption, from `texts` sentences; `kept`: the precision it is saved in."""
 
     seed: int
-    sentence_tokens: PositiveInt
     texts: PositiveInt
+    kept: Precision
     training: GainTraining
 
 
