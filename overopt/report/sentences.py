@@ -152,9 +152,19 @@ def say_gold(gold: dict[str, Any]) -> str:
     if spoilt:
         sentences.append(
             f"On pairs of real and spoilt text, of {len(spoilt)} kinds, it is right in "
-            f"{shares('accuracy', spoilt)}, its fluency models alone in {shares('fluency', spoilt)} "
-            f"(baseline: {shares('baseline', spoilt)})."
+            f"{shares('accuracy', spoilt)}, its judges of language alone in {shares('fluency', spoilt)}."
         )
+        compared = [kind for kind in spoilt if kind["baseline"] is not None]
+        if compared:
+            sentences[-1] = f"{sentences[-1][:-1]} (baseline: {shares('baseline', compared)})."
+        gated = [kind for kind in spoilt if "passes_real" in kind]
+        if gated:
+            real, bad = (
+                sum(kind[name] for kind in gated) / len(gated) for name in ("passes_real", "passes_spoilt")
+            )
+            sentences.append(
+                f"Its gate takes real text for language with {real:.2f}, corrupted text with {bad:.2f}."
+            )
     sentences.append(
         f"Its scores correlate {gold['pearson']:.2f} with mean human ratings "
         f"(baseline: {gold['pearson_baseline']:.2f})."
