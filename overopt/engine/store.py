@@ -47,16 +47,16 @@ def store_root() -> Path:
 
 
 class Store:
-    """A folder of results, one sub-folder a kind of stage."""
+    """A folder of results, one sub-folder a kind of stage; `elsewhere` says by key which are in other folders."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, elsewhere: Mapping[str, Path] | None = None) -> None:
+        self.root, self.elsewhere = root, elsewhere or {}
         self.computed: set[str] = set()  # keys of what `compute` computed, and did not find
         self._verified: set[str] = set()
 
     def folder(self, stage: Stage) -> Path:
         """Where the published result of `stage` is, or would be."""
-        return self.root / stage.name / stage.key[:24]
+        return self.elsewhere.get(stage.key, self.root / stage.name / stage.key[:24])
 
     def work_folder(self, stage: Stage) -> Path:
         """Where an unfinished result of `stage` is, or would be."""

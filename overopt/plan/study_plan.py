@@ -5,12 +5,13 @@ rates, proxies) and `curves` (best-of-n, PPO, rounds of RLHF).
 """
 
 from overopt.engine.plan import Plan
+from overopt.engine.stage import Stage
 from overopt.plan.curves import add_curves
 from overopt.plan.pretrained import add_pretrained
 from overopt.plan.proxies import ProxyStages
 from overopt.plan.registry import Graph
 from overopt.plan.reviews import add_reviews
-from overopt.plan.stage_specs import TablesSpec
+from overopt.plan.stage_specs import TablesSpec, VerdictsSpec
 from overopt.study.study import PretrainedStudy, ReviewsStudy, Study
 
 
@@ -30,3 +31,8 @@ def plan(study: Study) -> Plan:
     tables = TablesSpec(study=study.model_dump(mode="json"))
     graph.add("tables", "tables", tables, **everything)
     return Plan(study.name, tuple(graph.stages))
+
+
+def verdicts(tables: Stage, rules: str) -> Stage:
+    """The verdicts on `tables` by the rules of that SHA-256."""
+    return Graph().add("verdicts", "verdicts", VerdictsSpec(rules=rules), tables=tables)

@@ -12,6 +12,7 @@ from overopt.analysis.claims import data, laws, methods
 from overopt.analysis.claims.claim import Claim
 from overopt.analysis.claims.outcome import Outcome, finite
 from overopt.analysis.evidence import Evidence
+from overopt.engine.record import sha256_of_json
 from overopt.util.files import write_json
 
 
@@ -39,6 +40,8 @@ def _in_order() -> tuple[Claim, ...]:
 
 
 CLAIMS = _in_order()
+# what verdicts are kept under: by other rules they are other results
+RULES = sha256_of_json([(claim.number, claim.text, claim.rule) for claim in CLAIMS])
 
 
 def judge(evidence: Evidence) -> list[Judged]:
