@@ -115,7 +115,7 @@ class Evidence:
         rows = []
         bon = self.plain.filter(method="bon")
         for (size, pairs), part in bon.group_by("rm_params", "pairs", maintain_order=True):
-            mean = averages.averaged(part).sort("kl")
+            mean = averages.averaged(part)
             top, end = mean.row(int(mean["gold"].arg_max() or 0), named=True), mean.row(-1, named=True)
             proxies = part.unique("record")
             accuracy = proxies["rm_accuracy"]
@@ -176,25 +176,20 @@ class Evidence:
         ours = self.curves.filter(method="bon", policy_params=self.policy_params)
         bon = ours.filter(pl.col("rm_params").is_in(repeated["rm_params"].unique().to_list()))
         last = bon.filter(n=bon["n"].max())
-        return (
-            last.group_by("pairs", "epochs")
-            .agg(
-                pl.col("rm_params").first(),
-                pl.col("gold").mean(),
-                pl.col("rm_loss").mean(),
-                gold_se=(pl.col("gold_se").mean() ** 2 + pl.col("gold").var().fill_null(0) / pl.len()).sqrt(),
-            )
-            .with_columns(pl.col("gold_se").fill_null(math.nan))
-            .sort("pairs", "epochs")
-        )
+        rows: list[dict[str, Any]] = []
+        for (pairs, epochs), part in last.group_by("pairs", "epochs", maintain_order=True):
+            row = {"pairs": pairs, "epochs": epochs, "rm_params": part["rm_params"][0]}
+            row |= _over_seeds({name: _floats(part, name) for name in ("gold", "gold_se")})
+            rows.append(row | {"rm_loss": part["rm_loss"].mean()})
+        return pl.DataFrame(rows).sort("pairs", "epochs")
 
     @cached_property
     def rounds(self) -> pl.DataFrame:
         """The end of each run of k rounds of RLHF, of one proxy size and number of pairs, and what the formula says.
 
         Columns: `rounds, path, kl, gold, gold_se, gold_second, proxy, predicted`: `path` is the sum over rounds of
-        sqrt(KL from where the round started), in sqrt(nats); all are means over seeds. The row of one round is of PPO
-        runs without rounds, at the same distance; the formula has their alpha and beta (paper, section 4.4).
+        sqrt(KL from where the round started), in sqrt(nats); all are means over seeds. The row of one round is of the PPO
+        runs without rounds that came to the same distance; the formula has their alpha and beta (paper, section 4.4).
         """
         iterated = self.curves.filter(pl.col("rounds") > 1)
         if iterated.is_empty():
@@ -214,8 +209,10 @@ class Evidence:
             row |= _over_seeds({name: _floats(last, name) for name in SHOWN})
             rows.append(row | {"predicted": path * (law.alpha - law.beta * math.log(path / rounds))})
         path = float(np.mean([row["path"] for row in rows]))
-        place = pl.col("kl").sqrt().alias("place")
-        single = [run.with_columns(place).sort("place") for run in once.curves.partition_by("record")]
+        advancing = map(averages.advancing, once.curves.partition_by("record"))
+        single = [run for run in advancing if run["place"][-1] >= path]
+        if not single:
+            return pl.DataFrame()
         there = {name: averages.at_places(single, name, np.array([path]))[:, 0] for name in SHOWN}
         row = {"rounds": 1, "path": path, "kl": path**2} | _over_seeds(there)
         rows.append(row | {"predicted": float(law.predict([path**2])[0])})

@@ -108,7 +108,7 @@ def rezeroed(e: Evidence) -> pl.DataFrame:
     if not e.policy_proxies:
         return pl.DataFrame()
     first = [pl.col(name) - pl.col(name).first().over("policy_params") for name in ("gold", "proxy")]
-    part = e.policies(e.policy_proxies[0]).of("ppo").sort("policy_params", "kl").with_columns(first)
+    part = e.policies(e.policy_proxies[0]).of("ppo").with_columns(first)
     gap_se = (pl.col("gold_se") ** 2 + pl.col("proxy_se") ** 2).sqrt()
     return part.with_columns(gap=pl.col("proxy") - pl.col("gold"), gap_se=gap_se)
 

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import gmean
 
+from overopt.analysis import averages
 from overopt.analysis.averages import NAMES
 from overopt.analysis.claims.claim import claim
 from overopt.analysis.claims.data import part_name
@@ -83,7 +84,7 @@ def proxy_aligns_methods(evidence: Evidence) -> Outcome:
     if not (sizes.has("bon", 3) and sizes.has("ppo", 3)):
         return not_measured("both methods against three sizes")
     for size in sizes.values("ppo"):
-        bon, ppo = (sizes.of(method).filter(rm_params=size).sort("kl") for method in NAMES)
+        bon, ppo = (averages.whole(sizes.of(method)).filter(rm_params=size) for method in NAMES)
         rising = pl.col("proxy") >= pl.col("proxy").cum_max()
         gaps = [gap(bon, ppo, "kl"), gap(bon.filter(rising), ppo.filter(rising), "proxy")]
         if gaps[0] > 0 and gaps[1] >= 0:  # False for the nan of no common range
