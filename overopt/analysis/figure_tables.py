@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 
 from overopt.analysis import averages, fitted_laws
-from overopt.analysis.claims.laws import largest_kl, line_of, near_side
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.fitted_laws import LAW_OF
 from overopt.analysis.frontier import SCORES
+from overopt.analysis.predictions import largest_kl, line_of, near_side
 from overopt.estimators.laws import fit
 from overopt.estimators.rival_forms import fitted_until
 from overopt.estimators.uncertainty import at_least_usual, standard_error

@@ -20,7 +20,9 @@ Distances = Float64[np.ndarray, " points"]
 ALPHA_BON, BETA_BON, BETA_RL = (0.49, 0.66), (0.12, 0.09), (0.175, 0.118)
 # alpha and beta of best-of-n at 500 and at 60,000 pairs: rush-srik/Overoptimization-Repro, 2026
 FEW_PAIRS, MANY_PAIRS = (500, 0.386, 0.136), (60_000, 0.913, 0.122)
-THRESHOLD = 2000 / 90_000  # share of the main number of pairs below which proxies are near chance (paper, section 3.2)
+THRESHOLD = (
+    2000 / 90_000
+)  # share of the main number of pairs below which proxies are near chance (paper, section 3.2)
 REPEATED = 0.1  # share of the gain of unique pairs that repeated pairs bring
 POLICY = -0.25  # change of gold, as a share, for ten times the policy
 WIDER = 0.25  # how much higher a penalty puts the proxy's score, as a share
@@ -83,7 +85,9 @@ def paper_law(run: Run, d: Distances, data: float) -> Distances:
     def between(ends: tuple[float, float]) -> float:
         return ends[0] + run.size * (ends[1] - ends[0])
 
-    alpha, beta = (between(ALPHA_BON), between(BETA_BON)) if run.method == "bon" else (alpha_rl(), between(BETA_RL))
+    alpha, beta = (
+        (between(ALPHA_BON), between(BETA_BON)) if run.method == "bon" else (alpha_rl(), between(BETA_RL))
+    )
     of_alpha, of_beta = learned(data)
     law = LAWS["bon" if run.method == "bon" else "rl"]
     gold = law.gold(d**2, alpha * of_alpha, beta * of_beta)

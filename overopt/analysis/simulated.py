@@ -68,7 +68,12 @@ class Simulator:
         curves, by_prompt = self._tables(self.shapes, world, noise, rng)
         far, far_by_prompt = self._tables(self.far, world, noise, rng) if self.far else (None, None)
         return replace(
-            self.results, curves=curves, by_prompt=by_prompt, far=far, far_by_prompt=far_by_prompt, verdicts=()
+            self.results,
+            curves=curves,
+            by_prompt=by_prompt,
+            far=far,
+            far_by_prompt=far_by_prompt,
+            verdicts=(),
         )
 
     def _shapes(self, curves: pl.DataFrame, by_prompt: pl.DataFrame) -> list[Shape]:
@@ -101,7 +106,9 @@ class Simulator:
             points = prompt_curve(by_prompt, first["record"])
             mean = points["kl"].mean(axis=1, keepdims=True)
             stretch = np.where(mean > 0, points["kl"] / np.where(mean > 0, mean, 1.0), 1.0)
-            noise = {name: points[name] - points[name].mean(axis=1, keepdims=True) for name in ("gold", "proxy")}
+            noise = {
+                name: points[name] - points[name].mean(axis=1, keepdims=True) for name in ("gold", "proxy")
+            }
             shapes.append(Shape(run, rows, stretch, noise))
         return shapes
 
@@ -173,6 +180,7 @@ def _by_prompt(
     places = pl.concat([rows.select("record", "n", "step") for rows, _ in columns])
     table = places.select(pl.all().repeat_by(prompts).explode())
     scores = {
-        name: np.concatenate([values[name].ravel() for _, values in columns]) for name in ("kl", "gold", "proxy")
+        name: np.concatenate([values[name].ravel() for _, values in columns])
+        for name in ("kl", "gold", "proxy")
     }
     return table.with_columns(prompt=np.tile(np.arange(prompts), places.height), **scores)
