@@ -11,11 +11,13 @@ from overopt.engine.record import read_record, verify_folder
 from overopt.engine.stage import Runtime, Stage
 from overopt.engine.store import Store, store_root
 from overopt.plan.prices import heights
-from overopt.plan.study_plan import plan, verdicts
+from overopt.plan.study_plan import plan, rule_power, verdicts
 from overopt.study.study import Study, load_study
 from overopt.util.files import read_json
 from overopt.util.paths import IN_CHECKOUT, ROOT
 
+NOISE_OF = "published"  # the study whose runs and noise the rules are tried with
+POWER_DRAWS = 10  # of every known world
 RECOMPUTE = "OVEROPT_RECOMPUTE"  # environment variable: leave committed results alone
 
 
@@ -93,6 +95,28 @@ def judge(study: Study, tables: Path) -> Path:
     # of tables that are committed the store may know nothing
     store = Store(store_root(), elsewhere={stage.key: tables})
     return there or store.compute(judged, Runtime("cpu", batch=1, workers=1, store=store.root))
+
+
+def try_rules() -> Path:
+    """The folder of what today's rules say in known worlds: committed, or else computed, in minutes.
+
+    Raises:
+        UserError: if the store cannot be used, or the tables of `NOISE_OF` cannot be had.
+    """
+    there = tried_rules()
+    if there:
+        return there
+    study = load_study(NOISE_OF)
+    tables, stage = committed(study) or run(study), plan(study).tables
+    store = Store(store_root(), elsewhere={stage.key: tables})
+    tried = rule_power(stage, RULES, POWER_DRAWS)
+    return store.compute(tried, Runtime("cpu", batch=1, workers=1, store=store.root))
+
+
+def tried_rules() -> Path | None:
+    """The folder of `try_rules`, if it is committed and of today's rules."""
+    stage = plan(load_study(NOISE_OF)).tables
+    return _committed(ROOT / "results" / "rule_power", rule_power(stage, RULES, POWER_DRAWS))
 
 
 def committed(study: Study) -> Path | None:

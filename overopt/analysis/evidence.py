@@ -1,7 +1,7 @@
 """What verdicts and pages look at: the curves of a study, sliced by what they differ in, averaged and fitted once."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +26,7 @@ class Slice:
     by: Group
     curves: pl.DataFrame
     by_prompt: pl.DataFrame
+    _drawn: dict[tuple[Any, ...], Resampled] = field(default_factory=dict, repr=False)
 
     @cached_property
     def mean(self) -> pl.DataFrame:
@@ -43,8 +44,11 @@ class Slice:
 
     def drawn(self, method: str, value: Any, score: str = "gold", *, by_step: bool = False) -> Resampled:
         """One curve, drawn again: see `resampled.resampled`."""
-        curves = self.curves.filter(pl.col(self.by.column) == value, method=method)
-        return resampled(curves, self.by_prompt, score, by_step=by_step)
+        which = (method, value, score, by_step)
+        if which not in self._drawn:
+            curves = self.curves.filter(pl.col(self.by.column) == value, method=method)
+            self._drawn[which] = resampled(curves, self.by_prompt, score, by_step=by_step)
+        return self._drawn[which]
 
     def of(self, method: str) -> pl.DataFrame:
         """Mean curves of one method."""
@@ -199,10 +203,10 @@ class Evidence:
     def rounds(self) -> pl.DataFrame:
         """The end of each run of k rounds of RLHF, of one proxy size and number of pairs, and what the formula says.
 
-        Columns: `rounds, path, kl, gold, gold_se, gold_second, proxy, predicted, predicted_se, added, added_se`: `path` is the
-        sum over rounds of sqrt(KL from where the round started), in sqrt(nats); `added` what the formula says rounds add to
-        one round of that path; all are means over seeds. The row of one round is of the PPO
-        runs without rounds that came to the same distance; the formula has their alpha and beta (paper, section 4.4).
+        Columns: `rounds, path, kl, gold, gold_se, gold_second, proxy, predicted, predicted_se, added, added_se`: `path` is
+        the sum over rounds of sqrt(KL from where the round started), in sqrt(nats); `added` what the formula says rounds add
+        to one round of that path; all are means over seeds. The row of one round is of the PPO runs without rounds that came
+        to the same distance; the formula has their alpha and beta (paper, section 4.4).
         """
         iterated = self.curves.filter(pl.col("rounds") > 1)
         if iterated.is_empty():

@@ -53,7 +53,7 @@ class Run:
 @dataclass(frozen=True)
 class World:
     """says: what its gold is, in words; gold, proxy: mean scores (SDs) of a run at each distance sqrt(KL); accuracy: of
-    its proxy.
+    its proxy; true: the numbers of the claims that are so there.
     """
 
     name: str
@@ -61,6 +61,7 @@ class World:
     gold: Callable[[Run, Distances], Distances]
     proxy: Callable[[Run, Distances], Distances]
     accuracy: Callable[[Run], float]
+    true: frozenset[int]
 
 
 def alpha_rl() -> float:
@@ -142,7 +143,9 @@ def straight_proxy(run: Run, d: Distances) -> Distances:
     return (BON_PROXY if run.method == "bon" else RL_PROXY) * d
 
 
-PAPER = World("paper", "the paper's laws and coefficients", paper_gold, bent_proxy, paper_accuracy)
+EVERY = frozenset(range(1, 21))
+PAPER = World("paper", "the paper's laws and coefficients", paper_gold, bent_proxy, paper_accuracy, EVERY)
+# a straight line is of both laws' form, with alpha the same for all; in every world KL grows with the square of steps
 NULLS = (
     World(
         "noise in the proxy",
@@ -150,6 +153,7 @@ NULLS = (
         regressional_gold,
         lambda run, d: normal_score(run, d) * (run.data >= THRESHOLD),
         paper_accuracy,
+        frozenset({3, 4, 6, 8, 9, 10, 13, 15, 16}),
     ),
     World(
         "straight line",
@@ -157,6 +161,14 @@ NULLS = (
         lambda run, d: SLOPE * (d + sum(run.gone)),
         straight_proxy,
         lambda _: (CHANCE + BEST_ACCURACY) / 2,
+        frozenset({3, 4, 6, 15, 16}),
     ),
-    World("nothing", "gold and proxy do not move", lambda _, d: 0 * d, lambda _, d: 0 * d, lambda _: CHANCE),
+    World(
+        "nothing",
+        "gold and proxy do not move",
+        lambda _, d: 0 * d,
+        lambda _, d: 0 * d,
+        lambda _: CHANCE,
+        frozenset({15}),
+    ),
 )

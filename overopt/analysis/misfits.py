@@ -7,7 +7,6 @@ from jaxtyping import Float64
 
 from overopt.analysis.resampled import Resampled, interval
 from overopt.estimators.laws import Law
-from overopt.estimators.least_squares import solve
 from overopt.estimators.uncertainty import at_least_usual
 
 
@@ -41,13 +40,11 @@ def misfit(curve: Resampled, law: Law, *, until: float | None = None) -> Square 
     errors = at_least_usual(curve.draws[:, near].std(axis=0))
     weights = np.ones(int(near.sum())) if errors is None else 1 / errors
     design = law.basis(curve.kl[near]) * weights[:, None]
-    every = np.vstack([curve.mean, curve.draws])
-    coefficients, _, full_rank = solve(
-        np.broadcast_to(design, (len(every), *design.shape)), every[:, near] * weights
-    )
-    if not full_rank.all():
+    every = np.vstack([curve.mean, curve.draws])  # of one design: a fit of each is one product
+    coefficients, _, rank, _ = np.linalg.lstsq(design, (every[:, near] * weights).T, rcond=None)
+    if rank < law.parameters:
         return None
-    residuals = every[:, judged] - coefficients @ law.basis(curve.kl[judged]).T
+    residuals = every[:, judged] - coefficients.T @ law.basis(curve.kl[judged]).T
     return square(residuals[0], residuals[1:])
 
 

@@ -68,8 +68,9 @@ KINDS = {
     "ppo": Kind("ppo.ppo", 3, specs.PPOSpec, costs.ppo),
     "rloo": Kind("rloo.rloo", 1, specs.RLOOSpec, costs.rloo),
     "tables": Kind("tables.gather", 7, specs.TablesSpec),
-    # no part of a study's plan: whoever reads tables asks for them, by the rules of the day
+    # no part of a study's plan: whoever reads tables asks for these, by the rules of the day
     "verdicts": Kind("verdicts.judge", 1, specs.VerdictsSpec),
+    "rule_power": Kind("rule_power.try_rules", 1, specs.RulePowerSpec),
 }
 
 

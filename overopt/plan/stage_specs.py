@@ -326,3 +326,9 @@ class VerdictsSpec(Spec):
     """rules: the SHA-256 of every claim's number, text and rule."""
 
     rules: str
+
+
+class RulePowerSpec(VerdictsSpec):
+    """draws: of every known world."""
+
+    draws: PositiveInt

@@ -11,7 +11,7 @@ from overopt.plan.pretrained import add_pretrained
 from overopt.plan.proxies import ProxyStages
 from overopt.plan.registry import Graph
 from overopt.plan.reviews import add_reviews
-from overopt.plan.stage_specs import TablesSpec, VerdictsSpec
+from overopt.plan.stage_specs import RulePowerSpec, TablesSpec, VerdictsSpec
 from overopt.study.study import PretrainedStudy, ReviewsStudy, Study
 
 
@@ -36,3 +36,9 @@ def plan(study: Study) -> Plan:
 def verdicts(tables: Stage, rules: str) -> Stage:
     """The verdicts on `tables` by the rules of that SHA-256."""
     return Graph().add("verdicts", "verdicts", VerdictsSpec(rules=rules), tables=tables)
+
+
+def rule_power(tables: Stage, rules: str, draws: int) -> Stage:
+    """What those rules say in known worlds with the runs and the noise of `tables`."""
+    spec = RulePowerSpec(rules=rules, draws=draws)
+    return Graph().add("rule_power", "power of the rules", spec, tables=tables)

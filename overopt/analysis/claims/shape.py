@@ -90,7 +90,8 @@ def falls(evidence: Evidence, method: str) -> Outcome:
 
 FITS_WELL = (
     "Root mean square misfit to the mean curve beyond its noise, over the range of gold, median over the sizes whose gold "
-    f"surely moves. Holds: the interval ends below {GOOD:.0%}; partly: below {FAIR:.0%}; does not hold: it begins above {FAIR:.0%}."
+    f"surely moves. Holds: the interval ends below {GOOD:.0%}; partly: below {FAIR:.0%}; does not hold: it begins above "
+    f"{FAIR:.0%}."
 )
 
 

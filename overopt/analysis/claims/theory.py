@@ -46,8 +46,8 @@ def regressional(evidence: Evidence, *, prompts: int = 4000, samples: int = 1024
     20,
     "k rounds of RLHF of d/k each give d(α − β ln d + β ln k).",
     rule="What rounds add to one round of the same distance by the law, over the β d ln k of the formula, where that is "
-    f"surely above 0. Holds: the interval lies within {1 - ADDED:g} and {1 + ADDED:g} for every k; partly: every k ends surely above "
-    "one round; does not hold: for some k it lies outside.",
+    f"surely above 0. Holds: the interval lies within {1 - ADDED:g} and {1 + ADDED:g} for every k; partly: every k ends "
+    "surely above one round; does not hold: for some k it lies outside.",
     figure="05_goodhart_and_implications.html#fig-rounds",
 )
 def rounds_follow_the_formula(evidence: Evidence) -> Outcome:
