@@ -154,7 +154,7 @@ class Simulator:
                 of_seed = noise * luck[name] * sd
                 each = shrunk * (shape.noise[name][:, drawn] - base[name])
                 values[name] = (mean(shape.run, d) + of_seed)[:, None] + each
-            values["kl"] = kl[:, None] * shape.stretch[:, drawn]
+            values["kl"] = kl[:, None] * np.maximum(1 + shrunk * (shape.stretch[:, drawn] - 1), 0.0)
             accuracy = world.accuracy(shape.run)
             loss = math.log(2) - (accuracy - 0.5) / 2 + noise * self.loss_sd * rng.normal()
             curves.append(

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from overopt.analysis.averages import NAMES
 from overopt.analysis.claims.claim import claim
@@ -127,9 +128,9 @@ def misfit_share(evidence: Evidence, method: str, size: int, score: str) -> Squa
     return Square(found.value / extent, found.draws / extent)
 
 
-def root(squares: np.ndarray) -> np.ndarray:
+def root(squares: ArrayLike) -> np.ndarray:
     """Square root, of what noise put below 0 too."""
-    return np.sqrt(np.maximum(squares, 0.0))
+    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
 
 def fits_well(evidence: Evidence, method: str) -> Outcome:
