@@ -14,7 +14,7 @@ from overopt.analysis.simulated import Simulator
 from overopt.study.study import load_study
 from overopt.util.paths import ROOT
 
-SIZES, SEEDS = (896, 7296, 155_920, 890_304), 3
+SIZES, SEEDS = (896, 7296, 155_920, 890_304), 5
 TRIED = (1, 2, 3, 4, 7, 12, 13, 15, 17, 18)  # claims that the smaller study bears on
 
 
@@ -29,11 +29,13 @@ def simulator():
     return Simulator(replace(found, curves=curves, by_prompt=by_prompt, far=None, far_by_prompt=None))
 
 
-def holding(drawn):
+def judged(drawn):
     evidence = Evidence(drawn)
-    return {
-        claim.number for claim in CLAIMS if claim.number in TRIED and claim.judge(evidence).verdict == "holds"
-    }
+    return {claim.number: claim.judge(evidence).verdict for claim in CLAIMS if claim.number in TRIED}
+
+
+def holding(drawn):
+    return {number for number, verdict in judged(drawn).items() if verdict == "holds"}
 
 
 def test_without_noise_the_laws_are_the_papers(simulator):
@@ -63,7 +65,11 @@ def test_noise_is_that_of_the_study(simulator):
 
 
 def test_the_papers_world_comes_out_as_the_paper_says(simulator):
-    assert {1, 2, 3, 4, 7, 12, 15} <= holding(simulator.draw(PAPER, seed=0))
+    verdicts = judged(simulator.draw(PAPER, seed=0))
+    assert {number for number in (2, 3, 4, 7, 12, 15) if verdicts[number] != "holds"} == set()
+    # by n = 1,024 only the smallest proxies have their peak behind them, which few sizes may not show
+    assert verdicts[1] in ("holds", "partly")
+    assert "does not hold" not in verdicts.values()
 
 
 @pytest.mark.parametrize("null", NULLS, ids=lambda null: null.name)
