@@ -17,7 +17,7 @@ from overopt.util.files import read_json
 from overopt.util.paths import IN_CHECKOUT, ROOT
 
 NOISE_OF = "published"  # the study whose runs and noise the rules are tried with
-POWER_DRAWS = 10  # of every known world
+POWER_DRAWS = 3  # of every known world
 RECOMPUTE = "OVEROPT_RECOMPUTE"  # environment variable: leave committed results alone
 
 
