@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 
 from overopt.analysis import averages, fitted_laws
-from overopt.analysis.claims.laws import largest_kl, line_of, near_side
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.fitted_laws import LAW_OF
 from overopt.analysis.frontier import SCORES
+from overopt.analysis.predictions import largest_kl, line_of, near_side
 from overopt.estimators.laws import fit
 from overopt.estimators.rival_forms import fitted_until
 from overopt.estimators.uncertainty import at_least_usual, standard_error
@@ -108,7 +108,7 @@ def rezeroed(e: Evidence) -> pl.DataFrame:
     if not e.policy_proxies:
         return pl.DataFrame()
     first = [pl.col(name) - pl.col(name).first().over("policy_params") for name in ("gold", "proxy")]
-    part = e.policies(e.policy_proxies[0]).of("ppo").sort("policy_params", "kl").with_columns(first)
+    part = e.policies(e.policy_proxies[0]).of("ppo").with_columns(first)
     gap_se = (pl.col("gold_se") ** 2 + pl.col("proxy_se") ** 2).sqrt()
     return part.with_columns(gap=pl.col("proxy") - pl.col("gold"), gap_se=gap_se)
 

@@ -2,9 +2,8 @@
 
 import polars as pl
 
-from overopt.analysis import figure_tables
+from overopt.analysis import figure_tables, predictions
 from overopt.analysis import ppo_sweep as settings
-from overopt.analysis.claims import laws
 from overopt.analysis.evidence import Evidence
 
 
@@ -45,13 +44,13 @@ def trusted_peaks(evidence: Evidence) -> pl.DataFrame:
 
 
 def ppo_errors(evidence: Evidence) -> pl.DataFrame:
-    """`laws.form_errors` of PPO."""
-    return laws.form_errors(evidence).filter(method="ppo")
+    """`predictions.form_errors` of PPO."""
+    return predictions.form_errors(evidence).filter(method="ppo")
 
 
 def mean_errors(evidence: Evidence) -> pl.DataFrame:
-    """`laws.form_errors`, mean over sizes, the best form of each method first: `method, tex, error`."""
-    forms = laws.form_errors(evidence).group_by("method", "tex", maintain_order=True)
+    """`predictions.form_errors`, mean over sizes, the best form of each method first: `method, tex, error`."""
+    forms = predictions.form_errors(evidence).group_by("method", "tex", maintain_order=True)
     return forms.agg(pl.col("error").mean()).sort("method", "error")
 
 
@@ -62,8 +61,8 @@ def far_curves(evidence: Evidence) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def far_ends(evidence: Evidence) -> pl.DataFrame:
-    """`laws.far_error` at the largest n alone, and `difference`: gold less what the law predicted (SDs)."""
-    beyond = laws.far_error(evidence)
+    """`predictions.far_error` at the largest n alone, and `difference`: gold less what the law predicted (SDs)."""
+    beyond = predictions.far_error(evidence)
     if beyond.is_empty():
         return beyond
     ends = beyond.sort("rm_params", "pairs", "n").filter(n=beyond["n"].max())

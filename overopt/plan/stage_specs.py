@@ -369,3 +369,15 @@ class TablesSpec(Spec):
     """The study's own fields."""
 
     study: dict[str, Any]
+
+
+class VerdictsSpec(Spec):
+    """rules: the SHA-256 of every claim's number, text and rule."""
+
+    rules: str
+
+
+class RulePowerSpec(VerdictsSpec):
+    """draws: of every known world."""
+
+    draws: PositiveInt

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from overopt.analysis.averages import NAMES
+from overopt.analysis.averages import NAMES, whole
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.frontier import WAYS, table
 from overopt.analysis.results import Results
@@ -117,7 +117,7 @@ def say_reach(mean: pl.DataFrame) -> str:
     """The highest gold of each method over all proxy sizes, and the KL it took."""
     parts = []
     for method, name in NAMES.items():
-        rows = mean.filter(pl.col("method") == method)
+        rows = whole(mean).filter(method=method)
         if rows.height:
             top = rows.row(int(rows["gold"].arg_max() or 0), named=True)
             parts.append(

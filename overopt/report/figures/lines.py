@@ -7,6 +7,7 @@ import math
 import altair as alt
 import polars as pl
 
+from overopt.analysis.averages import endings
 from overopt.analysis.groups import SIZES, Group
 from overopt.report.figures.style import (
     INK,
@@ -18,6 +19,7 @@ from overopt.report.figures.style import (
     log_size_axis,
     pick_group,
     proxy_title,
+    seed_ends,
     titled,
 )
 
@@ -45,6 +47,8 @@ def lines(
     rule: float | None = None,
 ) -> Layered:
     """`y` against `x`, with a bar of one standard error where the column `<y>_se` is there.
+
+    Where the column `seeds` falls along a line, a cross says so.
 
     KL stands on a square-root scale, on either axis. Where all rows are of one proxy size, the title says so.
 
@@ -87,6 +91,14 @@ def lines(
         layers.append(marks)
     if has_errors:
         layers.append(base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q", title=y_title), y2="high:Q"))
+    ended = endings(data, by) if "seeds" in data.columns else data.clear()
+    if ended.height:
+        crosses = ended.select(by.labels(), *columns, "seeds").with_columns(pl.selectors.float().round(5))
+        layers.append(
+            seed_ends(crosses).encode(
+                x=axis_of(data, x), y=axis, color=group_colour(by, by.values(data)), opacity=faded(pick)
+            )
+        )
     tooltip = [group_tooltip(by), *[alt.Tooltip(f"{name}:Q", format=".4~g") for name in (x, y)]]
     tooltip += [alt.Tooltip(f"{kind}:N")] if kind else []
     # large dots would hide the dashes
