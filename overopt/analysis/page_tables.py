@@ -5,6 +5,7 @@ import polars as pl
 from overopt.analysis import figure_tables, predictions
 from overopt.analysis import ppo_sweep as settings
 from overopt.analysis.evidence import Evidence
+from overopt.analysis.results import Results
 
 
 def main_proxies(evidence: Evidence) -> pl.DataFrame:
@@ -33,6 +34,14 @@ def ppo_sweep_curves(evidence: Evidence) -> pl.DataFrame:
     """KL efficiency along the run of each setting of PPO that was tried: `setting, step, kl, efficiency, ...`."""
     tried = evidence.results.ppo_sweep
     return pl.DataFrame() if tried is None else tried.drop_nulls("efficiency")
+
+
+def policy_samples(results: Results) -> pl.DataFrame:
+    """Samples of the initial policy, `prompt, completion`; no row where the study kept none."""
+    policy = results.chain.get("policy")
+    return pl.DataFrame(
+        policy["samples"] if policy else [], schema={"prompt": pl.String, "completion": pl.String}
+    )
 
 
 def trusted_peaks(evidence: Evidence) -> pl.DataFrame:

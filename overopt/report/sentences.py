@@ -172,6 +172,17 @@ def say_gold(gold: dict[str, Any]) -> str:
     return " ".join(sentences)
 
 
+def say_policy(policy: Mapping[str, Any] | None) -> str:
+    """At which temperature the initial policy writes, and how that was found."""
+    if policy is None:
+        return "The initial policy is the language model as it was trained."
+    return (
+        f"At temperature {policy['temperature']:.2f} {policy['known']:.1%} of the words of its samples are known, as of real "
+        f"text ({policy['real_known']:.1%}). Its samples are likelier than real text: {policy['log_prob']:.2f} nats a token "
+        f"under the independent model, real text {policy['real_log_prob']:.2f}."
+    )
+
+
 def say_second_gold(results: Results) -> str:
     """How far a second gold agrees with gold, on the initial policy and along PPO."""
     second = results.chain.get("second_gold")

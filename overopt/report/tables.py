@@ -143,6 +143,13 @@ TABLES = {
         ]
     ),
     "tab-texts-ppo": Table(_PPO_TEXTS),
+    "tab-samples": Table(
+        [
+            Column("prompt", lambda row: myst.escaped(row["prompt"]), "l"),
+            Column("what the policy wrote", lambda row: myst.escaped(row["completion"]), "l"),
+        ],
+        "The study kept no samples of its initial policy.",
+    ),
     "tab-bon": _COEFFICIENTS,
     "tab-ppo": _COEFFICIENTS,
     "tab-peaks": Table(
