@@ -74,10 +74,10 @@ def write_over_pool(
 ) -> dict[str, float]:
     """The curves of best-of-n and of tilting by `proxy`; how gold follows the proxy within prompts."""
     pool = job.parents["pool"]
-    values = pooled(pool, "evaluation")
-    if "gate" in values:  # what is known of gold alone is all that the curves of older worlds have
-        values["length"] = Samples.load(pool / "evaluation.safetensors").lengths.float()
-    golds = {name: of_samples.reshape(proxy.shape) for name, of_samples in values.items()}
+    of_samples = pooled(pool, "evaluation")
+    if "gate" in of_samples:  # what is known of gold alone is all that the curves of older worlds have
+        of_samples["length"] = Samples.load(pool / "evaluation.safetensors").lengths.float()
+    golds = {name: values.reshape(proxy.shape) for name, values in of_samples.items()}
     ns, scores = powers_of_two(job.spec.max_n), proxy.double().numpy()
     curves = {name: best_of_n_curve(scores, values, ns) for name, values in golds.items()}
     write_points(job, metrics, curves, scores.shape[1])
@@ -86,8 +86,8 @@ def write_over_pool(
     for tilted in tilts_at(scores, [point.kl for point in curves["gold"]]):
         row = {"temperature": tilted.temperature, "kl": tilted.kl, "ess": tilted.ess}
         row["kl_se"] = float(standard_error(tilted.kl_by_prompt))
-        for name, values in {"proxy": scores, "gold": golds["gold"].double().numpy()}.items():
-            row[name], row[f"{name}_se"] = tilted.mean(values)
+        for name, score in {"proxy": scores, "gold": golds["gold"].double().numpy()}.items():
+            row[name], row[f"{name}_se"] = tilted.mean(score)
         rows.append(common | row | {"prompts": len(scores), "samples": scores.shape[1]})
     write_rows(rows, job.out / "tilt.parquet")
     return follow(scores, golds["gold"].double().numpy())

@@ -60,10 +60,11 @@ def lines(
         description: what a reader who cannot see the chart is told.
         by: what the lines differ in.
         kind: a column of words, each drawn in a dash of its own.
-        connected: whether lines join the points of a group, in order of x.
+        connected: whether lines join the points of a group, in order of the column `place`, or of x where there is none.
         rule: where a dotted horizontal line stands.
     """
-    columns = dict.fromkeys([x, y, *([kind] if kind else [])])
+    order = "place" if "place" in data.columns else x
+    columns = dict.fromkeys([x, y, *([kind] if kind else []), order])
     has_errors = f"{y}_se" in data.columns
     one_se = [
         (pl.col(y) + k * pl.col(f"{y}_se")).alias(end) for k, end in ((-1, "low"), (1, "high")) if has_errors
@@ -83,7 +84,7 @@ def lines(
             .encode(y=axis)
         )
     if connected:
-        marks = base.mark_line(strokeWidth=2).encode(y=axis, order=f"{x}:Q")
+        marks = base.mark_line(strokeWidth=2).encode(y=axis, order=f"{order}:Q")
         if kind:
             kinds = data[kind].unique(maintain_order=True).to_list()
             scale = alt.Scale(domain=kinds, range=[list(dash) for dash in DASHES[: len(kinds)]])
