@@ -32,12 +32,8 @@
 #
 # 1. **Text.** Sentences of film reviews {cite}`maas2011learning`: a few words are the prompt, the model
 #    completes the sentence.
-# 2. **Language models** of several sizes learn the text. One of them is the initial policy.
-# 3. **Gold** has two parts. Its rating models predict human ratings
-#    {cite}`hutto2014vader,pang2004sentimental,pang2005seeing`, and gold takes their mean; they start from word vectors,
-#    counted over the reviews {cite}`levy2015improving`. Its fluency models tell real text from corrupted text and from
-#    texts of policies that were pushed too far, and gold believes the strictest of them. Real text is worth its rating,
-#    text that is surely none is worth what the worst texts are rated, and in between gold mixes the two.
+# 2. **Language models** of several sizes learn the text. One of them becomes the initial policy.
+# 3. **Gold** learns from human ratings what a text is worth, and from real text what is language at all.
 # 4. **Pairs.** The initial policy completes each prompt twice; gold says which completion is better.
 # 5. **Proxies** of several sizes learn those pairs.
 # 6. **Optimisation** against each proxy, judged by gold: [the next page](01_gold_vs_optimisation).
@@ -47,7 +43,7 @@ study = "published"
 
 # %% tags=["hide-input"]
 from overopt.analysis import page_tables
-from overopt.report import figures, front_page, pages, sentences
+from overopt.report import figures, front_page, pages, sentences, worlds
 
 page = pages.open_page(study, "00_chain")
 evidence, chain = page.evidence, page.results.chain
@@ -56,6 +52,12 @@ evidence, chain = page.evidence, page.results.chain
 figures.pipeline(
     description="Ratings make gold, gold labels pairs, pairs make proxies, a policy is optimised against them."
 )
+
+# %% tags=["remove-input"]
+page.say(worlds.say_policy_is_made(page.results.study))
+
+# %% tags=["remove-input"]
+page.say(worlds.say_gold_is_made(page.results.study))
 
 # %% [markdown]
 # ## What was used
@@ -82,11 +84,26 @@ description = "Held-out loss of the language models against their size."
 figures.language_model_losses(chain["language_models"], description=description)
 
 # %% [markdown]
+# ## What the initial policy writes
+#
+# Before a curve is believed, read what is under it.
+
+# %% tags=["remove-input"]
+page.say(sentences.say_policy(chain.get("policy")))
+
+# %% tags=["hide-input"]
+page.table(
+    "tab-samples",
+    page_tables.policy_samples(page.results),
+    caption="Fifty random samples of the initial policy: the prompt, and what it wrote.",
+)
+
+# %% [markdown]
 # ## Is gold a good judge?
 #
 # Gold must stay a judge where an optimised policy goes: on praise without end, and on text that is no text.
-# Held-out pairs test that: texts rated by people, real sentences against spoilt ones, and real sentences against
-# those of an overoptimised policy. The baseline is a linear model on TF-IDF word weights from the same training data.
+# Held-out pairs test that: texts rated by people, and real sentences against spoilt ones.
+# The baseline is a linear model on TF-IDF word weights from the same training data.
 # Gold need not prefer every real text: a real complaint may be worth less than a praise that stumbles.
 
 # %% tags=["remove-input"]
@@ -95,7 +112,7 @@ page.found(
     f"{sentences.say_gold(chain['gold'])} {sentences.say_words(chain['gold'])}",
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-accuracy", "caption": "How often gold prefers the better text of a held-out pair, by kind of pair, with one standard error; beside it the baseline, and for spoilt text gold's fluency models alone. The dashed line is chance."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-accuracy", "caption": "How often gold prefers the better text of a held-out pair, by kind of pair, with one standard error; beside it the baseline, and for spoilt text gold's judges of language alone. The dashed line is chance."}}
 description = "Held-out accuracy of gold and of its baseline by kind of pair."
 figures.gold_accuracy(chain["gold"]["pairs"], description=description)
 
@@ -134,14 +151,7 @@ figures.proxy_validation(proxies, description=description)
 #
 # - **Scale.** Models are about a thousand times smaller than the paper's, and the prompts are beginnings of
 #   sentences, not instructions.
-# - **No fine-tuning of the policy.** The initial policy is the pretrained model: its training text already has
-#   the form of the task. A completion that reaches the length limit is judged as it stands.
-# - **Gold is not human taste.** Its rating models learn ratings of whole texts and words, which were given without a
-#   prompt. Its fluency models learn that corrupted and over-optimised text is no text; the paper's gold had only
-#   human comparisons. The over-optimised texts come from policies trained against throw-away models that are used
-#   nowhere else. The kinds of corruption, and the number of fluency models, were settled after seeing what policies
-#   wrote in trial runs: one model alone took loops of praise for text, which a second gold saw. That gold falls far from
-#   the initial policy is therefore in part taught.
+# - **Length.** A completion that reaches the length limit is judged as it stands.
 # - **The rating models do not start from a language model** but from word vectors, and read a vocabulary of their own.
 #   Language models of the same size, trained for minutes, came to predict ratings worse than a linear baseline does.
 #   Gold as a whole is larger than every proxy; one of its models alone need not be.
@@ -152,11 +162,13 @@ figures.proxy_validation(proxies, description=description)
 #   paper, which has 64.
 # - **The rule for learning rates** sees one seed and half as many pairs as the largest proxies are trained on. Language
 #   models were not swept.
-# - **PPO's settings** that the paper leaves open were not swept. In one trial, at half the learning rate, gold and the proxy's
-#   score ran along the same line against KL.
 # - **Not stated in the paper**, and so chosen here: the number of seeds and evaluation prompts, the length of
 #   completions, the loss of the fits, and the estimator of KL. Here KL is exact at each position.
+# - **PPO's settings** that the paper leaves open are ours: [](07_kl_efficiency).
 # - **Recalibration** follows the paper. It changes the scale of a proxy's scores, never which sample wins.
+
+# %% tags=["remove-input"]
+page.say(worlds.say_departures(page.results.study))
 
 # %% tags=["remove-input"]
 page.about()

@@ -120,6 +120,32 @@ stages = texts.ppo_texts(results.texts, sizes.curves)
 page.table("tab-texts-ppo", stages, caption=texts.say_ppo(stages))
 
 # %% [markdown]
+# ## Is it the rating or the gate that falls?
+#
+# Gold is a rating, if a text is language at all. Where gold falls below its rating, texts no longer pass for language;
+# where both fall, people's ratings of such text are low.
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-halves-ppo", "caption": "PPO: gold, and its rating half alone, against KL, by proxy size, first seed (our own)."}}
+halves = figure_tables.halves(evidence, "ppo")
+description = "Gold and its rating half of PPO against KL, by proxy size."
+page.figure(figures.lines, halves, "kl", "score", "score (SDs)", kind="what", description=description)
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-strictness-ppo", "caption": "PPO: gold with gates that doubt half as much, as much, and twice as much real text, against KL, by proxy size, first seed (our own)."}}
+gates = figure_tables.strictness(evidence, "ppo")
+description = "Gold of PPO against KL with gates of three kinds of strictness, by proxy size."
+page.figure(figures.lines, gates, "kl", "score", "gold (SDs)", kind="what", description=description)
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-lengths-ppo", "caption": "PPO: tokens of a completion against KL, by proxy size, first seed (our own). A fall is an early end, not better text."}}
+lengths, tokens = figure_tables.lengths(evidence, "ppo"), "tokens of a completion"
+description = "Length of PPO's completions against KL, by proxy size."
+page.figure(figures.lines, lengths, "kl", "length", tokens, description=description)
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-lengths-bon", "caption": "Best-of-n: tokens of a completion against KL, by proxy size, first seed (our own)."}}
+lengths = figure_tables.lengths(evidence, "bon")
+description = "Length of best-of-n's completions against KL, by proxy size."
+page.figure(figures.lines, lengths, "kl", "length", tokens, description=description)
+
+# %% [markdown]
 # ## What a second gold says
 #
 # The two share no rater's vote, no seed, and none of the texts that taught them what is no text. Where the first falls and

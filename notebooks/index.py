@@ -43,8 +43,8 @@ page.gold_and_proxy(evidence.sizes, "ppo", stars=True, description=description)
 #
 # ## What holds here
 #
-# Twenty claims of the paper, each with the rule that decides, written down before the results were looked at. ● holds, ◐ partly, ○
-# does not hold, ? cannot tell.
+# The claims of the paper, each with the rule that decides. ● holds, ◐ partly, ○ does not hold, ? cannot tell. [The
+# rules](09_rules) says how often each tells what is so, and when it was changed.
 
 # %% tags=["remove-input"]
 page.verdict_cards()
@@ -58,7 +58,8 @@ page.verdict_cards()
 # - **Solid** lines are gold, with a band of one standard error over prompts, and over seeds where there are several;
 #   **dashed** lines are the proxy's own score; **dotted** lines are the fitted law. Bars are one standard error to each
 #   side. Colours run from small (warm) to large (cool).
-# - **PPO** may go back: where a run's KL falls, its line turns left, or stands upright where gold moves and KL does not.
+# - **PPO** of one run, or with a penalty, is drawn in the order of its steps: where KL falls, the line turns left. A mean over
+#   runs is taken where each first came to a KL; a cross stands where a run ends, and the mean goes on over the others.
 # - Hover for numbers; click a legend entry to keep it, shift-click for more, the plot to see all again. Each
 #   figure's data can be downloaded below it. Without JavaScript charts are pictures. Nothing is fetched from a network.
 #
@@ -72,6 +73,7 @@ page.verdict_cards()
 # - [KL penalty](04_kl_penalty): is it more than early stopping?
 # - [Why gold falls](05_goodhart_and_implications), what iterating does about it, and the limits of all this.
 # - [The best that any policy could do](06_best_possible), and [what a nat buys](07_kl_efficiency).
+# - [The rules](09_rules) behind the verdicts: what they can tell, and their history.
 #
 # ## Make it yourself
 #

@@ -1,17 +1,23 @@
 """A study, computed and read by one call each. Torch is imported where something is computed, and not before."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from overopt.analysis import results
+from overopt.analysis.claims.verdicts import RULES
 from overopt.analysis.results import Results
 from overopt.engine.record import read_record, verify_folder
-from overopt.engine.stage import Runtime
-from overopt.engine.store import RECOMPUTE, Store
+from overopt.engine.stage import Runtime, Stage
+from overopt.engine.store import RECOMPUTE, Store, store_root
 from overopt.plan.prices import heights
-from overopt.plan.study_plan import plan
+from overopt.plan.study_plan import plan, rule_power, verdicts
 from overopt.study.study import Study, load_study
+from overopt.util.files import read_json
 from overopt.util.paths import IN_CHECKOUT, ROOT
+
+NOISE_OF = "published"  # the study whose runs and noise the rules are tried with
+POWER_DRAWS = 3  # of every known world
 
 
 def run(study: Study, runtime: Runtime | None = None, *, refuse_damaged: bool = False) -> Path:
@@ -60,6 +66,8 @@ def run_stage(study: Study, key: str, runtime: Runtime) -> Path:
 def load_results(study: str) -> Results:
     """The results of a study, by name or YAML path: those that are committed, or else what a run computes.
 
+    Verdicts are by today's rules, whatever rules there were when the tables were computed.
+
     Raises:
         UserError: if the study is unknown or invalid, or its results cannot be computed.
 
@@ -70,7 +78,45 @@ def load_results(study: str) -> Results:
     20
     """
     spec = load_study(study)
-    return results.read(committed(spec) or run(spec), spec)
+    tables = committed(spec) or run(spec)
+    judged = read_json(judge(spec, tables) / "verdicts.json")
+    return replace(results.read(tables, spec), verdicts=judged)
+
+
+def judge(study: Study, tables: Path) -> Path:
+    """The folder of the verdicts on the `tables` of `study` by today's rules: committed, or else computed in a second.
+
+    Raises:
+        UserError: if the store cannot be used, or the tables do not verify.
+    """
+    stage = plan(study).tables
+    judged = verdicts(stage, RULES)
+    there = _committed(ROOT / "results" / "verdicts" / study.name, judged)
+    # of tables that are committed the store may know nothing
+    store = Store(store_root(), elsewhere={stage.key: tables})
+    return there or store.compute(judged, Runtime("cpu", batch=1, workers=1, store=store.root))
+
+
+def try_rules() -> Path:
+    """The folder of what today's rules say in known worlds: committed, or else computed, in minutes.
+
+    Raises:
+        UserError: if the store cannot be used, or the tables of `NOISE_OF` cannot be had.
+    """
+    there = tried_rules()
+    if there:
+        return there
+    study = load_study(NOISE_OF)
+    tables, stage = committed(study) or run(study), plan(study).tables
+    store = Store(store_root(), elsewhere={stage.key: tables})
+    tried = rule_power(stage, RULES, POWER_DRAWS)
+    return store.compute(tried, Runtime("cpu", batch=1, workers=1, store=store.root))
+
+
+def tried_rules() -> Path | None:
+    """The folder of `try_rules`, if it is committed and of today's rules."""
+    stage = plan(load_study(NOISE_OF)).tables
+    return _committed(ROOT / "results" / "rule_power", rule_power(stage, RULES, POWER_DRAWS))
 
 
 def committed(study: Study) -> Path | None:
@@ -78,7 +124,11 @@ def committed(study: Study) -> Path | None:
 
     Nothing is found while `$OVEROPT_RECOMPUTE` is set.
     """
-    folder = ROOT / "results" / study.name
+    return _committed(ROOT / "results" / study.name, plan(study).tables)
+
+
+def _committed(folder: Path, stage: Stage) -> Path | None:
+    """`folder`, if it holds the result of `stage` and verifies."""
     if not IN_CHECKOUT or os.environ.get(RECOMPUTE) or verify_folder(folder) is not None:
         return None
-    return folder if read_record(folder)["key"] == plan(study).tables.key else None
+    return folder if read_record(folder)["key"] == stage.key else None

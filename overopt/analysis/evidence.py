@@ -1,7 +1,7 @@
 """What verdicts and pages look at: the curves of a study, sliced by what they differ in, averaged and fitted once."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ from overopt.analysis.fitted_laws import Fits
 from overopt.analysis.groups import PAIRS, PENALTIES, POLICIES, ROUNDS, SIZES, Group
 from overopt.analysis.resampled import Resampled, resampled
 from overopt.analysis.results import Results
+from overopt.estimators.bootstrap import Bootstrap
 from overopt.estimators.uncertainty import error_over_seeds
 
 SHOWN = ("gold", "gold_se", "gold_second", "proxy")  # of the end of a run of rounds
@@ -25,6 +26,7 @@ class Slice:
     by: Group
     curves: pl.DataFrame
     by_prompt: pl.DataFrame
+    _drawn: dict[tuple[Any, ...], Resampled] = field(default_factory=dict, repr=False)
 
     @cached_property
     def mean(self) -> pl.DataFrame:
@@ -42,8 +44,11 @@ class Slice:
 
     def drawn(self, method: str, value: Any, score: str = "gold", *, by_step: bool = False) -> Resampled:
         """One curve, drawn again: see `resampled.resampled`."""
-        curves = self.curves.filter(pl.col(self.by.column) == value, method=method)
-        return resampled(curves, self.by_prompt, score, by_step=by_step)
+        which = (method, value, score, by_step)
+        if which not in self._drawn:
+            curves = self.curves.filter(pl.col(self.by.column) == value, method=method)
+            self._drawn[which] = resampled(curves, self.by_prompt, score, by_step=by_step)
+        return self._drawn[which]
 
     def of(self, method: str) -> pl.DataFrame:
         """Mean curves of one method."""
@@ -93,9 +98,20 @@ class Evidence:
             return None
         return self.slice(SIZES, judged.with_columns(gold="gold_second", gold_se="gold_second_se"))
 
+    def far_kl(self, rm_params: int) -> float:
+        """KL (nats) to which far best-of-n of the main proxies of one size was measured; 0 where it was not."""
+        far = self.results.far
+        if far is None:
+            return 0.0
+        return float(far.filter(rm_params=rm_params, pairs=self.pairs)["kl"].max() or 0.0)  # type: ignore[arg-type]
+
     def data(self, rm_params: int) -> Slice:
         """Numbers of training pairs, for one proxy size (Figs 4, 19)."""
         return self.slice(PAIRS, self.plain.filter(rm_params=rm_params))
+
+    def data_by_best_of_n(self, rm_params: int) -> Slice:
+        """Those of `data` by best-of-n alone: PPO has fewer numbers of pairs, and its laws take long."""
+        return self.slice(PAIRS, self.plain.filter(rm_params=rm_params, method="bon"))
 
     @cached_property
     def data_sizes(self) -> list[int]:
@@ -115,7 +131,7 @@ class Evidence:
         rows = []
         bon = self.plain.filter(method="bon")
         for (size, pairs), part in bon.group_by("rm_params", "pairs", maintain_order=True):
-            mean = averages.averaged(part).sort("kl")
+            mean = averages.averaged(part)
             top, end = mean.row(int(mean["gold"].arg_max() or 0), named=True), mean.row(-1, named=True)
             proxies = part.unique("record")
             accuracy = proxies["rm_accuracy"]
@@ -176,25 +192,21 @@ class Evidence:
         ours = self.curves.filter(method="bon", policy_params=self.policy_params)
         bon = ours.filter(pl.col("rm_params").is_in(repeated["rm_params"].unique().to_list()))
         last = bon.filter(n=bon["n"].max())
-        return (
-            last.group_by("pairs", "epochs")
-            .agg(
-                pl.col("rm_params").first(),
-                pl.col("gold").mean(),
-                pl.col("rm_loss").mean(),
-                gold_se=(pl.col("gold_se").mean() ** 2 + pl.col("gold").var().fill_null(0) / pl.len()).sqrt(),
-            )
-            .with_columns(pl.col("gold_se").fill_null(math.nan))
-            .sort("pairs", "epochs")
-        )
+        rows: list[dict[str, Any]] = []
+        for (pairs, epochs), part in last.group_by("pairs", "epochs", maintain_order=True):
+            row = {"pairs": pairs, "epochs": epochs, "rm_params": part["rm_params"][0]}
+            row |= _over_seeds({name: _floats(part, name) for name in ("gold", "gold_se")})
+            rows.append(row | {"rm_loss": part["rm_loss"].mean()})
+        return pl.DataFrame(rows).sort("pairs", "epochs")
 
     @cached_property
     def rounds(self) -> pl.DataFrame:
         """The end of each run of k rounds of RLHF, of one proxy size and number of pairs, and what the formula says.
 
-        Columns: `rounds, path, kl, gold, gold_se, gold_second, proxy, predicted`: `path` is the sum over rounds of
-        sqrt(KL from where the round started), in sqrt(nats); all are means over seeds. The row of one round is of PPO
-        runs without rounds, at the same distance; the formula has their alpha and beta (paper, section 4.4).
+        Columns: `rounds, path, kl, gold, gold_se, gold_second, proxy, predicted, predicted_se, added, added_se`: `path` is
+        the sum over rounds of sqrt(KL from where the round started), in sqrt(nats); `added` what the formula says rounds add
+        to one round of that path; all are means over seeds. The row of one round is of the PPO runs without rounds that came
+        to the same distance; the formula has their alpha and beta (paper, section 4.4).
         """
         iterated = self.curves.filter(pl.col("rounds") > 1)
         if iterated.is_empty():
@@ -203,7 +215,7 @@ class Evidence:
         once = self.slice(ROUNDS, self.plain.filter(method="ppo", rm_params=size, pairs=pairs))
         if once.curves.is_empty():
             return pl.DataFrame()
-        law = once.fits["ppo", 1].fit
+        fitted = once.fits["ppo", 1]
         rows = []
         for (rounds,), runs in iterated.group_by("rounds", maintain_order=True):
             ends = runs.sort("step").group_by("seed", "round", maintain_order=True).last()
@@ -212,14 +224,28 @@ class Evidence:
             last = ends.filter(round=rounds)
             row = {"rounds": rounds, "path": path, "kl": float(last["kl"].to_numpy().mean())}
             row |= _over_seeds({name: _floats(last, name) for name in SHOWN})
-            rows.append(row | {"predicted": path * (law.alpha - law.beta * math.log(path / rounds))})
+            rows.append(row | _by_formula(fitted, path, rounds))
         path = float(np.mean([row["path"] for row in rows]))
-        place = pl.col("kl").sqrt().alias("place")
-        single = [run.with_columns(place).sort("place") for run in once.curves.partition_by("record")]
+        advancing = map(averages.advancing, once.curves.partition_by("record"))
+        single = [run for run in advancing if run["place"][-1] >= path]
+        if not single:
+            return pl.DataFrame()
         there = {name: averages.at_places(single, name, np.array([path]))[:, 0] for name in SHOWN}
         row = {"rounds": 1, "path": path, "kl": path**2} | _over_seeds(there)
-        rows.append(row | {"predicted": float(law.predict([path**2])[0])})
+        rows.append(row | _by_formula(fitted, path, 1))
         return pl.DataFrame(rows).sort("rounds")
+
+
+def _by_formula(law: Bootstrap, path: float, rounds: int) -> dict[str, float]:
+    """Gold after `rounds` rounds that go `path` in all, and what of it rounds add, with standard errors."""
+    every = np.vstack([[law.fit.alpha, law.fit.beta], law.coefficients])
+    predicted = path * (every[:, 0] - every[:, 1] * math.log(path / rounds))
+    added = path * every[:, 1] * math.log(rounds)
+    known = len(every) > 2  # else there was nothing to draw from
+    found: dict[str, float] = {}
+    for name, values in {"predicted": predicted, "added": added}.items():
+        found |= {name: float(values[0]), f"{name}_se": float(values[1:].std()) if known else math.nan}
+    return found
 
 
 def _floats(table: pl.DataFrame, name: str) -> np.ndarray:

@@ -1,16 +1,16 @@
 """Tables that single figures need, cut from the evidence of a study: one function a figure."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import polars as pl
 
 from overopt.analysis import averages, fitted_laws
-from overopt.analysis.claims.laws import largest_kl, line_of, near_side
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.fitted_laws import LAW_OF
 from overopt.analysis.frontier import SCORES
+from overopt.analysis.predictions import largest_kl, line_of, near_side
 from overopt.estimators.laws import fit
 from overopt.estimators.rival_forms import fitted_until
 from overopt.estimators.uncertainty import at_least_usual, standard_error
@@ -108,7 +108,7 @@ def rezeroed(e: Evidence) -> pl.DataFrame:
     if not e.policy_proxies:
         return pl.DataFrame()
     first = [pl.col(name) - pl.col(name).first().over("policy_params") for name in ("gold", "proxy")]
-    part = e.policies(e.policy_proxies[0]).of("ppo").sort("policy_params", "kl").with_columns(first)
+    part = e.policies(e.policy_proxies[0]).of("ppo").with_columns(first)
     gap_se = (pl.col("gold_se") ** 2 + pl.col("proxy_se") ** 2).sqrt()
     return part.with_columns(gap=pl.col("proxy") - pl.col("gold"), gap_se=gap_se)
 
@@ -136,6 +136,37 @@ def penalty_ends(e: Evidence) -> pl.DataFrame:
             kept = {name: end[name] for name in ("kl", *SCORES)}
             rows.append({"rm_params": proxy, "kl_penalty": penalty} | kept | first | at)
     return pl.DataFrame(rows)
+
+
+def halves(e: Evidence, method: str) -> pl.DataFrame:
+    """Gold and its rating half along the first seed's curves of one method: `rm_params, kl, place, score, what`.
+
+    No row where gold has no gate.
+    """
+    judged = {"gold": "gold", "rating": "its rating alone"}
+    return _views(e, method, judged, "score")
+
+
+def strictness(e: Evidence, method: str) -> pl.DataFrame:
+    """Gold, and gold with gates half and twice as strict, as `halves`."""
+    judged = {"gold_lenient": "half as strict", "gold": "gold", "gold_strict": "twice as strict"}
+    return _views(e, method, judged, "score")
+
+
+def lengths(e: Evidence, method: str) -> pl.DataFrame:
+    """Tokens of a completion along the curves of one method, as `halves`: `rm_params, kl, length`."""
+    return _views(e, method, {"length": "length"}, "length")
+
+
+def _views(e: Evidence, method: str, judged: Mapping[str, str], name: str) -> pl.DataFrame:
+    """Columns of the curves of the first seed, in words: `rm_params, kl, place, <name>, what`."""
+    runs = e.plain.filter(method=method, pairs=e.pairs, seed=0).with_columns(place=pl.coalesce("n", "step"))
+    known = runs.drop_nulls(list(judged)).sort("rm_params", "place")
+    parts = [
+        known.select("rm_params", "kl", "place", pl.col(column).alias(name), what=pl.lit(word))
+        for column, word in judged.items()
+    ]
+    return pl.concat(parts)
 
 
 def second_gold(e: Evidence) -> pl.DataFrame:

@@ -45,7 +45,7 @@ def _at(part: pl.DataFrame, kl: float, score: str) -> float:
     """A curve's score at `kl`, interpolated in sqrt(KL); nan where it is not covered."""
     if part.is_empty() or not float(part["kl"].min()) <= kl <= float(part["kl"].max()):  # type: ignore[arg-type]
         return math.nan
-    part = part.sort("kl")
+    part = part.filter(pl.col("kl") >= pl.col("kl").cum_max())  # a run that came back was there before
     return float(np.interp(math.sqrt(kl), part["kl"].sqrt(), part[score]))
 
 
@@ -67,7 +67,6 @@ def kl_needed(e: Evidence, score: str) -> pl.DataFrame:
     """KL at which best-of-n and PPO first reach a level of `score`: `rm_params, kl, <score>, what`."""
     parts = []
     for (method, _size), curve in e.sizes.mean.group_by("method", "rm_params", maintain_order=True):
-        curve = curve.sort("kl")
         first = curve.filter(pl.col(score) > pl.col(score).cum_max().shift(1, fill_value=0.0))
         parts.append(first.select("rm_params", "kl", score, what=pl.lit(WAYS[str(method)])))
     return pl.concat(parts)

@@ -65,7 +65,10 @@ def losses(e: Evidence) -> pl.DataFrame:
 
 
 def round_paths(e: Evidence) -> pl.DataFrame:
-    """Gold along rounds: `rounds, path, gold, gold_se`, means over seeds; `path` adds sqrt(KL) of the rounds before."""
+    """Gold along rounds, mean over so many `seeds`: `rounds, path, gold, gold_se, seeds`.
+
+    `path` adds sqrt(KL) of the rounds before, as far as the longest run of rounds goes.
+    """
     if e.rounds.is_empty():
         return pl.DataFrame()
     runs = e.curves.filter(pl.col("rounds") > 1)
@@ -74,24 +77,30 @@ def round_paths(e: Evidence) -> pl.DataFrame:
         ways = [_path(run, rounds) for run in part.partition_by("seed", maintain_order=True)]
         grid = averages.common_grid(ways)
         gold, error = averages.over_seeds(ways, "gold", grid)
-        columns = {"rounds": [rounds] * len(grid), "path": grid, "gold": gold, "gold_se": error}
+        seeds = averages.present(ways, grid).sum(axis=0)
+        columns = {
+            "rounds": [rounds] * len(grid),
+            "path": grid,
+            "gold": gold,
+            "gold_se": error,
+            "seeds": seeds,
+        }
         rows.append(pl.DataFrame(columns))
     first = runs.filter(round=1)
     once = e.plain.filter(method="ppo", rm_params=first["rm_params"][0], pairs=first["pairs"][0])
     mean = averages.averaged(once).with_columns(path=pl.col("kl").sqrt())
     most = float(pl.concat(rows)["path"].max())  # type: ignore[arg-type]
     whole = mean.filter(pl.col("path") <= most).select(
-        pl.lit(1, dtype=pl.Int64).alias("rounds"), "path", "gold", "gold_se"
+        pl.lit(1, dtype=pl.Int64).alias("rounds"), "path", "gold", "gold_se", "seeds"
     )
     return pl.concat([whole, *rows]).sort("rounds", "path")
 
 
 def _path(run: pl.DataFrame, rounds: int) -> pl.DataFrame:
-    """One run of `rounds` rounds: `place, gold, gold_se`, in the order of its steps; `place` is the distance gone."""
+    """One run of `rounds` rounds: `place, gold, gold_se`, as `averages.advancing`; `place` is the distance gone."""
     parts, gone = [], 0.0
     for k in range(1, rounds + 1):
-        way = run.filter(round=k).sort("step").with_columns(d=pl.coalesce("kl_round", "kl").sqrt())
-        parts.append(way.select("gold", "gold_se", place=gone + pl.col("d")))
-        gone += float(way["d"][-1])
-    # KL may fall for a step: what was gone stays gone
-    return pl.concat(parts).with_columns(pl.col("place").cum_max())
+        way = averages.advancing(run.filter(round=k).with_columns(kl=pl.coalesce("kl_round", "kl")))
+        parts.append(way.select("gold", "gold_se", place=gone + pl.col("place")))
+        gone += float(way["place"][-1])
+    return pl.concat(parts)

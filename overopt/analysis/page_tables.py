@@ -2,10 +2,10 @@
 
 import polars as pl
 
-from overopt.analysis import figure_tables
+from overopt.analysis import figure_tables, predictions
 from overopt.analysis import ppo_sweep as settings
-from overopt.analysis.claims import laws
 from overopt.analysis.evidence import Evidence
+from overopt.analysis.results import Results
 
 
 def main_proxies(evidence: Evidence) -> pl.DataFrame:
@@ -36,6 +36,14 @@ def ppo_sweep_curves(evidence: Evidence) -> pl.DataFrame:
     return pl.DataFrame() if tried is None else tried.drop_nulls("efficiency")
 
 
+def policy_samples(results: Results) -> pl.DataFrame:
+    """Samples of the initial policy, `prompt, completion`; no row where the study kept none."""
+    policy = results.chain.get("policy")
+    return pl.DataFrame(
+        policy["samples"] if policy else [], schema={"prompt": pl.String, "completion": pl.String}
+    )
+
+
 def trusted_peaks(evidence: Evidence) -> pl.DataFrame:
     """`method`, and the columns of `fitted_laws.coefficient_table` for the laws whose peak may be trusted."""
     parts = [
@@ -45,13 +53,13 @@ def trusted_peaks(evidence: Evidence) -> pl.DataFrame:
 
 
 def ppo_errors(evidence: Evidence) -> pl.DataFrame:
-    """`laws.form_errors` of PPO."""
-    return laws.form_errors(evidence).filter(method="ppo")
+    """`predictions.form_errors` of PPO."""
+    return predictions.form_errors(evidence).filter(method="ppo")
 
 
 def mean_errors(evidence: Evidence) -> pl.DataFrame:
-    """`laws.form_errors`, mean over sizes, the best form of each method first: `method, tex, error`."""
-    forms = laws.form_errors(evidence).group_by("method", "tex", maintain_order=True)
+    """`predictions.form_errors`, mean over sizes, the best form of each method first: `method, tex, error`."""
+    forms = predictions.form_errors(evidence).group_by("method", "tex", maintain_order=True)
     return forms.agg(pl.col("error").mean()).sort("method", "error")
 
 
@@ -62,8 +70,8 @@ def far_curves(evidence: Evidence) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def far_ends(evidence: Evidence) -> pl.DataFrame:
-    """`laws.far_error` at the largest n alone, and `difference`: gold less what the law predicted (SDs)."""
-    beyond = laws.far_error(evidence)
+    """`predictions.far_error` at the largest n alone, and `difference`: gold less what the law predicted (SDs)."""
+    beyond = predictions.far_error(evidence)
     if beyond.is_empty():
         return beyond
     ends = beyond.sort("rm_params", "pairs", "n").filter(n=beyond["n"].max())

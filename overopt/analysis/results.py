@@ -1,5 +1,6 @@
 """The tables that every page is drawn from: gathered from a study's stages once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,10 @@ class Results:
     far, far_by_prompt: best-of-n far beyond those curves, if the study has any;
     proxies: one row a proxy, how it was trained and how gold follows it; sweep: learning rates that were tried, if any;
     ppo_sweep: settings of PPO that were tried, if any: see `overopt.analysis.ppo_sweep`;
-    texts: completions of the prompts for show; verdicts: see `overopt.analysis.claims.verdicts`;
-    chain: how the models of the study came out; record: key, git commit, time of the run, compute seconds and costs,
-    those of published stages, device, versions, seeds; folder: where the tables are, with a `record.json` that names
-    each file's SHA-256.
+    texts: completions of the prompts for show; chain: how the models of the study came out; record: key, git commit, time of
+    the run, compute seconds and costs, those of published stages, device, versions, seeds; folder: where they are, with
+    a `record.json` that names each file's SHA-256; verdicts: today's, where they were asked for: see
+    `overopt.analysis.claims.verdicts`.
     """
 
     study: Study
@@ -35,22 +36,17 @@ class Results:
     proxies: pl.DataFrame
     sweep: pl.DataFrame | None
     texts: pl.DataFrame
-    verdicts: list[dict[str, Any]]
     chain: dict[str, Any]
     folder: Path
     ppo_sweep: pl.DataFrame | None = None
+    verdicts: Sequence[dict[str, Any]] = ()
 
 
 def read(folder: Path, study: Study) -> Results:
     """The tables in `folder`, which a `tables` stage published."""
-    return read_tables(folder, study, {"key": read_record(folder)["key"]})
-
-
-def read_tables(folder: Path, study: Study, record: dict[str, Any]) -> Results:
-    """The tables in `folder`; `record` adds to what they say of themselves."""
     return Results(
         study=study,
-        record=read_json(folder / "summary.json") | record,
+        record=read_json(folder / "summary.json") | {"key": read_record(folder)["key"]},
         curves=curves.read(folder / "curves.parquet"),
         by_prompt=curves.read_by_prompt(folder / "by_prompt.parquet"),
         far=curves.read(folder / "far.parquet") if study.far_best_of_n else None,
@@ -61,7 +57,6 @@ def read_tables(folder: Path, study: Study, record: dict[str, Any]) -> Results:
         sweep=_read_if_any(folder / "sweep.parquet"),
         ppo_sweep=_read_if_any(folder / "ppo_sweep.parquet"),
         texts=pl.read_parquet(folder / "texts.parquet"),
-        verdicts=read_json(folder / "verdicts.json") if (folder / "verdicts.json").is_file() else [],
         chain=read_json(folder / "chain.json"),
         folder=folder,
     )

@@ -40,20 +40,22 @@ def store_root() -> Path:
 
 
 class Store:
-    """A folder of results, one sub-folder a kind of stage.
+    """A folder of results, one sub-folder a kind of stage; `elsewhere` says by key which are in other folders.
 
     What it lacks is found among the published stages, unless `published` is False or `$OVEROPT_RECOMPUTE` is set.
     """
 
-    def __init__(self, root: Path, *, published: bool = True) -> None:
-        self.root = root
+    def __init__(
+        self, root: Path, elsewhere: Mapping[str, Path] | None = None, *, published: bool = True
+    ) -> None:
+        self.root, self.elsewhere = root, elsewhere or {}
         self.computed: set[str] = set()  # keys of what `compute` computed, and did not find
         self._published = PublishedStages() if published and not os.environ.get(RECOMPUTE) else None
         self._verified: dict[str, Path] = {}
 
     def folder(self, stage: Stage) -> Path:
         """Where the result of `stage` is in this store, or would be; `path` says where one is that can be used."""
-        return folder_of(self.root, stage)
+        return self.elsewhere.get(stage.key, folder_of(self.root, stage))
 
     def work_folder(self, stage: Stage) -> Path:
         """Where an unfinished result of `stage` is, or would be."""

@@ -15,8 +15,8 @@ def add_gated_gold(graph: Graph, study: ReviewsStudy, gold: GatedGold, world: Wo
     telling = specs.RealTextSpec(
         **dict(world.prompting),
         seed=seed,
-        sentence_tokens=tokens,
         texts=gold.real.texts,
+        kept=gold.real.kept,
         training=with_gain(gold.real, study.embedding_gain),
     )
     real = graph.add(

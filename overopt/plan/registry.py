@@ -78,6 +78,9 @@ KINDS = {
     "rloo": Kind("rloo.rloo", 1, specs.RLOOSpec, costs.rloo),
     # of those it reads nothing but what they took
     "tables": Kind("tables.gather", 7, specs.TablesSpec, optional=frozenset(PARTS_OF_GOLD)),
+    # no part of a study's plan: whoever reads tables asks for these, by the rules of the day
+    "verdicts": Kind("verdicts.judge", 1, specs.VerdictsSpec),
+    "rule_power": Kind("rule_power.try_rules", 1, specs.RulePowerSpec),
 }
 
 

@@ -137,11 +137,11 @@ class GoldSpec(Rated, Prompting):
 
 
 class RealTextSpec(Prompting):
-    """A classifier of real text against its own corruption, from `texts` sentences; rated ones cut at `sentence_tokens`."""
+    """A classifier of real text against its own corruption, from `texts` sentences; `kept`: the precision it is saved in."""
 
     seed: int
-    sentence_tokens: PositiveInt
     texts: PositiveInt
+    kept: Precision
     training: GainTraining
 
 
@@ -369,3 +369,15 @@ class TablesSpec(Spec):
     """The study's own fields."""
 
     study: dict[str, Any]
+
+
+class VerdictsSpec(Spec):
+    """rules: the SHA-256 of every claim's number, text and rule."""
+
+    rules: str
+
+
+class RulePowerSpec(VerdictsSpec):
+    """draws: of every known world."""
+
+    draws: PositiveInt

@@ -5,13 +5,14 @@ rates, proxies), `ppo_sweep` (settings of PPO) and `curves` (best-of-n, PPO, rou
 """
 
 from overopt.engine.plan import Plan
+from overopt.engine.stage import Stage
 from overopt.plan.curves import add_curves
 from overopt.plan.ppo_sweep import add_ppo_sweep
 from overopt.plan.pretrained import add_pretrained
 from overopt.plan.proxies import ProxyStages
 from overopt.plan.registry import Graph
 from overopt.plan.reviews import add_reviews
-from overopt.plan.stage_specs import TablesSpec
+from overopt.plan.stage_specs import RulePowerSpec, TablesSpec, VerdictsSpec
 from overopt.study.study import PretrainedStudy, ReviewsStudy, Study
 
 
@@ -33,3 +34,14 @@ def plan(study: Study) -> Plan:
     tables = TablesSpec(study=study.model_dump(mode="json"))
     graph.add("tables", "tables", tables, **everything)
     return Plan(study.name, tuple(graph.stages))
+
+
+def verdicts(tables: Stage, rules: str) -> Stage:
+    """The verdicts on `tables` by the rules of that SHA-256."""
+    return Graph().add("verdicts", "verdicts", VerdictsSpec(rules=rules), tables=tables)
+
+
+def rule_power(tables: Stage, rules: str, draws: int) -> Stage:
+    """What those rules say in known worlds with the runs and the noise of `tables`."""
+    spec = RulePowerSpec(rules=rules, draws=draws)
+    return Graph().add("rule_power", "power of the rules", spec, tables=tables)

@@ -61,8 +61,8 @@ def build(
     Args:
         study: name of a study, or the path of its YAML file.
         destination: folder to build in; `_build/<study>` by default.
-        publish: also replace what is committed: the executed notebooks in `book/`, the tables in `results/`, and what
-            README opens with.
+        publish: also replace what is committed: the executed notebooks in `book/`, the tables and verdicts in `results/`,
+            and what README opens with.
         say: is told, line by line, what happens.
 
     Raises:
@@ -73,6 +73,8 @@ def build(
     from overopt.report import readme
 
     found = api.load_results(study)
+    if publish and found.study.name == api.NOISE_OF:  # before the page is made that shows it
+        _replace_folder(api.try_rules(), ROOT / "results" / "rule_power")
     # a result that was computed again has the same key and another run time to show
     key = f"{found.record['key']} {found.record['created']}"
     folder = (destination or ROOT / "_build" / found.study.name).resolve()
@@ -104,6 +106,8 @@ def build(
             bound_from.write_text(mark + "\n")
     if publish:
         _replace_folder(found.folder, ROOT / "results" / found.study.name)
+        judged = api.judge(found.study, found.folder)
+        _replace_folder(judged, ROOT / "results" / "verdicts" / found.study.name)
         if len(executed) > 1:  # the committed book shows a study of one page among its others
             for path in executed:
                 _replace_file(path, ROOT / "book" / path.name)

@@ -19,12 +19,11 @@ def in_short(evidence: Evidence) -> str:
     proxies = results.proxies.filter(pairs=evidence.pairs, epochs=1).rename(
         {"parameters": "rm_params", "validation_loss": "rm_loss", "validation_accuracy": "rm_accuracy"}
     )
-    counts = {
-        verdict: sum(entry["verdict"] == verdict for entry in results.verdicts) for verdict in VERDICT_MARKS
-    }
+    claims = [entry for entry in results.verdicts if not entry["check"]]
+    counts = {verdict: sum(entry["verdict"] == verdict for entry in claims) for verdict in VERDICT_MARKS}
     bon, ppo = sizes.peaks("bon"), sizes.peaks("ppo")
     lines = [
-        "**Claims.** Of the paper's twenty, "
+        f"**Claims.** Of {len(claims)} of the paper's that data decide, "
         + ", ".join(f"{count} {_word(verdict, count)}" for verdict, count in counts.items())
         + ".",
         "**World.** Beginnings of sentences from film reviews, completed in up to "

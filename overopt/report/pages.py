@@ -10,9 +10,11 @@ import polars as pl
 from IPython.display import HTML, Markdown
 
 from overopt import api
+from overopt.analysis import rule_power
 from overopt.analysis.evidence import Evidence, Slice
 from overopt.analysis.groups import SIZES
 from overopt.analysis.results import Results
+from overopt.engine.record import read_record
 from overopt.report import charts, figures, tables
 from overopt.report.myst import box, escaped
 from overopt.report.sentences import say_compute
@@ -55,7 +57,8 @@ class Page:
         """The card of a section: what the paper found, and the verdicts on its claims here."""
         entries = {entry["claim"]: entry for entry in self.results.verdicts}
         here = [
-            f"\n- {VERDICT_MARKS[entries[k]['verdict']]} **Claim {k}: {entries[k]['verdict']}.** "
+            f"\n- {VERDICT_MARKS[entries[k]['verdict']]} **{'Check' if entries[k]['check'] else 'Claim'} {k}: "
+            f"{entries[k]['verdict']}.** "
             f"*{escaped(entries[k]['text'])}* {escaped(capital(entries[k]['measured']))}"
             for k in claims
         ]
@@ -116,7 +119,7 @@ class Page:
                 f":::{{grid-item-card}} {mark} {entry['claim']}. {escaped(entry['text'])}",
                 f":class-card: oo-verdict oo-{entry['verdict'].replace(' ', '-')}",
                 "",
-                f"**{entry['verdict'].capitalize()}.** {escaped(capital(entry['measured']))}",
+                f"**{_checked(entry)}{entry['verdict'].capitalize()}.** {escaped(capital(entry['measured']))}",
                 "",
                 f"*Rule.* {escaped(entry['rule'])}",
                 "",
@@ -125,6 +128,21 @@ class Page:
                 "",
             ]
         return Markdown("\n".join([*lines, "::::"]))
+
+    def power(self) -> Markdown:
+        """The table of what rules can tell, or a sentence where it was computed for other rules than today's."""
+        folder = api.tried_rules()
+        if folder is None:
+            return Markdown(
+                f"*How often today's rules tell what is so is not committed; `overopt report {api.NOISE_OF} --publish` "
+                "computes it.*"
+            )
+        found = pl.read_parquet(folder / "outcomes.parquet")
+        caption = (
+            f"Shares of {found['seed'].n_unique()} simulated studies with the runs and the noise of `{api.NOISE_OF}`, and "
+            f"with {max(rule_power.NOISES):g} times that noise; result `{read_record(folder)['key'][:12]}`."
+        )
+        return self.table("tab-power", rule_power.rates(found), caption=caption)
 
     def about(self) -> Markdown:
         """The box every page ends with: study, seeds, commit, run time, and how to make the page again."""
@@ -146,6 +164,10 @@ class Page:
             "```",
         ]
         return Markdown(box("Reproduce this page", "tip reproduce", "\n".join(lines)))
+
+
+def _checked(entry: dict[str, Any]) -> str:
+    return "Check of a theorem: " if entry["check"] else ""
 
 
 def absent(by: str = "published") -> HTML:

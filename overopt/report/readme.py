@@ -23,7 +23,8 @@ def verdict_table(results: Results) -> str:
     """The verdicts as a Markdown table."""
     rows = []
     for entry in results.verdicts:
-        verdict = f"{VERDICT_MARKS[entry['verdict']]} {entry['verdict']}"
+        kind = "check of a theorem: " if entry["check"] else ""
+        verdict = f"{VERDICT_MARKS[entry['verdict']]} {kind}{entry['verdict']}"
         rows.append(f"| {entry['claim']} | {entry['text']} | {verdict} | {_plain(entry['measured'])} |")
     return "\n".join(["| | claim of the paper | here | measured |", "|---|---|---|---|", *rows])
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from overopt.analysis.averages import NAMES
+from overopt.analysis.averages import NAMES, whole
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.frontier import WAYS, table
 from overopt.analysis.results import Results
@@ -117,7 +117,7 @@ def say_reach(mean: pl.DataFrame) -> str:
     """The highest gold of each method over all proxy sizes, and the KL it took."""
     parts = []
     for method, name in NAMES.items():
-        rows = mean.filter(pl.col("method") == method)
+        rows = whole(mean).filter(method=method)
         if rows.height:
             top = rows.row(int(rows["gold"].arg_max() or 0), named=True)
             parts.append(
@@ -152,14 +152,35 @@ def say_gold(gold: dict[str, Any]) -> str:
     if spoilt:
         sentences.append(
             f"On pairs of real and spoilt text, of {len(spoilt)} kinds, it is right in "
-            f"{shares('accuracy', spoilt)}, its fluency models alone in {shares('fluency', spoilt)} "
-            f"(baseline: {shares('baseline', spoilt)})."
+            f"{shares('accuracy', spoilt)}, its judges of language alone in {shares('fluency', spoilt)}."
         )
+        compared = [kind for kind in spoilt if kind["baseline"] is not None]
+        if compared:
+            sentences[-1] = f"{sentences[-1][:-1]} (baseline: {shares('baseline', compared)})."
+        gated = [kind for kind in spoilt if "passes_real" in kind]
+        if gated:
+            real, bad = (
+                sum(kind[name] for kind in gated) / len(gated) for name in ("passes_real", "passes_spoilt")
+            )
+            sentences.append(
+                f"Its gate takes real text for language with {real:.2f}, corrupted text with {bad:.2f}."
+            )
     sentences.append(
         f"Its scores correlate {gold['pearson']:.2f} with mean human ratings "
         f"(baseline: {gold['pearson_baseline']:.2f})."
     )
     return " ".join(sentences)
+
+
+def say_policy(policy: Mapping[str, Any] | None) -> str:
+    """At which temperature the initial policy writes, and how that was found."""
+    if policy is None:
+        return "The initial policy is the language model as it was trained."
+    return (
+        f"At temperature {policy['temperature']:.2f} {policy['known']:.1%} of the words of its samples are known, as of real "
+        f"text ({policy['real_known']:.1%}). Its samples are likelier than real text: {policy['log_prob']:.2f} nats a token "
+        f"under the independent model, real text {policy['real_log_prob']:.2f}."
+    )
 
 
 def say_second_gold(results: Results) -> str:

@@ -77,6 +77,10 @@ def _known(title: str, name: str, digits: int = 2) -> Column:
     return Column(title, lambda row: "-" if row[name] is None else number(row[name], digits))
 
 
+def _share(title: str, name: str) -> Column:
+    return Column(title, lambda row: "—" if row[name] is None else f"{row[name]:.0%}")
+
+
 def _count(title: str, name: str = "") -> Column:
     return Column(title, lambda row: f"{row[name or title]:,}")
 
@@ -139,6 +143,13 @@ TABLES = {
         ]
     ),
     "tab-texts-ppo": Table(_PPO_TEXTS),
+    "tab-samples": Table(
+        [
+            Column("prompt", lambda row: myst.escaped(row["prompt"]), "l"),
+            Column("what the policy wrote", lambda row: myst.escaped(row["completion"]), "l"),
+        ],
+        "The study kept no samples of its initial policy.",
+    ),
     "tab-bon": _COEFFICIENTS,
     "tab-ppo": _COEFFICIENTS,
     "tab-peaks": Table(
@@ -239,6 +250,17 @@ TABLES = {
             _count("at n", "n"),
         ],
         not_measured("proxies of a pretrained policy", "pretrained-cpu"),
+    ),
+    "tab-power": Table(
+        [
+            _count("claim"),
+            _text("of the paper", "text"),
+            _share("holds in the paper's world", "power"),
+            _share("does not hold there", "refused"),
+            _share("holds there, more noise", "power_noisy"),
+            _share("holds where it is not so", "alarms"),
+            _share("the same, more noise", "alarms_noisy"),
+        ]
     ),
     "tab-pretrained-texts": Table(_PPO_TEXTS, not_measured("PPO of a pretrained policy", "pretrained-cpu")),
 }

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from overopt.analysis.curves import STRICTNESS
+from overopt.analysis.curves import STRICTNESS, columns
 from overopt.engine.stage import Job
 from overopt.estimators.best_of_n import BestOfN, best_of_n_curve, best_of_n_kl, powers_of_two, summaries
 from overopt.estimators.partial_gold import inclusion_chance, spread_gold
@@ -73,10 +73,11 @@ def write_over_pool(
     job: Job[OverPool], metrics: dict[str, Any], proxy: Float[Tensor, "prompts samples"]
 ) -> dict[str, float]:
     """The curves of best-of-n and of tilting by `proxy`; how gold follows the proxy within prompts."""
-    golds = {
-        name: values.reshape(proxy.shape)
-        for name, values in pooled(job.parents["pool"], "evaluation").items()
-    }
+    pool = job.parents["pool"]
+    of_samples = pooled(pool, "evaluation")
+    if "gate" in of_samples:  # what is known of gold alone is all that the curves of older worlds have
+        of_samples["length"] = Samples.load(pool / "evaluation.safetensors").lengths.float()
+    golds = {name: values.reshape(proxy.shape) for name, values in of_samples.items()}
     ns, scores = powers_of_two(job.spec.max_n), proxy.double().numpy()
     curves = {name: best_of_n_curve(scores, values, ns) for name, values in golds.items()}
     write_points(job, metrics, curves, scores.shape[1])
@@ -85,8 +86,8 @@ def write_over_pool(
     for tilted in tilts_at(scores, [point.kl for point in curves["gold"]]):
         row = {"temperature": tilted.temperature, "kl": tilted.kl, "ess": tilted.ess}
         row["kl_se"] = float(standard_error(tilted.kl_by_prompt))
-        for name, values in {"proxy": scores, "gold": golds["gold"].double().numpy()}.items():
-            row[name], row[f"{name}_se"] = tilted.mean(values)
+        for name, score in {"proxy": scores, "gold": golds["gold"].double().numpy()}.items():
+            row[name], row[f"{name}_se"] = tilted.mean(score)
         rows.append(common | row | {"prompts": len(scores), "samples": scores.shape[1]})
     write_rows(rows, job.out / "tilt.parquet")
     return follow(scores, golds["gold"].double().numpy())
@@ -172,7 +173,7 @@ def write_points(
     samples: int,
 ) -> None:
     """A best-of-n curve as curve.parquet and by_prompt.parquet; `curves`: by gold, and by what else has a column."""
-    points = curves["gold"]
+    points, known = curves["gold"], columns()
     common = curve_identity(job, metrics) | {
         "method": "bon",
         "kl_penalty": 0.0,
@@ -187,7 +188,7 @@ def write_points(
         row = {name: getattr(point, name) for name in fields}
         for column in curves.keys() - {"gold"}:
             row[column] = curves[column][k].gold
-            if column not in ("rating", "gate"):
+            if f"{column}_se" in known:
                 row[f"{column}_se"] = curves[column][k].gold_se
         rows.append(common | row)
         of_prompts = {

@@ -12,6 +12,7 @@ from overopt.models.build import (
     new_reward_model,
     save_model,
 )
+from overopt.models.precision import frozen_dtype
 from overopt.models.seeding import generator
 from overopt.plan.stage_specs import GatedGoldSpec, RealTextSpec
 from overopt.rewards.gated_gold import GatedGold
@@ -37,7 +38,7 @@ def real_text(job: Job[RealTextSpec]) -> None:
         checkpoint=job.checkpoint,
         **dict(spec.training),
     )
-    save_model(model, job.out)
+    save_model(model.to(frozen_dtype(spec.kept)), job.out)
 
 
 def gated_gold(job: Job[GatedGoldSpec]) -> None:

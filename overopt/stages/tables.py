@@ -1,4 +1,4 @@
-"""The last stage of a study: every curve in one table, the texts, what describes the models, and the verdicts."""
+"""The last stage of a study: every curve in one table, the texts, and what describes the models."""
 
 import shutil
 from datetime import UTC, datetime
@@ -8,9 +8,6 @@ from typing import Any
 import polars as pl
 
 from overopt.analysis import curves
-from overopt.analysis.claims import verdicts
-from overopt.analysis.evidence import Evidence
-from overopt.analysis.results import read_tables
 from overopt.engine.record import costs, read_record
 from overopt.engine.stage import Job
 from overopt.plan.stage_specs import TablesSpec
@@ -51,8 +48,6 @@ def gather(job: Job[TablesSpec]) -> None:
     study = parse_study(job.spec.study)
     write_json(job.out / "chain.json", describe_models.described(job, study))
     write_json(job.out / "summary.json", summary(job, study))
-    evidence = Evidence(read_tables(job.out, study, {"key": job.keys["self"]}))
-    verdicts.write(verdicts.judge(evidence), job.out / "verdicts.json")
 
 
 def _joined(runs: list[Path], name: str) -> pl.DataFrame:

@@ -124,10 +124,12 @@ class RealText(Training):
     """The part of gold that tells real text from its own corruption: started from `model`, on `texts` sentences.
 
     As many rated texts are corrupted as review sentences, in each way of `overopt.data.spoil.CORRUPTIONS`.
+    kept: the precision of its weights once it is trained.
     """
 
     model: str
     texts: PositiveInt
+    kept: Precision = "float32"
 
 
 class GatedGold(Spec):

@@ -245,7 +245,7 @@ def test_what_only_published_stages_are_made_from_is_not_computed(made, runtime,
 
 
 def test_tables_do_without_what_published_gold_is_made_from(monkeypatch):
-    graph = plan(load_study("published"))
+    graph = plan(load_study("smoke"))
     tables = graph.tables
     assert {tables.parents[role].name for role in tables.optional} == set(PARTS_OF_GOLD)
     assert not any(stage.optional for stage in graph.stages[:-1])

@@ -2,16 +2,15 @@
 
 import pytest
 
-from overopt.analysis import results
+from overopt import api
 from overopt.report import readme
-from overopt.study.study import load_study
 from overopt.util.errors import UserError
 from overopt.util.paths import ROOT
 
 
 @pytest.fixture(scope="module")
 def published():
-    return results.read(ROOT / "results" / "published", load_study("published"))
+    return api.load_results("published")
 
 
 def test_the_committed_readme_has_the_committed_verdicts(published):

@@ -11,6 +11,8 @@ from pretrained_fixtures import PROMPTS, TEMPLATE, computed, one_proxy, ppo_of, 
 from tiny_models import CONFIGS
 from transformers import AutoTokenizer
 
+from overopt.analysis.claims import verdicts
+from overopt.analysis.evidence import Evidence
 from overopt.engine.store import Store
 from overopt.models.build import load_language_model
 from overopt.models.pretrained import encode, load_policy
@@ -39,7 +41,7 @@ def test_from_folders_to_tables(name, judge, chat, fields, runtime):
     assert curves.filter(n=1)["gold"].to_list() == pytest.approx([0.0] * 3, abs=1e-5)
     assert found.texts["prompt_text"].unique().to_list() == ["The film was"]
     assert found.chain["gold"]["params"] == spec.gold.parameters
-    assert len(found.verdicts) == 20
+    assert len(verdicts.judge(Evidence(found))) == len(verdicts.CLAIMS)
 
 
 def test_ppo_of_other_peoples_models(fields, runtime):

@@ -9,20 +9,24 @@ from overopt.analysis.evidence import Evidence
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim: `judge` applies to a study's evidence what `rule` says in words; `figure` is `PAGE.html#NAME`."""
+    """A claim: `judge` applies to a study's evidence what `rule` says in words; `figure` is `PAGE.html#NAME`.
+
+    check: of a theorem, which no study can refute: it is not counted among the claims.
+    """
 
     number: int
     text: str
     rule: str
     figure: str
     judge: Callable[[Evidence], Outcome]
+    check: bool = False
 
 
 def claim(
-    number: int, text: str, *, rule: str, figure: str
+    number: int, text: str, *, rule: str, figure: str, check: bool = False
 ) -> Callable[[Callable[[Evidence], Outcome]], Claim]:
     """Makes of the function below it the `Claim` that the function judges.
 
     A threshold that the rule names is a constant of the function's module, formatted into `rule`.
     """
-    return lambda judge: Claim(number, text, rule, figure, judge)
+    return lambda judge: Claim(number, text, rule, figure, judge, check)

@@ -1,18 +1,16 @@
-"""Claims about methods, KL penalties, noise and rounds: RL beside best-of-n, and what theory says."""
+"""Claims about methods and KL penalties: RL beside best-of-n, and how KL grows."""
 
 import math
 
 import numpy as np
 import polars as pl
-from scipy.stats import gmean
 
-from overopt.analysis.averages import NAMES
+from overopt.analysis.averages import NAMES, advancing, at_places, present
 from overopt.analysis.claims.claim import claim
 from overopt.analysis.claims.data import part_name
 from overopt.analysis.claims.outcome import (
     JOINTLY,
     Outcome,
-    Verdict,
     above,
     around_zero,
     below,
@@ -21,26 +19,25 @@ from overopt.analysis.claims.outcome import (
     jointly,
     not_measured,
 )
-from overopt.analysis.evidence import Evidence
-from overopt.analysis.goodhart import VARIANCES
+from overopt.analysis.evidence import Evidence, Slice
+from overopt.analysis.misfits import Square, rises, square
 from overopt.analysis.resampled import Resampled, interval, over_groups
-from overopt.estimators.noise_alone import best_of_n_of_noisy
-from overopt.estimators.uncertainty import standard_error
-from overopt.util.words import number, with_interval
+from overopt.util.words import with_interval
 
 SAME = 0.15  # SDs: a difference in gold that counts as none
+MATCHED = 0.1  # difference in length, as a share, up to which texts count as equally long
 QUADRATIC = (1.5, 2.5)  # exponents of KL against steps that count as quadratic
 EARLIEST = 0.05  # KL (nats) that growth is measured from
 LEVEL = 0.8  # share of the lower of two highest golds at which KL is compared
 MORE_KL = 1.5  # ratio of KL from which one method spends far more than another
-CLOSE, OFF = 0.02, 0.05  # of a ratio from 1
+LEVELS = 50  # of KL, or of proxy score, at which two methods are compared
 
 
 @claim(
     12,
     "RL spends far more KL than best-of-n for the same gain.",
-    rule=f"KL for {fraction(LEVEL)} of the lower of both peaks, PPO over best-of-n, median over sizes. Holds: the interval "
-    f"lies above {MORE_KL}; does not hold: below.",
+    rule=f"KL for {fraction(LEVEL)} of the lower of both peaks, PPO over best-of-n, median over the sizes whose gold surely "
+    f"rises by both. Holds: the interval lies above {MORE_KL}; does not hold: below.",
     figure="07_kl_efficiency.html#fig-kl-for-gold",
 )
 def rl_spends_more(evidence: Evidence) -> Outcome:
@@ -50,16 +47,17 @@ def rl_spends_more(evidence: Evidence) -> Outcome:
         return not_measured("both methods")
     for size in sizes.values("ppo"):
         bon, ppo = (sizes.drawn(method, size) for method in NAMES)
-        level = LEVEL * np.minimum(bon.draws.max(1), ppo.draws.max(1))
-        ratios.append(kl_for_gold(ppo, level) / np.maximum(kl_for_gold(bon, level), 0.05))
+        if rises(bon) and rises(ppo):
+            level = LEVEL * np.minimum(bon.draws.max(1), ppo.draws.max(1))
+            ratios.append(kl_for_gold(ppo, level) / np.maximum(kl_for_gold(bon, level), 0.05))
+    if not ratios:
+        return not_measured("a rise in gold by both methods")
     by_size = np.stack(ratios)  # [sizes, draws]
     reached = ~np.isnan(by_size).all(0)  # draws in which some size got so far by both methods
-    if not reached.any():
-        return not_measured("a rise in gold by both methods")
     middle = np.nanmedian(by_size[:, reached], 0)
     words = (
         f"KL that PPO needs over KL that best-of-n needs for {LEVEL:.0%} of the lower of their highest golds, "
-        "median over sizes"
+        f"median over {len(ratios)} sizes"
     )
     return above(MORE_KL, float(np.median(middle)), interval(middle), words)
 
@@ -73,53 +71,59 @@ def kl_for_gold(curve: Resampled, levels: np.ndarray) -> np.ndarray:
 @claim(
     13,
     "By proxy score RL and best-of-n align better than by KL.",
-    rule="Difference in gold between the methods at equal proxy score over that at equal KL, geometric mean over "
-    "sizes. Holds: the interval lies below 1; does not hold: above.",
+    rule="Squared difference in gold between the methods at equal proxy score less that at equal KL, both beyond noise, "
+    "mean over sizes. Holds: the interval lies below 0; does not hold: above.",
     figure="01_gold_vs_optimisation.html#fig-gold-proxy",
 )
 def proxy_aligns_methods(evidence: Evidence) -> Outcome:
     """At equal proxy score the methods differ less in gold than at equal KL."""
-    sizes, ratios = evidence.sizes, []
+    sizes, values, draws = evidence.sizes, [], []
     if not (sizes.has("bon", 3) and sizes.has("ppo", 3)):
         return not_measured("both methods against three sizes")
     for size in sizes.values("ppo"):
-        bon, ppo = (sizes.of(method).filter(rm_params=size).sort("kl") for method in NAMES)
-        rising = pl.col("proxy") >= pl.col("proxy").cum_max()
-        gaps = [gap(bon, ppo, "kl"), gap(bon.filter(rising), ppo.filter(rising), "proxy")]
-        if gaps[0] > 0 and gaps[1] >= 0:  # False for the nan of no common range
-            ratios.append(max(gaps[1], 1e-6) / gaps[0])
-    if len(ratios) < 3:
+        by_score, by_kl = gap(sizes, size, "proxy"), gap(sizes, size, "kl")
+        if by_score and by_kl:
+            values.append(by_score.value - by_kl.value)
+            draws.append(by_score.draws - by_kl.draws)
+    if len(values) < 3:
         return not_measured("a range that both methods reach")
-    value, ends = over_groups(ratios, gmean)
-    words = "difference in gold at equal proxy score over that at equal KL, geometric mean over sizes"
-    return below(1, value, ends, words)
+    words = "squared difference in gold at equal proxy score less that at equal KL, SDs², mean over sizes"
+    return below(0, float(np.mean(values)), interval(np.mean(draws, axis=0)), words)
 
 
-def gap(one: pl.DataFrame, other: pl.DataFrame, along: str) -> float:
-    """Root mean square difference in gold between two curves over the range of `along` that both cover; nan if none."""
-    start = max(float(one[along][0]), float(other[along][0]))
-    end = min(float(one[along][-1]), float(other[along][-1]))
+def gap(sizes: Slice, size: int, along: str) -> Square | None:
+    """Squared difference in gold between the methods over the KL, or the proxy's score, that both cover; None if none."""
+    golds, kls, levels = [], [], []
+    for method in NAMES:
+        gold, proxy = (sizes.drawn(method, size, score) for score in ("gold", "proxy"))
+        rising = proxy.mean >= np.maximum.accumulate(proxy.mean)
+        golds.append(gold)
+        kls.append(gold.kl[rising])
+        levels.append(np.sqrt(gold.kl[rising]) if along == "kl" else proxy.mean[rising])
+    start, end = max(level[0] for level in levels), min(level[-1] for level in levels)
     if not end > start:
-        return math.nan
-    grid = np.linspace(start, end, 50)
-    golds = [np.interp(grid, part[along].to_numpy(), part["gold"].to_numpy()) for part in (one, other)]
-    return float(np.sqrt(((golds[0] - golds[1]) ** 2).mean()))
+        return None
+    grid = np.linspace(start, end, LEVELS)
+    places = [np.interp(grid, level, np.sqrt(kl)) ** 2 for level, kl in zip(levels, kls, strict=True)]
+    (bon, bon_draws), (ppo, ppo_draws) = (gold.at(kl) for gold, kl in zip(golds, places, strict=True))
+    return square(ppo - bon, ppo_draws - bon_draws)
 
 
 @claim(
     14,
     "A KL penalty moves along the same frontier of gold and KL, like early stopping, and widens the gap.",
-    rule=f"Gold with a penalty less gold without, at equal KL: interval within ±{SAME} SDs; proxy less gold, the same "
-    f"difference: interval above 0. {JOINTLY}",
+    rule=f"Gold with a penalty less gold without, at equal KL: interval within ±{SAME} SDs, over all points and over those "
+    f"whose length differs by at most {MATCHED:.0%}; proxy less gold, the same difference: interval above 0. {JOINTLY}",
     figure="04_kl_penalty.html#fig-penalty",
 )
 def penalty_is_early_stopping(evidence: Evidence) -> Outcome:
     """With a penalty, gold at the KL reached is that of the run without; the gap to the proxy is wider."""
-    same, wider, words = [], [], []
+    parts: list[Outcome] = []
+    words = []
     for proxy in evidence.penalty_proxies:
         part = evidence.penalties(proxy)
         free = {score: part.drawn("ppo", 0.0, score) for score in ("gold", "proxy")}
-        golds, gaps = [], []
+        golds, gaps, alike = [], [], []
         for penalty in part.values("ppo")[1:]:
             held = {score: part.drawn("ppo", penalty, score, by_step=True) for score in free}
             # the second half of the steps: before it, the runs are hardly apart
@@ -128,22 +132,56 @@ def penalty_is_early_stopping(evidence: Evidence) -> Outcome:
             if not late.any():
                 continue
             kl = held["gold"].kl[late]
-            apart = {score: (held[score].draws[:, late] - free[score].at(kl)[1]).mean(1) for score in held}
-            golds.append(apart["gold"])
-            gaps.append(apart["proxy"] - apart["gold"])
+            apart = {score: held[score].draws[:, late] - free[score].at(kl)[1] for score in held}
+            golds.append(apart["gold"].mean(1))
+            gaps.append((apart["proxy"] - apart["gold"]).mean(1))
+            matched = equally_long(part, penalty, len(late), late, kl)
+            if matched.any():
+                alike.append(apart["gold"][:, matched].mean(1))
         if not golds:
             continue
         gold, between = (np.mean(values, 0) for values in (golds, gaps))
-        same.append(around_zero(SAME, float(gold.mean()), interval(gold)))
-        wider.append(above(0, float(between.mean()), interval(between)))
+        parts.append(around_zero(SAME, float(gold.mean()), interval(gold)))
+        parts.append(above(0, float(between.mean()), interval(between)))
+        if alike:
+            matched_gold = np.mean(alike, 0)
+            parts.append(around_zero(SAME, float(matched_gold.mean()), interval(matched_gold)))
+            long = with_interval(float(matched_gold.mean()), *interval(matched_gold))
+        else:
+            parts.append(not_measured("penalised texts as long as others"))
+            long = "no point to compare"
         words.append(
-            f"proxy of {part_name(proxy)}: gold {with_interval(float(gold.mean()), *interval(gold))}, "
-            f"proxy less gold {with_interval(float(between.mean()), *interval(between))}"
+            f"proxy of {part_name(proxy)}: gold {with_interval(float(gold.mean()), *interval(gold))}, where texts are as "
+            f"long {long}, proxy less gold {with_interval(float(between.mean()), *interval(between))}"
         )
-    if not same:
+    if not parts:
         return not_measured("KL penalties")
     measured = "Penalised less unpenalised PPO at equal KL, SDs; " + "; ".join(words) + "."
-    return Outcome(jointly(same + wider), same[0].statistic, same[0].interval, measured)
+    return Outcome(jointly(parts), parts[0].statistic, parts[0].interval, measured)
+
+
+def equally_long(part: Slice, penalty: float, points: int, late: np.ndarray, kl: np.ndarray) -> np.ndarray:
+    """At which of the `late` of so many points of a penalised curve texts are as long as those without a penalty at `kl`."""
+    runs = {
+        held: part.curves.filter(pl.col("length").is_not_null(), method="ppo", kl_penalty=held).partition_by(
+            "record"
+        )
+        for held in (penalty, 0.0)
+    }
+    if not (runs[penalty] and runs[0.0]):
+        return np.zeros(len(kl), dtype=bool)
+    by_step = [run.sort("step").with_columns(place=pl.col("step").cast(pl.Float64)) for run in runs[penalty]]
+    last = min(run["place"][-1] for run in by_step)
+    steps = np.linspace(0, last, points) if len(by_step) > 1 else by_step[0]["place"].to_numpy()
+    held = at_places(by_step, "length", steps).mean(axis=0)[late]
+    free_runs = [advancing(run) for run in runs[0.0]]
+    there = present(free_runs, np.sqrt(kl))
+    lengths = at_places(free_runs, "length", np.sqrt(kl))
+    free = np.where(there, lengths, np.nan)
+    shared = there.any(axis=0)
+    mean = np.full(len(kl), math.inf)
+    mean[shared] = np.nanmean(free[:, shared], axis=0)
+    return np.abs(held - mean) <= MATCHED * mean
 
 
 @claim(
@@ -169,60 +207,3 @@ def kl_is_quadratic(evidence: Evidence) -> Outcome:
     return by_interval(
         value, (low, high), words, holds=least < low and high < most, fails=high < least or low > most
     )
-
-
-@claim(
-    19,
-    "Regressional Goodhart alone shrinks the slope by Var X / (Var X + Var Z) and brings no downturn.",
-    rule="Simulated with normal gold X and noise Z of three variances: slope over the formula's. Holds: within "
-    f"{CLOSE:.0%} of 1 and no curve turns down; does not hold: over {OFF:.0%} off.",
-    figure="05_goodhart_and_implications.html#fig-null",
-)
-def regressional(evidence: Evidence, *, prompts: int = 4000, samples: int = 1024) -> Outcome:
-    """With Gaussian gold and noise the slope shrinks by Var X / (Var X + Var Z), and gold never falls."""
-    ratios, turned = [], 0
-    for variance in VARIANCES:
-        null = best_of_n_of_noisy(variance, prompts=prompts, samples=samples, seed=0)
-        ratios.append((null.gold[-1] / null.proxy[-1]) * (1 + variance))
-        steps = np.diff(null.gold)
-        turned += int((steps < -2 * np.hypot(null.gold_se[1:], null.gold_se[:-1])).any())
-    value, spread = (
-        float(np.mean(ratios)),
-        float(standard_error(ratios)) + 1.96 * null.gold_se[-1],
-    )
-    ends = (value - spread, value + spread)
-    words = f"{turned} of {len(VARIANCES)} simulated curves turn down; slope of gold on proxy over Var X / (Var X + Var Z)"
-    return by_interval(
-        value, ends, words, holds=abs(value - 1) < CLOSE and not turned, fails=abs(value - 1) > OFF, digits=3
-    )
-
-
-@claim(
-    20,
-    "k rounds of RLHF of d/k each give d(α − β ln d + β ln k).",
-    rule=f"Gold at the end less the formula's. Holds: within its interval or {SAME} SDs for every k; partly: every k ends "
-    "surely above one round.",
-    figure="05_goodhart_and_implications.html#fig-rounds",
-)
-def rounds_follow_the_formula(evidence: Evidence) -> Outcome:
-    """After k rounds of d/k each, gold is d (alpha - beta ln d + beta ln k)."""
-    table = evidence.rounds
-    if table.is_empty() or table["rounds"].n_unique() < 2:
-        return not_measured("rounds of RLHF")
-    many = table.filter(pl.col("rounds") > 1)
-    errors = (many["gold"] - many["predicted"]).to_numpy()
-    worst = int(np.abs(errors).argmax())
-    half = 1.96 * many["gold_se"].to_numpy()
-    best = float(table.filter(rounds=1)["gold"][0])
-    better = bool((many["gold"].to_numpy() - half > best).all())
-    verdict: Verdict = (
-        "holds" if (np.abs(errors) < np.fmax(half, SAME)).all() else "partly" if better else "does not hold"
-    )
-    words = "; ".join(
-        f"{row['rounds']} rounds: gold {number(row['gold'])}, by the formula {number(row['predicted'])}"
-        for row in many.iter_rows(named=True)
-    )
-    ends = (float(errors[worst] - half[worst]), float(errors[worst] + half[worst]))
-    measured = f"One round: gold {number(best)}; {words} (SDs). "
-    measured += f"The formula errs by up to {with_interval(float(errors[worst]), *ends)}."
-    return Outcome(verdict, float(errors[worst]), ends, measured)

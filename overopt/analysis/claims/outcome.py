@@ -60,30 +60,6 @@ def around_zero(most: int | float, value: float, ends: Interval, measured: str =
     return by_interval(value, ends, measured, holds=max(-low, high) < most, fails=low > most or high < -most)
 
 
-BY_SHARE = (
-    f"Holds: {fraction(MOST)} of the sizes count; partly: more than {fraction(FEW)}; does not hold: at most "
-    f"{fraction(FEW)} could."
-)
-
-
-def by_share(surely: int, perhaps: int, count: int, measured: str) -> Outcome:
-    """The verdict on a claim about every size, as `BY_SHARE` says, where so many count `surely` and `perhaps`."""
-    low, high, value = surely / count, perhaps / count, surely / count
-    verdict: Verdict
-    if low >= MOST:
-        verdict = "holds"
-    elif high <= FEW:
-        verdict = "does not hold"
-    elif low > FEW:
-        verdict = "partly"
-    else:
-        verdict = "cannot tell"
-    words = f"{measured}: certain for {surely} of {count}"
-    return Outcome(
-        verdict, value, (low, high), words + (f", possible for {perhaps}." if perhaps > surely else ".")
-    )
-
-
 JOINTLY = "Holds: all parts do; partly: some do; cannot tell: no interval decides."
 
 

@@ -1,17 +1,18 @@
 """The paper's twenty claims, judged, and the verdicts as data.
 
-Each claim stands in `laws`, `data` or `methods`: its text and its rule above the function that applies it. The rules are
-stated in effect sizes and 95% intervals, and were written before the study `published` was looked at.
+Each claim stands in one of `MODULES`: its text and its rule above the function that applies it. Rules are stated in effect
+sizes and 95% intervals; `overopt.analysis.known_worlds` is where they are tried, and a page tells when they changed.
 """
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from overopt.analysis.claims import data, laws, methods
+from overopt.analysis.claims import coefficients, data, methods, prediction, shape, theory
 from overopt.analysis.claims.claim import Claim
 from overopt.analysis.claims.outcome import Outcome, finite
 from overopt.analysis.evidence import Evidence
+from overopt.engine.record import sha256_of_json
 from overopt.util.files import write_json
 
 
@@ -24,13 +25,12 @@ class Judged:
 
 
 COUNT = 20
+MODULES = (shape, coefficients, data, methods, prediction, theory)
 
 
 def _in_order() -> tuple[Claim, ...]:
-    """Everything that `@claim` made in the three modules."""
-    claims = [
-        item for module in (laws, data, methods) for item in vars(module).values() if isinstance(item, Claim)
-    ]
+    """Everything that `@claim` made in `MODULES`."""
+    claims = [item for module in MODULES for item in vars(module).values() if isinstance(item, Claim)]
     claims.sort(key=lambda claim: claim.number)
     numbers = [claim.number for claim in claims]
     if numbers != list(range(1, COUNT + 1)):
@@ -39,6 +39,8 @@ def _in_order() -> tuple[Claim, ...]:
 
 
 CLAIMS = _in_order()
+# what verdicts are kept under: by other rules they are other results
+RULES = sha256_of_json([(claim.number, claim.text, claim.rule) for claim in CLAIMS])
 
 
 def judge(evidence: Evidence) -> list[Judged]:
@@ -62,6 +64,7 @@ def as_data(judged: list[Judged]) -> list[dict[str, Any]]:
                 "measured": outcome["measured"],
                 "rule": claim.rule,
                 "figure": claim.figure,
+                "check": claim.check,
             }
         )
     return entries

@@ -14,10 +14,11 @@ KINDS = {
     "human ratings": "rated by people",
     "looped": "words looped",
     "stuck": "stuck on a few words",
+    "shuffled": "words shuffled",
     "decoy": "by an overoptimised policy",
 }
 GOLD, FLUENCY, BASELINE = "#e8903a", "#2a9d8f", "#4f74e3"
-FLUENCY_JUDGE = "its fluency models alone"
+FLUENCY_JUDGE = "its judges of language alone"
 
 
 def language_model_losses(models: list[dict[str, Any]], *, description: str) -> alt.Chart:
@@ -85,7 +86,8 @@ def gold_accuracy(kinds: list[dict[str, Any]], *, description: str) -> Layered:
         rows.append((word, "gold model", kind["accuracy"], kind["accuracy_se"]))
         if kind["fluency"] is not None:
             rows.append((word, FLUENCY_JUDGE, kind["fluency"], 0.0))
-        rows.append((word, "TF-IDF baseline", kind["baseline"], 0.0))
+        if kind["baseline"] is not None:
+            rows.append((word, "TF-IDF baseline", kind["baseline"], 0.0))
     data = pl.DataFrame(rows, schema=["kind", "judge", "accuracy", "se"], orient="row").with_columns(
         (pl.col("accuracy") - pl.col("se")).round(4).alias("low"),
         (pl.col("accuracy") + pl.col("se")).round(4).alias("high"),

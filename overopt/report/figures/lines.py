@@ -7,6 +7,7 @@ import math
 import altair as alt
 import polars as pl
 
+from overopt.analysis.averages import endings
 from overopt.analysis.groups import SIZES, Group
 from overopt.report.figures.style import (
     INK,
@@ -18,6 +19,7 @@ from overopt.report.figures.style import (
     log_size_axis,
     pick_group,
     proxy_title,
+    seed_ends,
     titled,
 )
 
@@ -46,6 +48,8 @@ def lines(
 ) -> Layered:
     """`y` against `x`, with a bar of one standard error where the column `<y>_se` is there.
 
+    Where the column `seeds` falls along a line, a cross says so.
+
     KL stands on a square-root scale, on either axis. Where all rows are of one proxy size, the title says so.
 
     Args:
@@ -56,10 +60,11 @@ def lines(
         description: what a reader who cannot see the chart is told.
         by: what the lines differ in.
         kind: a column of words, each drawn in a dash of its own.
-        connected: whether lines join the points of a group, in order of x.
+        connected: whether lines join the points of a group, in order of the column `place`, or of x where there is none.
         rule: where a dotted horizontal line stands.
     """
-    columns = dict.fromkeys([x, y, *([kind] if kind else [])])
+    order = "place" if "place" in data.columns else x
+    columns = dict.fromkeys([x, y, *([kind] if kind else []), order])
     has_errors = f"{y}_se" in data.columns
     one_se = [
         (pl.col(y) + k * pl.col(f"{y}_se")).alias(end) for k, end in ((-1, "low"), (1, "high")) if has_errors
@@ -79,7 +84,7 @@ def lines(
             .encode(y=axis)
         )
     if connected:
-        marks = base.mark_line(strokeWidth=2).encode(y=axis, order=f"{x}:Q")
+        marks = base.mark_line(strokeWidth=2).encode(y=axis, order=f"{order}:Q")
         if kind:
             kinds = data[kind].unique(maintain_order=True).to_list()
             scale = alt.Scale(domain=kinds, range=[list(dash) for dash in DASHES[: len(kinds)]])
@@ -87,6 +92,14 @@ def lines(
         layers.append(marks)
     if has_errors:
         layers.append(base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q", title=y_title), y2="high:Q"))
+    ended = endings(data, by) if "seeds" in data.columns else data.clear()
+    if ended.height:
+        crosses = ended.select(by.labels(), *columns, "seeds").with_columns(pl.selectors.float().round(5))
+        layers.append(
+            seed_ends(crosses).encode(
+                x=axis_of(data, x), y=axis, color=group_colour(by, by.values(data)), opacity=faded(pick)
+            )
+        )
     tooltip = [group_tooltip(by), *[alt.Tooltip(f"{name}:Q", format=".4~g") for name in (x, y)]]
     tooltip += [alt.Tooltip(f"{kind}:N")] if kind else []
     # large dots would hide the dashes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
+from overopt.analysis.averages import endings
 from overopt.analysis.groups import SIZES, Group
 from overopt.report.figures.style import (
     HEIGHT,
@@ -15,6 +16,7 @@ from overopt.report.figures.style import (
     group_tooltip,
     kl_axis,
     pick_group,
+    seed_ends,
     titled,
 )
 
@@ -82,7 +84,8 @@ def gold_and_proxy(
     """Gold solid, proxy dashed and the law dotted, against KL, one colour a group (paper: Fig. 1 and its kin).
 
     Args:
-        mean: the group's column, `place, kl, gold, gold_se, proxy, proxy_se`: see `averages.averaged` (nats, SDs).
+        mean: the group's column, `place, kl, gold, gold_se, proxy, proxy_se, seeds`: see `averages.averaged` (nats, SDs);
+            a cross stands on gold's line where a seed ends, and the mean goes on over the others.
         law: the group's column, `kl, gold`: the fitted law on a grid.
         peaks: the group's column, `kl, gold`: the highest measured point of each curve, starred.
         by: what the curves differ in.
@@ -131,6 +134,12 @@ def gold_and_proxy(
         .encode(y=y, color=colour, opacity=faded(pick), tooltip=shown)
     )
     layers: list[alt.Chart] = [band, lines.add_params(pick), dots]
+    ended = endings(mean, by)
+    if ended.height:
+        last = ended.select(
+            by.labels(), pl.col("kl").round(4), pl.col("gold").round(4).alias("score"), "seeds"
+        )
+        layers.append(seed_ends(last).encode(x=x, y=y, color=colour, opacity=faded(pick)))
     if peaks is not None:
         starred = peaks.select(by.labels(), pl.col("kl").round(4), pl.col("gold").round(4).alias("score"))
         layers.append(
@@ -153,18 +162,18 @@ def gold_against_proxy(mean: pl.DataFrame, *, description: str) -> Layered:
     """
     words = pl.col("method").replace({"bon": "best-of-n", "ppo": "PPO"}).alias("way")
     parts = [
-        thinned(part).sort("kl").with_columns(SIZES.labels(), words)
+        thinned(part).with_columns(SIZES.labels(), words)
         for _, part in mean.group_by("method", maintain_order=True)
     ]
     data = pl.concat(parts).select(
-        "group", "way", pl.col("kl").round(3), pl.col("gold").round(4), pl.col("proxy").round(4)
+        "group", "way", "place", pl.col("kl").round(3), pl.col("gold").round(4), pl.col("proxy").round(4)
     )
     pick = pick_group()
     ways = ["best-of-n", "PPO"]
     base = alt.Chart(data).encode(
         x=alt.X("proxy:Q", title="proxy score (SDs)", axis=alt.Axis(grid=False)),
         y=alt.Y("gold:Q", title="gold score (SDs)"),
-        order="kl:Q",
+        order="place:Q",
         color=group_colour(SIZES, SIZES.values(mean)),
         opacity=faded(pick),
         tooltip=[

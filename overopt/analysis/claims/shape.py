@@ -1,0 +1,177 @@
+"""Claims about the shape of gold's curves: rise and fall, how well laws and proxies' scores follow the forms."""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from overopt.analysis.averages import NAMES
+from overopt.analysis.claims.claim import claim
+from overopt.analysis.claims.outcome import (
+    FEW,
+    MOST,
+    Outcome,
+    Verdict,
+    above,
+    fraction,
+    not_measured,
+)
+from overopt.analysis.evidence import Evidence
+from overopt.analysis.fitted_laws import LAW_OF
+from overopt.analysis.misfits import Square, misfit, moved, rises
+from overopt.analysis.resampled import interval
+from overopt.util.words import with_interval
+
+BEYOND = 2  # times the measured distance sqrt(KL): a peak that lies surely further out is none
+GOOD, FAIR = 0.05, 0.10  # misfit as a share of the range of gold
+
+FALLS = (
+    "A size bends if its gold surely rises and the 95% interval of β lies above 0; it turns if the interval of the law's "
+    "peak also ends within the measured KL (that of far best-of-n, where a proxy has it). Holds: "
+    f"{fraction(MOST)} of the sizes bend and at least one turns; partly: more than {fraction(FEW)} bend; does not hold: "
+    f"at most {fraction(FEW)} could have a peak within {BEYOND} times the measured distance √KL."
+)
+
+
+@claim(
+    1,
+    "Under best-of-n gold rises, then falls.",
+    rule=FALLS,
+    figure="01_gold_vs_optimisation.html#fig-bon",
+)
+def falls_by_best_of_n(evidence: Evidence) -> Outcome:
+    """For how many sizes gold bends, and turns."""
+    return falls(evidence, "bon")
+
+
+@claim(
+    2,
+    "Under RL gold rises, then falls.",
+    rule=FALLS,
+    figure="01_gold_vs_optimisation.html#fig-ppo",
+)
+def falls_by_rl(evidence: Evidence) -> Outcome:
+    """For how many sizes gold bends, and turns."""
+    return falls(evidence, "ppo")
+
+
+def falls(evidence: Evidence, method: str) -> Outcome:
+    """What `FALLS` says of one method."""
+    sizes = evidence.sizes
+    if not sizes.has(method, 1):
+        return not_measured(f"{method} against several sizes")
+    bends, turns, could = 0, 0, 0
+    values = sizes.values(method)
+    for size in values:
+        law, curve = sizes.fits[method, size], sizes.drawn(method, size)
+        if math.isnan(law.beta[0]):  # too little was measured for an interval
+            could += 1
+            continue
+        first, last = law.peak_kl
+        measured = float(curve.kl.max())
+        bent = rises(curve) and law.beta[0] > 0
+        bends += bent
+        turns += bent and last <= max(measured, evidence.far_kl(size) if method == "bon" else 0.0)
+        could += first <= BEYOND**2 * measured
+    count = len(values)
+    holds = bends >= MOST * count and turns > 0
+    verdict: Verdict = (
+        "holds"
+        if holds
+        else "partly"
+        if bends > FEW * count
+        else "does not hold"
+        if could <= FEW * count
+        else "cannot tell"
+    )
+    words = f"gold surely bends for {bends} of {count} sizes, turns within what was measured for {turns}, "
+    words += f"could turn for {could}."
+    return Outcome(verdict, bends / count, (bends / count, max(bends, could) / count), words)
+
+
+FITS_WELL = (
+    "Root mean square misfit to the mean curve beyond its noise, over the range of gold, median over the sizes whose gold "
+    f"surely moves. Holds: the interval ends below {GOOD:.0%}; partly: below {FAIR:.0%}; does not hold: it begins above "
+    f"{FAIR:.0%}."
+)
+
+
+@claim(
+    3,
+    "d(α − βd) describes best-of-n.",
+    rule=FITS_WELL,
+    figure="01_gold_vs_optimisation.html#fig-bon",
+)
+def fits_best_of_n(evidence: Evidence) -> Outcome:
+    """The law of best-of-n fits its curves."""
+    return fits_well(evidence, "bon")
+
+
+@claim(
+    4,
+    "d(α − β ln d) describes RL.",
+    rule=FITS_WELL,
+    figure="01_gold_vs_optimisation.html#fig-ppo",
+)
+def fits_rl(evidence: Evidence) -> Outcome:
+    """The law of RL fits PPO's curves."""
+    return fits_well(evidence, "ppo")
+
+
+def misfit_share(evidence: Evidence, method: str, size: int, score: str) -> Square | None:
+    """Misfit beyond noise of a method's law over the curve's range, squared; None where the curve may not move at all."""
+    curve = evidence.sizes.drawn(method, size, score)
+    found = misfit(curve, LAW_OF[method])
+    if found is None or not moved(curve) > 0:
+        return None
+    extent = float(np.ptp(curve.mean)) ** 2
+    return Square(found.value / extent, found.draws / extent)
+
+
+def root(squares: ArrayLike) -> np.ndarray:
+    """Square root, of what noise put below 0 too."""
+    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
+
+
+def fits_well(evidence: Evidence, method: str) -> Outcome:
+    """What `FITS_WELL` says of one method and its law."""
+    sizes = evidence.sizes.values(method) if evidence.sizes.has(method, 1) else []
+    found = [share for size in sizes if (share := misfit_share(evidence, method, size, "gold")) is not None]
+    if not found:
+        return not_measured(f"a {NAMES[method]} curve that surely moves")
+    value = float(root(np.median([share.value for share in found])))
+    low, high = interval(root(np.median([share.draws for share in found], axis=0)))
+    verdict: Verdict = (
+        "holds"
+        if high < GOOD
+        else "partly"
+        if high < FAIR
+        else "does not hold"
+        if low > FAIR
+        else "cannot tell"
+    )
+    words = f"misfit beyond noise as a share of gold's range, median over {len(found)} sizes: "
+    words += f"{with_interval(value, low, high)}."
+    return Outcome(verdict, value, (low, high), words)
+
+
+@claim(
+    18,
+    "Proxy scores resist the forms that fit gold.",
+    rule="Squared misfit beyond noise over the squared range, of proxy scores less that of gold at the same points, mean "
+    "over curves. Holds: the interval lies above 0; does not hold: below.",
+    figure="02_functional_forms.html#fig-proxy-linear",
+)
+def proxies_resist(evidence: Evidence) -> Outcome:
+    """The forms fit proxy scores less well than gold."""
+    values, draws = [], []
+    for method in NAMES:
+        for size in evidence.sizes.values(method) if evidence.sizes.has(method, 2) else ():
+            gold, proxy = (misfit_share(evidence, method, size, score) for score in ("gold", "proxy"))
+            if gold and proxy:
+                values.append(1e4 * (proxy.value - gold.value))
+                draws.append(1e4 * (proxy.draws - gold.draws))
+    if len(values) < 3:
+        return not_measured("three curves that surely move")
+    words = f"squared misfit to proxy scores less that to gold, in (% of the range)², mean over {len(values)} curves"
+    return above(0, float(np.mean(values)), interval(np.mean(draws, axis=0)), words)
