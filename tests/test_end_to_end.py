@@ -110,10 +110,10 @@ def test_a_finished_study_computes_nothing_again(smoke_store, monkeypatch):
     assert api.run(SMOKE, runtime).is_dir()
 
 
-EARLY = ["corpus", "tokenizer", "language_model", "word_vectors", "rating_model", "decoys"]
+EARLY = ["corpus", "tokenizer", "language_model", "sharpened", "word_vectors", "rating_model", "real_text"]
 LATE = [
-    "samples", "gold", "pairs", "pool", "recipe", "proxy", "best_of_n", "gold_frontier", "other_best_of_n",
-    "far_best_of_n", "ppo", "proxy_scale", "tables",
+    "samples", "gated_gold", "pairs", "pool", "recipe", "proxy", "best_of_n", "gold_frontier", "other_best_of_n",
+    "far_best_of_n", "sweep_base", "ppo_trial", "ppo_sweep", "ppo", "proxy_scale", "tables",
 ]  # fmt: skip
 
 
@@ -137,7 +137,7 @@ def test_the_same_spec_gives_the_same_bits(smoke_store, tmp_path, names, without
     "without", [copied_without_one_of_each, pytest.param(copied_without, marks=pytest.mark.slow)]
 )
 def test_batch_and_workers_do_not_change_the_curves(smoke_store, tmp_path, tables, without):
-    other = without(smoke_store, tmp_path / "other", [name for name in LATE if name != "gold"])
+    other = without(smoke_store, tmp_path / "other", [name for name in LATE if name != "gated_gold"])
     runtime = replace(runner.make_runtime("cpu", workers=1, batch=37), store=other)
     changed = results.read(api.run(SMOKE, runtime), SMOKE).curves
     assert changed["record"].to_list() == tables.curves["record"].to_list()

@@ -3,7 +3,16 @@
 from itertools import product
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+    model_validator,
+)
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -144,6 +153,22 @@ class GatedGold(Spec):
     real: RealText
     doubted: Share
     sentences: PositiveInt
+
+
+# tags of what gold may be: no part of a field's name
+GOLD_KINDS = ("taught", "gated")
+
+
+def _gold_kind(found: Any) -> str:
+    """Fluency models make the difference; what has none is told what gates need."""
+    return (
+        "taught" if isinstance(found, Gold) or (isinstance(found, dict) and "fluency" in found) else "gated"
+    )
+
+
+ReviewsGold = Annotated[
+    Annotated[Gold, Tag("taught")] | Annotated[GatedGold, Tag("gated")], Discriminator(_gold_kind)
+]
 
 
 class Sharpening(Spec):

@@ -11,11 +11,11 @@ import yaml
 from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
 from overopt.study.parts import (
+    GOLD_KINDS,
     BestOfN,
     Decoys,
     FarBestOfN,
     GatedGold,
-    Gold,
     Grid,
     Iterated,
     LanguageModel,
@@ -23,6 +23,7 @@ from overopt.study.parts import (
     Pairs,
     Precision,
     Proxies,
+    ReviewsGold,
     Sharpening,
     Spec,
     Sweep,
@@ -146,7 +147,7 @@ class ReviewsStudy(Study):
     text: Text
     embedding_gain: PositiveFloat
     models: dict[str, LanguageModel]
-    gold: Gold | GatedGold
+    gold: ReviewsGold
     decoys: Decoys | None = unless(None)
     sharpening: Sharpening | None = unless(None)
     ppo: PPORuns
@@ -337,7 +338,7 @@ def load_study(name: str | Path) -> Study:
         raise UserError(f"{path.name}: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"] if part not in KINDS)
+        field = ".".join(str(part) for part in first["loc"] if part not in (*KINDS, *GOLD_KINDS))
         if first["type"] == "value_error":  # a sentence of ours, which starts with the field's own name
             sentence = str(first["ctx"]["error"])
             joint = ": " if sentence.startswith("found") else "."

@@ -17,6 +17,7 @@ BON = {
     "n": 2, "step": None, "temperature": None, "kl": 0.19, "kl_round": None,
     "kl_se": 0.0, "kl_kind": "analytic", "gold": 0.3, "gold_se": 0.1, "proxy": 0.5,
     "proxy_se": 0.1, "gold_second": None, "gold_second_se": None,
+    "gold_lenient": 0.4, "gold_lenient_se": 0.1, "gold_strict": 0.2, "gold_strict_se": 0.1, "rating": 0.5, "gate": 0.9,
     "prompts": 3, "samples": 8, "rm_loss": 0.6, "rm_accuracy": 0.7, "kl_k1": None,
     "kl_k3": None, "clip_fraction": None, "entropy": None, "length": None, "ess": None, "record": "r",
 }  # fmt: skip
@@ -25,6 +26,7 @@ PPO = BON | {
     "clip_fraction": 0.1, "entropy": 2.5, "length": 9.5, "record": "q",
 }  # fmt: skip
 PROMPT = {"record": "r", "n": 2, "step": None, "prompt": 0, "kl": 0.19, "gold": 0.3, "proxy": 0.5}
+PROMPT |= {"gold_lenient": 0.4, "gold_strict": 0.2}
 
 
 def frame(*rows):
@@ -36,6 +38,21 @@ def test_round_trip(tmp_path):
     curves.write(frame(BON, PPO), path)
     assert curves.read(path).rows(named=True) == [BON, PPO]
     assert os.listdir(tmp_path) == ["curves.parquet"]
+
+
+def test_what_came_later_is_nothing_in_an_older_table(tmp_path):
+    """Tables from before a column was known are read as if they had been written with nothing in it."""
+    for model, row, read in ((Curves, BON, curves.read), (ByPrompt, PROMPT, curves.read_by_prompt)):
+        later = [name for name in curves.LATER if name in row]
+        older = pl.DataFrame([row]).drop(later)
+        path = tmp_path / model.__name__
+        types = {name: column.dtype.type for name, column in model.to_schema().columns.items()}
+        older.cast({name: types[name] for name in older.columns}).write_parquet(path)
+        assert later
+        assert read(path).rows(named=True) == [row | dict.fromkeys(later)]
+        older.drop("kl").write_parquet(path)
+        with pytest.raises(UserError, match="found no column 'kl'"):  # which there always was
+            read(path)
 
 
 def test_the_error_over_a_single_prompt_is_kept_as_nothing(tmp_path):
@@ -78,6 +95,7 @@ def test_every_column_says_its_unit_and_meaning(model):
         ({"kl_kind": "k9"}, "column 'kl_kind', row 1 .*: found k9, expected one of"),
         ({"rm_accuracy": 1.5}, "column 'rm_accuracy', row 1 .*: found 1.5, expected at most 1"),
         ({"entropy": math.nan}, "column 'entropy', row 1 .*: found nan, expected a finite number"),
+        ({"gate": 1.5}, "column 'gate', row 1 .*: found 1.5, expected at most 1"),
         ({"prompts": 0}, "column 'prompts', row 1 .*: found 0, expected at least 1"),
         ({"n": None}, "columns 'n' and 'step' and 'temperature', row 1 .*: found several or none"),
         ({"step": 5}, "columns 'n' and 'step' and 'temperature', row 1 .*: found several or none"),

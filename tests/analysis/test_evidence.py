@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from overopt.analysis import figure_tables, frontier, goodhart, results
+from overopt.analysis.curves import STRICTNESS
 from overopt.analysis.evidence import Evidence
 from overopt.engine.store import Store
 from overopt.plan.study_plan import plan
@@ -62,10 +63,15 @@ def test_epochs_and_rounds(e):
     assert later["kl"][0] == pytest.approx(two.filter(round=1).sort("step")["kl"][-1], rel=0.5)
 
 
-def test_every_curve_has_a_second_opinion(e):
+def test_every_curve_is_judged_by_the_parts_of_gold_and_by_other_gates(e):
     judged = e.curves.filter(pl.col("method") != "tilt")
-    assert judged["gold_second"].null_count() == 0
-    assert judged["gold_second_se"].is_finite().all()
+    for name in (*STRICTNESS, "rating", "gate"):
+        assert judged[name].null_count() == 0, name
+    for name in STRICTNESS:
+        assert judged[f"{name}_se"].is_finite().all()
+        assert (judged[name] != judged["gold"]).any()
+    assert judged["gate"].is_between(0, 1).all()
+    assert judged["gold_second"].null_count() == judged.height  # there is one gold
 
 
 def test_the_frontier_is_above_best_of_n_and_ppo(e):

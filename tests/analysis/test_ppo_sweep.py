@@ -54,7 +54,8 @@ def study(**changes):
 def test_the_setting_of_a_study_is_the_one_that_learns_as_its_runs_do():
     assert chosen(study()) == "slow"
     assert chosen(study(value_from="proxy", spacing=0.5, max_steps=50)) == "proxy"
-    assert chosen(load_study("smoke")) is None
+    assert chosen(load_study("smoke")) == "plain"
+    assert chosen(load_study("published")) is None
     assert chosen(load_study("pretrained-cpu")) is None
 
 

@@ -186,7 +186,7 @@ def test_the_status_fits_a_narrow_terminal(overopt, monkeypatch, columns):
     assert all(
         line[:column].split() in (["waiting", "?"], []) for line in table[1:]
     )  # else it is a title's rest
-    assert "decoys of gold against 1k, ratings and fluency" in " ".join(
+    assert "PPO of the sweep, value model from the proxy" in " ".join(
         " ".join(line[column:] for line in table).split()
     )
 
@@ -194,7 +194,7 @@ def test_the_status_fits_a_narrow_terminal(overopt, monkeypatch, columns):
 def test_the_status_in_a_pipe_is_a_line_a_stage(overopt, monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     _, out, _ = overopt("status", "smoke")
-    assert any(line.endswith("  decoys of gold against 1k, ratings and fluency") for line in out.splitlines())
+    assert any(line.endswith("  PPO of the sweep, value model from the proxy") for line in out.splitlines())
 
 
 def test_an_empty_store_verifies_and_a_damaged_one_is_refused(overopt, tmp_path):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from decoy_study import decoy_fields
 
 from overopt.engine.record import canonical_json
 from overopt.plan import prices
@@ -53,6 +54,29 @@ def test_titles_and_keys_are_unique(name):
 
 
 DECOYS = "decoys of gold against 1k, ratings and fluency"
+OLD = parse_study(decoy_fields())
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "first"),
+    [
+        ("best_of_n.max_n", 32, {"best-of-n 1k, 640 pairs, seed 0"}),
+        ("models.7k.learning_rate", 1e-3, {"language model 7k"}),
+        ("gold.rating.shape.heads", 4, {"rating model 0 of gold"}),
+        ("gold.real.texts", 100, {"classifier of real text", "gold reward model", "policy 7k"}),
+        ("gold.doubted", 0.1, {"gold reward model"}),
+        ("sharpening.prompts", 100, {"policy 7k", "policy 1k"}),
+        ("models.judge.tokens", 50_000, {"policy 7k", "classifier of real text", "gold reward model"}),
+        ("pairs.per_prompt", 1, {"labelled pairs", "pairs of the sweep"}),
+        ("proxies.learning_rates.pairs", 128, {"pairs of the sweep", "learning rates"}),
+        ("iterated.distance", 2.0, {"PPO 1k, 320 pairs, seed 0, round 1 of 2"}),
+        ("ppo_sweep.samples", 128, {"base samples of the PPO sweep", "settings of PPO"}),
+        ("seed", 1, {"corpus"}),
+    ],
+)
+def test_a_field_changes_what_depends_on_it(path, value, first):
+    smoke = load_study("smoke")
+    assert_changed(smoke, changed(smoke, path, value), first)
 
 
 @pytest.mark.parametrize(
@@ -60,22 +84,34 @@ DECOYS = "decoys of gold against 1k, ratings and fluency"
     [
         ("ppo.run.learning_rate", 5e-4, {"PPO 1k, 640 pairs, seed 0"}),
         ("ppo.run.epochs", 2, {DECOYS, "PPO 1k, 640 pairs, seed 0"}),
-        ("best_of_n.max_n", 32, {"best-of-n 1k, 640 pairs, seed 0"}),
-        ("models.7k.learning_rate", 1e-3, {"language model 7k"}),
         ("gold.rating.shape.heads", 4, {"rating model 0 of gold", "rating model 0 of second gold"}),
         ("gold.fluency.texts", 100, {DECOYS, "gold reward model", "second gold reward model"}),
         ("gold.second", False, {"rating model 0 of gold"}),
-        ("pairs.per_prompt", 1, {"labelled pairs", "pairs of the sweep"}),
-        ("proxies.learning_rates.pairs", 128, {"pairs of the sweep", "learning rates"}),
-        ("iterated.distance", 2.0, {"PPO 1k, 320 pairs, seed 0, round 1 of 2"}),
-        ("seed", 1, {"corpus"}),
     ],
 )
-def test_a_field_changes_what_depends_on_it(path, value, first):
-    before, after = keys(load_study("smoke")), keys(changed(load_study("smoke"), path, value))
+def test_a_field_changes_what_depends_on_it_where_gold_is_taught_by_decoys(path, value, first):
+    assert_changed(OLD, changed(OLD, path, value), first)
+
+
+def assert_changed(study, other, first):
+    """The first stages that depend on what differs have other keys, and so have the tables; the tokenizer seldom has."""
+    before, after = keys(study), keys(other)
     for title in first | {"tables"}:
         assert before[title] != after[title], title
-    assert before["tokenizer"] == after["tokenizer"] or path == "seed"
+    assert (before["tokenizer"] == after["tokenizer"]) == (study.seed == other.seed)
+
+
+def test_gold_never_sees_what_a_policy_wrote():
+    """Of a policy's samples, and what is made of them, nothing is behind the gold of a study with gates."""
+    stages = {stage.title: stage for stage in plan(load_study("smoke")).stages}
+
+    def behind(stage):
+        return {stage.title} | {title for parent in stage.parents.values() for title in behind(parent)}
+
+    assert behind(stages["gold reward model"]) == {
+        "corpus", "tokenizer", "language model judge", "word vectors", "rating model 0 of gold",
+        "classifier of real text", "gold reward model",
+    }  # fmt: skip
 
 
 def test_a_field_leaves_the_rest_alone():
@@ -108,7 +144,7 @@ def test_rounds_start_from_the_policy_before_and_know_the_first():
     stages = {stage.title: stage for stage in plan(load_study("smoke")).stages}
     first, second = (stages[f"PPO 1k, 320 pairs, seed 0, round {k} of 2"] for k in (1, 2))
     assert second.parents["policy"] is first
-    assert second.parents["initial"] is first.parents["policy"] is stages["language model 7k"]
+    assert second.parents["initial"] is first.parents["policy"] is stages["policy 7k"]
     assert second.parents["proxy"].parents["pairs"].parents["policy"] is first
     assert first.spec["ppo"]["max_kl"] == second.spec["ppo"]["max_kl"] == 0.25
     assert (second.spec["curve"]["rounds"], second.spec["curve"]["round"]) == (2, 2)

@@ -9,7 +9,7 @@ import torch
 from overopt.engine import runner
 from overopt.engine.store import Store
 from overopt.plan import curves, study_plan
-from overopt.rewards.reviews_gold import GoldModel
+from overopt.rewards.gated_gold import GatedGold
 from overopt.stages import best_of_n
 from overopt.study.study import load_study
 from overopt.util.files import read_json
@@ -62,7 +62,7 @@ def test_with_gold_on_every_sample_it_is_plain_best_of_n(smoke_store, parts, mon
 
 
 def test_goes_on_from_the_parts_it_has_done(smoke_store, parts, monkeypatch):
-    store, study, judge, seen = Store(smoke_store), far_study(exact=8), GoldModel.score, []
+    store, study, judge, seen = Store(smoke_store), far_study(exact=8), GatedGold.score, []
 
     def counted(gold, samples, **options):
         seen.append(len(samples))
@@ -70,7 +70,7 @@ def test_goes_on_from_the_parts_it_has_done(smoke_store, parts, monkeypatch):
             raise KeyboardInterrupt
         return judge(gold, samples, **options)
 
-    monkeypatch.setattr(GoldModel, "score", counted)
+    monkeypatch.setattr(GatedGold, "score", counted)
     with pytest.raises(KeyboardInterrupt):
         compute(store, study)
     folder = compute(store, study)

@@ -52,14 +52,16 @@ def test_the_sweep_never_asks_gold_and_shares_no_prompt_and_no_seed(study):
     ]  # fmt: skip
     for title, stage in stages.items():
         assert "gold" not in " ".join(stage.parents), title
-        assert not {parent.name for parent in stage.parents.values()} & {"gold", "pool", "best_of_n"}, title
+        assert not {parent.name for parent in stage.parents.values()} & {"gated_gold", "pool", "best_of_n"}, (
+            title
+        )
     proxies = [s for s in plan(study).stages if s.name == "proxy" and s.title != "proxy of the PPO sweep"]
     seed = stages["proxy of the PPO sweep"].spec["seed"]
     assert seed not in {stage.spec["seed"] for stage in proxies if "of the sweep" not in stage.title}
     assert SPLIT in reviews.PROMPT_SPLITS
-    # gold's spoilt texts are made of the split's first sentences
+    # the split's first sentences are gold's, and those that policies are sharpened by
     trial = stages["PPO of the sweep, as it is"]
-    assert trial.spec["skip"] == study.gold.fluency.texts
+    assert trial.spec["skip"] == study.gold.real.texts + study.gold.sentences + study.sharpening.prompts
     assert "value_model" not in stages["PPO of the sweep, value from the proxy"].parents
     assert trial.parents["value_model"].title == "language model 1k"
 

@@ -1,18 +1,18 @@
-"""What gold is trained on: pairs that differ in their text, not in whether it ends."""
+"""What judges of language are trained on: pairs that differ in their text, not in whether it ends."""
 
 from dataclasses import replace
 
 import pytest
 
-from overopt.data.spoil import SPOILT_KINDS
+from overopt.data.spoil import CORRUPTIONS
 from overopt.engine.checkpoint import Checkpoint
 from overopt.engine.runner import make_runtime
 from overopt.engine.stage import Job
 from overopt.engine.store import Store
 from overopt.models.build import load_tokenizer
-from overopt.plan.stage_specs import GoldSpec
+from overopt.plan.stage_specs import RealTextSpec
 from overopt.plan.study_plan import plan
-from overopt.stages.spoilt_pairs import decoy_pairs, ending_alike, spoilt_pairs
+from overopt.stages.spoilt_pairs import ending_alike, spoilt_pairs
 from overopt.study.study import load_study
 
 EOS = 2
@@ -29,12 +29,12 @@ def test_pairs_end_alike():
 
 @pytest.mark.xdist_group("smoke")
 def test_no_text_is_trained_on_and_held_out(smoke_store):
-    stage = next(s for s in plan(load_study("smoke")).stages if s.name == "gold")
+    stage = next(s for s in plan(load_study("smoke")).stages if s.name == "real_text")
     folders = {role: Store(smoke_store).path(parent) for role, parent in stage.parents.items()}
     runtime = replace(make_runtime("cpu"), store=smoke_store)
     nowhere = Checkpoint(smoke_store / "nothing")
     job = Job(
-        GoldSpec.model_validate(stage.spec),
+        RealTextSpec.model_validate(stage.spec),
         folders,
         smoke_store,
         runtime,
@@ -44,10 +44,10 @@ def test_no_text_is_trained_on_and_held_out(smoke_store):
     )
     tokenizer = load_tokenizer(folders["tokenizer"])
     parts = [
-        spoilt_pairs(job, tokenizer, held_out=part) | decoy_pairs(job, tokenizer, held_out=part)
+        spoilt_pairs(job, tokenizer, job.spec.texts, kinds=CORRUPTIONS, held_out=part)
         for part in (False, True)
     ]
-    assert [set(part) for part in parts] == [{*SPOILT_KINDS, "decoy"}] * 2
+    assert [set(part) for part in parts] == [{*CORRUPTIONS}] * 2
     texts = [{tuple(row) for real, _ in part.values() for row in real} for part in parts]
     assert not texts[0] & texts[1]
     assert 0.05 < len(texts[1]) / len(texts[0]) < 0.2
