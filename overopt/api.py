@@ -116,7 +116,7 @@ def try_rules() -> Path:
 def tried_rules() -> Path | None:
     """The folder of `try_rules`, if it is committed and of today's rules."""
     stage = plan(load_study(NOISE_OF)).tables
-    return _committed(ROOT / "results" / "rule_power", rule_power(stage, RULES, POWER_DRAWS))
+    return _committed(ROOT / "results" / "rule_power" / NOISE_OF, rule_power(stage, RULES, POWER_DRAWS))
 
 
 def committed(study: Study) -> Path | None:

@@ -23,7 +23,7 @@ def in_short(evidence: Evidence) -> str:
     counts = {verdict: sum(entry["verdict"] == verdict for entry in claims) for verdict in VERDICT_MARKS}
     bon, ppo = sizes.peaks("bon"), sizes.peaks("ppo")
     lines = [
-        f"**Claims.** Of {len(claims)} of the paper's that data decide, "
+        f"**Claims.** Of {len(claims)} claims of the paper, "
         + ", ".join(f"{count} {_word(verdict, count)}" for verdict, count in counts.items())
         + ".",
         "**World.** Beginnings of sentences from film reviews, completed in up to "

@@ -177,9 +177,9 @@ def say_policy(policy: Mapping[str, Any] | None) -> str:
     if policy is None:
         return "The initial policy is the language model as it was trained."
     return (
-        f"At temperature {policy['temperature']:.2f} {policy['known']:.1%} of the words of its samples are known, as of "
-        f"real text ({policy['real_known']:.1%}). Its samples are likelier than real text: {policy['log_prob']:.2f} nats "
-        f"a token under the independent model, real text {policy['real_log_prob']:.2f}."
+        f"At temperature {policy['temperature']:.2f} {policy['known']:.1%} of the words of its samples are known, of real "
+        f"text {policy['real_known']:.1%}. Its samples are likelier than real text: {policy['log_prob']:.2f} nats a token "
+        f"under the independent model, real text {policy['real_log_prob']:.2f}."
     )
 
 

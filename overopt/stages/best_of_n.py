@@ -86,8 +86,8 @@ def write_over_pool(
     for tilted in tilts_at(scores, [point.kl for point in curves["gold"]]):
         row = {"temperature": tilted.temperature, "kl": tilted.kl, "ess": tilted.ess}
         row["kl_se"] = float(standard_error(tilted.kl_by_prompt))
-        for name, scored in {"proxy": scores, "gold": golds["gold"].double().numpy()}.items():
-            row[name], row[f"{name}_se"] = tilted.mean(scored)
+        for name, of_kind in {"proxy": scores, "gold": golds["gold"].double().numpy()}.items():
+            row[name], row[f"{name}_se"] = tilted.mean(of_kind)
         rows.append(common | row | {"prompts": len(scores), "samples": scores.shape[1]})
     write_rows(rows, job.out / "tilt.parquet")
     return follow(scores, golds["gold"].double().numpy())
