@@ -46,11 +46,8 @@ def test_it_is_checked_on_ratings_and_on_every_corruption(smoke_store):
     assert ratings["accuracy"] > 0.5
     for pair in corrupted:
         assert 30 < pair["count"] < 60  # a tenth of 200 review sentences and 200 rated texts
-        assert 0 <= pair["passes_spoilt"] <= 1
-        assert pair["passes_real"] > 0.8, pair["kind"]
-    looped = corrupted[0]
-    assert looped["fluency"] > 0.5
-    assert looped["passes_spoilt"] < looped["passes_real"]
+        assert pair["passes_spoilt"] < pair["passes_real"], pair["kind"]
+        assert pair["fluency"] > 0.5, pair["kind"]
 
 
 def test_no_sentence_that_gates_are_set_by_was_trained_on(smoke_store, job, monkeypatch):

@@ -54,7 +54,7 @@ def test_fifty_samples_are_kept_to_be_read(folders):
     samples = pl.read_parquet(folders["7k"] / "samples.parquet")
     assert samples.height == policies.SHOWN == 50
     assert set(samples["prompt"]) == set(SMOKE.show_prompts)
-    assert samples["completion"].n_unique() > 25
+    assert samples["completion"].n_unique() > 5  # so small a model is sharp before it writes known words
 
 
 def test_what_it_is_judged_on_serves_nothing_else(smoke_store):
