@@ -20,8 +20,8 @@ DECOYS = """
 **Gold** has two parts. RATINGS Its fluency models tell real text from corrupted text and from texts of policies that
 were pushed too far, and gold believes the strictest of them. MIXED"""
 SHARPENED = """
-**The initial policy** is a language model at a lower temperature, which stands for the paper's supervised fine-
-tuning: at temperature 1 a model this small makes up words. The rule looks at text alone: of the words of samples as
+**The initial policy** is a language model at a lower temperature, which stands for the paper's supervised
+fine-tuning: at temperature 1 a model this small makes up words. The rule looks at text alone: of the words of samples as
 many are known, from reviews that the policy did not read, as of the words of people's own completions of the same
 prompts. It is then a plain model that everything samples at temperature 1."""
 PLAIN = """
