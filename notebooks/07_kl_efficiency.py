@@ -57,7 +57,9 @@ tried = page_tables.ppo_sweep(page.evidence)
 page.say(sentences.say_ppo_sweep(tried))
 
 # %% tags=["hide-input"]
-page.table("tab-ppo-sweep", tried, caption="KL efficiency of the settings of PPO that were tried, the best first.")
+page.table(
+    "tab-ppo-sweep", tried, caption="KL efficiency of the settings of PPO that were tried, the best first."
+)
 
 # %% tags=["remove-input"]
 page.about()

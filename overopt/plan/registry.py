@@ -13,7 +13,16 @@ from overopt.study.parts import Spec
 from overopt.study.pretrained_parts import Loaded
 
 STAGES = "overopt.stages"  # holds the modules of the functions
-PARTS_OF_GOLD = ("word_vectors", "rating_model", "decoys", "fluency_model")
+# what `tables` reads nothing of but what it took: parts of gold, and what settings of PPO are compared by
+ONLY_COUNTED = (
+    "word_vectors",
+    "rating_model",
+    "real_text",
+    "decoys",
+    "fluency_model",
+    "sweep_base",
+    "ppo_trial",
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,7 @@ KINDS = {
     "ppo": Kind("ppo.ppo", 3, specs.PPOSpec, costs.ppo),
     "rloo": Kind("rloo.rloo", 1, specs.RLOOSpec, costs.rloo),
     # of those it reads nothing but what they took
-    "tables": Kind("tables.gather", 7, specs.TablesSpec, optional=frozenset(PARTS_OF_GOLD)),
+    "tables": Kind("tables.gather", 7, specs.TablesSpec, optional=frozenset(ONLY_COUNTED)),
     # no part of a study's plan: whoever reads tables asks for these, by the rules of the day
     "verdicts": Kind("verdicts.judge", 1, specs.VerdictsSpec),
     "rule_power": Kind("rule_power.try_rules", 1, specs.RulePowerSpec),
