@@ -197,9 +197,19 @@ def test_the_status_in_a_pipe_is_a_line_a_stage(overopt, monkeypatch):
     assert any(line.endswith("  PPO of the sweep, value model from the proxy") for line in out.splitlines())
 
 
-def test_an_empty_store_verifies_and_a_damaged_one_is_refused(overopt, tmp_path):
+@pytest.fixture
+def published():
+    """What `overopt verify` says of the stages that come with the package."""
+    from overopt.engine.published import MANIFEST, PUBLISHED
+
+    count = len(json.loads((PUBLISHED / MANIFEST).read_text()))
+    assert count > 0
+    return f"{PUBLISHED}: all {count} published stages verify"
+
+
+def test_an_empty_store_verifies_and_a_damaged_one_is_refused(overopt, published, tmp_path):
     code, out, _ = overopt("verify")
-    assert (code, out) == (0, f"store {tmp_path / 'store'}: all 0 results verify\n")
+    assert (code, out) == (0, f"store {tmp_path / 'store'}: all 0 results verify\n{published}\n")
     (tmp_path / "store" / "toy" / "abc").mkdir(parents=True)
     code, out, err = overopt("verify")
     assert code == 2
@@ -285,7 +295,7 @@ def test_a_run_from_nothing_is_told_to_every_process(overopt, monkeypatch):
     assert seen == ["", "1"]
 
 
-def test_what_a_stopped_run_left_is_no_damage(overopt, tmp_path):
+def test_what_a_stopped_run_left_is_no_damage(overopt, published, tmp_path):
     left = tmp_path / "store" / "toy" / "abc.work"
     left.mkdir(parents=True)
     (left / "half").write_bytes(b"x" * 250_000)
@@ -294,6 +304,7 @@ def test_what_a_stopped_run_left_is_no_damage(overopt, tmp_path):
     assert out.splitlines() == [
         f"{left}: 0.2 MB of a run that was stopped, for the next one; may be deleted",
         f"store {tmp_path / 'store'}: all 0 results verify",
+        published,
     ]
 
 

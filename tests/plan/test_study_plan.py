@@ -146,7 +146,7 @@ def test_rounds_start_from_the_policy_before_and_know_the_first():
     assert second.parents["policy"] is first
     assert second.parents["initial"] is first.parents["policy"] is stages["policy 7k"]
     assert second.parents["proxy"].parents["pairs"].parents["policy"] is first
-    assert first.spec["ppo"]["max_kl"] == second.spec["ppo"]["max_kl"] == 0.25
+    assert first.spec["ppo"]["max_kl"] == second.spec["ppo"]["max_kl"] == 0.09
     assert (second.spec["curve"]["rounds"], second.spec["curve"]["round"]) == (2, 2)
 
 

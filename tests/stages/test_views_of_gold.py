@@ -36,7 +36,7 @@ def test_a_pool_holds_every_view_of_every_sample(smoke_store, use):
 def test_another_policys_pool_is_on_the_scales_of_the_first(smoke_store):
     first, other = (Store(smoke_store).path(STAGES[title]) for title in ("pool", "pool of 1k"))
     for name in VIEWS:
-        scales = [(folder / f"{name}.json") for folder in (first, other)]
+        scales = [folder / f"{name}_scale.json" for folder in (first, other)]
         assert scales[0].read_text() == scales[1].read_text()
     assert abs(load_file(other / "gold.safetensors")["evaluation"].double().mean().item()) > 1e-3
 

@@ -12,7 +12,6 @@ from overopt.util.errors import UserError
 PAPER = (256, 0.2, 0.95)  # completions an iteration, clip, lambda of GAE: where the paper states a setting
 DEPARTURES = {
     "pretrained-cpu": (64, 0.2, 0.95),  # 256 completions of SmolLM2 take two cores too long, as its page says
-    "laptop": (512, 0.2, 1.0),  # what spends KL better there
 }
 GRID = {"models": ["1k"], "pairs": [640], "seeds": 1}
 
