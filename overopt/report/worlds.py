@@ -21,7 +21,7 @@ DECOYS = """
 were pushed too far, and gold believes the strictest of them. MIXED"""
 SHARPENED = """
 **The initial policy** is a language model at a lower temperature, which stands for the paper's supervised
-tuning: at temperature 1 a model this small makes up words. The rule looks at text alone: of the words of samples as
+fine-tuning: at temperature 1 a model this small makes up words. The rule looks at text alone: of the words of samples as
 many are known, from reviews that the policy did not read, as of the words of people's own completions of the same
 prompts. It is then a plain model that everything samples at temperature 1."""
 PLAIN = """
