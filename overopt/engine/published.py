@@ -107,7 +107,7 @@ class PublishedStages:
         stated = self._manifest.get(key)
         if stated is None:
             return f"{folder}: found no line of it in {MANIFEST}, expected the SHA-256 of its record"
-        problem = verify_result(folder)
+        problem = verify_result(folder, key)
         if problem is None and sha256_of(folder / RECORD) != stated:
             return f"{folder / RECORD}: found another record than the one that {MANIFEST} names"
         return problem

@@ -81,14 +81,14 @@ def verify_folder(folder: Path) -> str | None:
     return None
 
 
-def verify_result(folder: Path) -> str | None:
-    """None if `folder`, named by the start of a key, holds the result of that key and verifies; else what was found."""
+def verify_result(folder: Path, key: str) -> str | None:
+    """None if `folder` holds the result of `key`, or of one that starts so, and verifies; else what was found."""
     problem = verify_folder(folder)
     if problem is not None:
         return problem
     record = read_record(folder)
-    key = sha256_of_json(identity_of(record))
-    if key != record.get("key") or not key.startswith(folder.name):
+    own = sha256_of_json(identity_of(record))
+    if own != record.get("key") or not own.startswith(key):
         return f"{folder / RECORD}: found the record of another result"
     return None
 

@@ -86,7 +86,7 @@ def size(folder: Path) -> int:
 
 def damaged(root: Path) -> list[str]:
     """One sentence for each result and checkpoint of a store that does not verify: what was found, and where."""
-    problems = map(verify_result, result_folders(root))
+    problems = (verify_result(folder, folder.name) for folder in result_folders(root))
     checkpoints = [path for folder in leftovers(root) for path in damaged_checkpoints(folder)]
     return [problem for problem in problems if problem is not None] + [
         f"{path}: found another SHA-256 than its name states" for path in checkpoints

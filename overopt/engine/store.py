@@ -75,7 +75,7 @@ class Store:
             return None
         folder = self.folder(stage)
         if not is_absent(folder):
-            problem = verify_result(folder)
+            problem = verify_result(folder, stage.key)
         elif self._published is not None:
             folder, problem = self._published.folder(stage), self._published.problem(stage)
         else:

@@ -94,7 +94,7 @@ def exchange(folder, manifest):
     (folder / "number.txt").write_text("7")
     (folder / "record.json").unlink()
     write_record(folder, {name: value for name, value in record.items() if name not in ("files", "sha256")})
-    assert verify_result(folder) is None
+    assert verify_result(folder, folder.name) is None
 
 
 def move(folder, manifest):

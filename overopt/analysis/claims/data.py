@@ -170,11 +170,11 @@ def unique_beats_epochs(evidence: Evidence) -> Outcome:
             *(weight * cells[name]["gold_se"] for name, weight in weights.items() if weight)
         )
 
-    gain, gain_se = weighted(0, 1, -1) if compared else (0.0, 0.0)
+    gain, gain_se = weighted(0.0, 1.0, -1.0) if compared else (0.0, 0.0)
     if not gain - 1.96 * gain_se > 0:
         return not_measured("a gain from unique pairs to compare with")
-    share = weighted(1, 0, -1)[0] / gain
-    half = 1.96 * weighted(1, -share, share - 1)[1] / gain
+    share = weighted(1.0, 0.0, -1.0)[0] / gain
+    half = 1.96 * weighted(1.0, -share, share - 1)[1] / gain
     words = f"share of the gain of unique pairs that repeating reaches, over {len(compared)} comparisons"
     return below(REPEATED, share, (share - half, share + half), words)
 
