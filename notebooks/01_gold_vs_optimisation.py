@@ -127,23 +127,23 @@ page.table("tab-texts-ppo", stages, caption=texts.say_ppo(stages))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-halves-ppo", "caption": "PPO: gold, and its rating half alone, against KL, by proxy size, first seed (our own)."}}
 halves = figure_tables.halves(evidence, "ppo")
-description = "Gold and its rating half of PPO against KL, by proxy size."
-page.figure(figures.lines, halves, "kl", "score", "score (SDs)", kind="what", description=description)
+shown = {"measured_by": "laptop", "description": "Gold and its rating half of PPO against KL, by proxy size."}
+page.figure(figures.lines, halves, "kl", "score", "score (SDs)", kind="what", **shown)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-strictness-ppo", "caption": "PPO: gold with gates that doubt half as much, as much, and twice as much real text, against KL, by proxy size, first seed (our own)."}}
 gates = figure_tables.strictness(evidence, "ppo")
-description = "Gold of PPO against KL with gates of three kinds of strictness, by proxy size."
-page.figure(figures.lines, gates, "kl", "score", "gold (SDs)", kind="what", description=description)
+shown = {"measured_by": "laptop", "description": "Gold of PPO against KL under three gates, by proxy size."}
+page.figure(figures.lines, gates, "kl", "score", "gold (SDs)", kind="what", **shown)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-lengths-ppo", "caption": "PPO: tokens of a completion against KL, by proxy size, first seed (our own). A fall is an early end, not better text."}}
 lengths, tokens = figure_tables.lengths(evidence, "ppo"), "tokens of a completion"
-description = "Length of PPO's completions against KL, by proxy size."
-page.figure(figures.lines, lengths, "kl", "length", tokens, description=description)
+shown = {"measured_by": "laptop", "description": "Length of PPO's completions against KL, by proxy size."}
+page.figure(figures.lines, lengths, "kl", "length", tokens, **shown)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-lengths-bon", "caption": "Best-of-n: tokens of a completion against KL, by proxy size, first seed (our own)."}}
 lengths = figure_tables.lengths(evidence, "bon")
-description = "Length of best-of-n's completions against KL, by proxy size."
-page.figure(figures.lines, lengths, "kl", "length", tokens, description=description)
+shown = {"measured_by": "laptop", "description": "Length of best-of-n's texts against KL, by proxy size."}
+page.figure(figures.lines, lengths, "kl", "length", tokens, **shown)
 
 # %% [markdown]
 # ## What a second gold says

@@ -65,10 +65,16 @@ class Page:
         return self.found(paper, " ".join(here))
 
     def figure(
-        self, draw: Callable[..., Any], data: pl.DataFrame, *others: Any, least: int = 1, **options: Any
+        self,
+        draw: Callable[..., Any],
+        data: pl.DataFrame,
+        *others: Any,
+        least: int = 1,
+        measured_by: str = "published",
+        **options: Any,
     ) -> Any:
-        """The chart `draw(data, ...)`, or a sentence where `data` has fewer than `least` rows."""
-        return draw(data, *others, **options) if data.height >= least else absent()
+        """The chart `draw(data, ...)`, or a sentence where `data` has fewer than `least` rows, as `measured_by` has."""
+        return draw(data, *others, **options) if data.height >= least else absent(measured_by)
 
     def gold_and_proxy(
         self,

@@ -177,7 +177,7 @@ TABLES = {
             _known("length at 3 nats (tokens)", "length", 1),
             _known("ending in EOS", "ended"),
         ],
-        not_measured("settings of PPO"),
+        not_measured("settings of PPO", "laptop"),
     ),
     "tab-far": Table(
         [

@@ -99,7 +99,7 @@ def test_notebooks_come_in_the_order_of_the_contents():
     names = [path.stem for path in book.notebook_sources()]
     assert names[0] == "index"
     assert names[1:] == sorted(names[1:])
-    assert len(names) == 10
+    assert len(names) == 11
     assert [path.stem for path in book.notebook_sources("pretrained")] == ["08_other_models"]
 
 

@@ -17,11 +17,12 @@ RECORD = {"seeds": [0, 1], "git": "a" * 40, "seconds": 60.0, "device": "cpu", "k
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 ABSENT = {
     "00_chain": 2,
-    "01_gold_vs_optimisation": 2,
+    "01_gold_vs_optimisation": 5,
     "02_functional_forms": 2,
     "03_model_data_policy_scale": 12,
     "04_kl_penalty": 4,
     "05_goodhart_and_implications": 2,
+    "07_kl_efficiency": 1,
     "08_other_models": 5,
 }
 

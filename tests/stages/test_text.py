@@ -65,4 +65,4 @@ def test_kept_in_bfloat16_and_read_back(halved: Path, tmp_path: Path) -> None:
     )
     text.language_model(job_of(spec, tmp_path, tokenizer=halved))
     with safe_open(tmp_path / "model" / "model.safetensors", "pt") as file:
-        assert {str(file.get_tensor(name).dtype) for name in file} == {"torch.bfloat16"}
+        assert {str(file.get_tensor(name).dtype) for name in file.keys()} == {"torch.bfloat16"}  # noqa: SIM118
