@@ -91,6 +91,11 @@ class Samples:
         inside = columns < lengths[:, None]
         return ids.gather(1, source).where(inside, 0), lengths
 
+    def rows(self) -> list[list[int]]:
+        """Prompt and completion of each sample as token ids, without padding."""
+        ids, lengths = self.shifted_left()
+        return [row[:length] for row, length in zip(ids.tolist(), lengths.tolist(), strict=True)]
+
     def save(self, path: Path) -> None:
         """Write as safetensors: 2 bytes a token (4 where the vocabulary needs them), each distinct prompt once."""
         distinct, which = self.prompts.distinct()

@@ -129,10 +129,8 @@ class GatedGold:
 
     def judged(self, samples: Samples, *, batch: int) -> Judged:
         """What each part says of samples, on the CPU, in their order."""
-        ids, lengths = samples.shifted_left()
-        rows = [row[:length] for row, length in zip(ids.tolist(), lengths.tolist(), strict=True)]
         return Judged(
-            self.rating.score(rows, self.tokenizer, batch),
+            self.rating.score(samples.rows(), self.tokenizer, batch),
             mean_log_prob(self.language, samples, batch=batch),
             score(self.real, samples, batch=batch),
         )

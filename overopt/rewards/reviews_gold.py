@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from overopt.models.build import load_reward_model, load_tokenizer
 from overopt.models.samples import Samples
-from overopt.rewards.rating import translate
+from overopt.rewards.rating import Rating
 from overopt.rewards.scoring import Rows, score_all
 from overopt.util.files import read_json, write_json
 
@@ -85,10 +85,7 @@ class GoldModel:
 
     def score(self, samples: Samples, *, batch: int) -> Float[Tensor, " samples"]:
         """Raw gold reward of prompt and completion, on the CPU, in the order of `samples`."""
-        ids, lengths = samples.shifted_left()
-        return self.score_rows(
-            [row[:length] for row, length in zip(ids.tolist(), lengths.tolist(), strict=True)], batch=batch
-        )
+        return self.score_rows(samples.rows(), batch=batch)
 
     def score_rows(self, rows: Rows, *, batch: int = 256) -> Float[Tensor, " rows"]:
         """Raw gold reward of texts in the policies' tokens."""
@@ -96,8 +93,7 @@ class GoldModel:
 
     def rated(self, rows: Rows, batch: int = 256) -> Float[Tensor, " rows"]:
         """Mean score of the rating models."""
-        own = translate(rows, self.policy_tokenizer, self.tokenizer, self.ratings[0].config.n_positions)
-        return torch.stack([score_all(model, own, batch) for model in self.ratings]).mean(0)
+        return Rating(self.ratings, self.tokenizer).score(rows, self.policy_tokenizer, batch)
 
     def fluent(self, rows: Rows, batch: int = 256) -> Float[Tensor, " rows"]:
         """How far above its doubt the fluency model that likes a text least scores it, in log-odds."""

@@ -37,6 +37,7 @@ from overopt.rewards.reviews_gold import GoldModel
 from overopt.rewards.scoring import gold_scale, score
 from overopt.stages.prompts import prompt_table
 from overopt.stages.spoilt_pairs import decoy_pairs, spoilt_pairs
+from overopt.stages.text import of_split
 from overopt.training.fluency_model import train_fluency_model
 from overopt.training.rating_model import Rated, train_rating_model
 from overopt.util.files import write_json
@@ -45,9 +46,7 @@ from overopt.util.seeds import derive
 
 def word_vectors(job: Job[specs.WordVectorsSpec]) -> None:
     """The rating model's tokenizer, and a vector of each of its tokens, from counts over reviews and rated texts."""
-    sentences = pl.read_parquet(job.parents["corpus"] / "sentences.parquet").filter(
-        pl.col("split") == "language_model"
-    )[: job.spec.sentences]
+    sentences = of_split(job.parents["corpus"], "language_model")[: job.spec.sentences]
     rated = pl.read_parquet(job.parents["corpus"] / "ratings.parquet").filter(pl.col("split") == "train")
     texts = sentences["text"].to_list() + rated["text"].to_list()
     made = train_tokenizer(texts, job.spec.vocabulary, lowercase=True)

@@ -17,7 +17,7 @@ from overopt.plan.stage_specs import SharpenedSpec
 from overopt.rewards.gated_gold import mean_log_prob
 from overopt.stages.prompts import encoded, prompt_table
 from overopt.stages.spoilt_pairs import real_samples
-from overopt.stages.text import HALVES, of_split
+from overopt.stages.text import HALVES, halves, of_split
 from overopt.util.errors import UserError
 from overopt.util.files import write_json
 
@@ -40,7 +40,7 @@ def sharpened(job: Job[SharpenedSpec]) -> None:
     table = prompt_table(job, "decoys", spec.skip + spec.prompts)[spec.skip :]
     prompts = encode_prompts(table["prompt"].to_list(), tokenizer)
     sentences = of_split(job.parents["corpus"], "language_model")
-    read = sentences.filter(pl.col("review") % 2 == HALVES.index(spec.known_from))
+    read = sentences.filter(halves(sentences) == HALVES.index(spec.known_from))
     share = partial(_known, known_words(read["text"]), tokenizer)
     real = real_samples(job, tokenizer, table["sentence"].to_list())
 

@@ -5,6 +5,7 @@ from typing import get_args
 
 import numpy as np
 import polars as pl
+from jaxtyping import Int64
 
 from overopt.data.reviews import load_reviews
 from overopt.engine.stage import Job
@@ -47,7 +48,7 @@ def tokenizer(job: Job[TokenizerSpec]) -> None:
     made = train_tokenizer(texts, job.spec.vocabulary)
     made.save_pretrained(job.out)
     order = np.random.default_rng(derive(job.spec.seed, "language model sentences")).permutation(len(texts))
-    half = (sentences["review"].to_numpy() % 2 if job.spec.halved else np.zeros(len(texts), int))[order]
+    half = (halves(sentences) if job.spec.halved else np.zeros(len(texts), int))[order]
     rows: list[list[int]] = []
     wanted = np.full(2 if job.spec.halved else 1, job.spec.tokens)
     while wanted.max() > 0 and len(rows) < len(order):
@@ -94,6 +95,6 @@ def of_split(corpus: Path, split: str) -> pl.DataFrame:
     return pl.read_parquet(corpus / "sentences.parquet").filter(pl.col("split") == split)
 
 
-def split_texts(corpus: Path, split: str) -> list[str]:
-    """Sentences of one split."""
-    return of_split(corpus, split)["text"].to_list()
+def halves(sentences: pl.DataFrame) -> Int64[np.ndarray, " sentences"]:
+    """Which of `HALVES` each sentence is of: every other review is of the first."""
+    return sentences["review"].to_numpy() % 2
