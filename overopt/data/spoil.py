@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 SPOILT_KINDS = ("looped", "stuck")
-CORRUPTIONS = (*SPOILT_KINDS, "shuffled")
+CORRUPTIONS = (*SPOILT_KINDS, "shuffled", "stuttered")
 
 
 def spoil(
@@ -18,7 +18,7 @@ def spoil(
 
     kind: "looped" repeats a run of one to four of them; "stuck" puts one to four phrases, runs of one to three of
     `tokens`, in the place of a random share of them, from three in ten to all; "shuffled" cuts the completion into runs
-    of one to four and puts them in another order.
+    of one to four and puts them in another order; "stuttered" says one or two runs of one to three of them two to six times.
 
     Raises:
         ValueError: on an unknown kind.
@@ -48,4 +48,11 @@ def spoil(
         if (np.diff(order) == 1).all():  # as it was
             order = order[::-1]
         return [int(token) for k in order for token in pieces[k]]
+    if kind == "stuttered":
+        stuttered = list(completion)
+        # nearer to the end a repetition would be lost where a sample is cut
+        for start in sorted(rng.integers(max(1, count - 2), size=rng.integers(1, 3)), reverse=True):
+            run = stuttered[start : start + int(rng.integers(1, 4))]
+            stuttered[start:start] = run * int(rng.integers(1, 6))
+        return stuttered
     raise ValueError(f"kind of spoiling: found {kind!r}, expected one of {', '.join(CORRUPTIONS)}")

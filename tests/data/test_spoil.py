@@ -67,3 +67,13 @@ def test_shuffled_puts_runs_of_one_to_four_tokens_in_another_order(completion, s
     assert got != completion
     kept = sum(completion.index(b) == completion.index(a) + 1 for a, b in pairwise(got))
     assert kept < len(completion) - 1  # neighbours that still are
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 99), min_size=3, max_size=20, unique=True), st.integers(0, 9))
+def test_stuttered_says_one_or_two_runs_again_where_they_stand(completion, seed):
+    got = spoilt(completion, "stuttered", seed)
+    assert len(completion) < len(got) <= len(completion) + 2 * 3 * 5
+    assert set(got) == set(completion)
+    back = [(a, b) for a, b in pairwise(got) if completion.index(b) != completion.index(a) + 1]
+    assert 1 <= len(back) <= 2 * 2 * 5  # where a run begins again; a second run may stand inside the first
