@@ -2,22 +2,24 @@
 
 One iteration: sample a batch of completions, score each once at its end, spread the score over tokens with
 generalised advantage estimation, and take a few clipped steps on policy and value model. The value model is
-separate from the policy. A completion that reaches the length limit without EOS ends there and is scored all the same,
-unless the study gives such completions a score of their own. `overopt.study.ppo_parts.PPO` says what each hyperparameter is,
-`overopt.optimisers.ppo_run` when a run is looked at and ends.
+separate from the policy; a study can have the other completions of a prompt in its place. A completion that reaches the
+length limit without EOS ends there and is scored all the same, unless the study gives such completions a score of their
+own. `overopt.study.ppo_parts.PPO` says what each hyperparameter is, `overopt.optimisers.ppo_run` when a run is looked at
+and ends.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from overopt.models.log_probs import states_before, token_log_probs
 from overopt.models.samples import Prompts, Samples
 from overopt.models.sampling import gathered_samples, sample
+from overopt.optimisers.advantages import gae, leave_one_out, masked_mean, whitened
 from overopt.study.ppo_parts import PPO
 from overopt.training.optim import (
     adamw,
@@ -165,7 +167,9 @@ class Trainer:
         """A batch of completions with their advantages and returns."""
         models, config, penalty = self.models, self.config, self.kl_penalty
         device, tokens = models.policy.device, models.policy.config
-        rows = torch.randint(len(self.prompts), (config.batch,), generator=self.generator)
+        of_each = config.leave_one_out or 1
+        rows = torch.randint(len(self.prompts), (config.batch // of_each,), generator=self.generator)
+        rows = rows.repeat_interleave(of_each)
         uniforms = torch.rand(config.batch, self.completion_tokens, generator=self.generator)
         prompts = self.prompts[rows].to(device)
         mine = processes.dealt(torch.arange(len(prompts)))
@@ -185,16 +189,20 @@ class Trainer:
         # without a penalty the reference says how far the policy is, no more: a minibatch is enough for that
         compared = len(samples) if penalty else config.minibatch
         log_ratio = log_probs[:compared] - over(compared, token_log_probs, models.reference)
-        values = over(len(samples), token_values, models.value)
-        scores = self.reward(samples).to(values.device)
-        rewards = torch.zeros_like(values)
+        scores = self.reward(samples).to(log_probs.device)
+        rewards = torch.zeros_like(log_probs)
         if penalty:
             rewards -= penalty * log_ratio
         given = scores
         if config.missing_eos_score is not None:
             given = scores.where(samples.ended(tokens.eos_token_id), config.missing_eos_score)
         rewards[torch.arange(len(samples)), samples.lengths - 1] += given  # it comes with the last token
-        advantages = gae(rewards, values, samples.mask, lam=config.gae_lambda)
+        if config.leave_one_out:
+            values = torch.zeros_like(log_probs)
+            advantages = leave_one_out(rewards.sum(-1), config.leave_one_out)[:, None] * samples.mask
+        else:
+            values = over(len(samples), token_values, models.value)
+            advantages = gae(rewards, values, samples.mask, lam=config.gae_lambda)
         return Rollout(
             samples,
             log_probs,
@@ -222,7 +230,11 @@ class Trainer:
         near = ratio.clamp(1 - clip, 1 + clip)
         policy_loss = masked_mean(torch.maximum(-advantages * ratio, -advantages * near), mask) * counts
         descend(policy_loss, self.models.policy, self.policy_optimiser)
-        value_loss = self._learn_values(rollout, rows, counts)
+        value_loss = (
+            torch.zeros_like(policy_loss)
+            if self.config.leave_one_out
+            else self._learn_values(rollout, rows, counts)
+        )
 
         ratio, log_ratio = ratio.detach(), log_ratio.detach()
         outside = masked_mean(((ratio - 1).abs() > clip).float(), mask) * counts
@@ -270,38 +282,3 @@ def token_values(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "bat
     """Value of the state before each completion token, from a one-logit model; 0 on padding."""
     values = model.score(states_before(model, samples))[:, 0].float()
     return values.new_zeros(samples.mask.shape).masked_scatter(samples.mask, values)
-
-
-def gae(
-    rewards: Float[Tensor, "batch completion"],
-    values: Float[Tensor, "batch completion"],
-    mask: Bool[Tensor, "batch completion"],
-    *,
-    lam: float,
-) -> Float[Tensor, "batch completion"]:
-    """Generalised advantage estimates, undiscounted; 0 on padding (Schulman et al. 2015, eq. 16).
-
-    advantage_t = sum_k lam^k delta_(t+k), delta_t = reward_t + value_(t+1) - value_t, with value 0 past the end.
-    """
-    advantages = torch.zeros_like(values)
-    following = values.new_zeros(len(values))  # advantage at t + 1
-    next_value = values.new_zeros(len(values))
-    for t in reversed(range(values.shape[1])):
-        inside = mask[:, t]
-        following = inside * (rewards[:, t] + next_value - values[:, t] + lam * following)
-        next_value = inside * values[:, t]
-        advantages[:, t] = following
-    return advantages
-
-
-def whitened(
-    advantages: Float[Tensor, "batch completion"], mask: Bool[Tensor, "batch completion"]
-) -> Float[Tensor, "batch completion"]:
-    """Advantages with mean 0 and standard deviation 1 over the tokens where `mask` is True."""
-    centred = advantages - masked_mean(advantages, mask)
-    return centred / (masked_mean(centred**2, mask).sqrt() + 1e-8)
-
-
-def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of `values` where `mask` is True."""
-    return (values * mask).sum() / mask.sum()

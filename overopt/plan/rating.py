@@ -30,6 +30,7 @@ def rating_models(
             sentence_tokens=sentence_tokens,
             shape=rating.shape,
             training=with_gain(rating, rating.embedding_gain),
+            kept=rating.kept,
         )
         parents = {"corpus": world.corpus, "word_vectors": vectors}
         title = f"rating model {k} of {which}gold"

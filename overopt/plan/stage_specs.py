@@ -124,10 +124,11 @@ class Rated(Spec):
 
 
 class RatingModelSpec(Rated):
-    """One model of ratings."""
+    """One model of ratings; `kept`: the precision it is saved in."""
 
     shape: Shape
     training: GainTraining
+    kept: Precision = unless("float32")
 
 
 class GoldSpec(Rated, Prompting):

@@ -25,6 +25,7 @@ from overopt.models.build import (
     save_model,
     train_tokenizer,
 )
+from overopt.models.precision import frozen_dtype
 from overopt.models.samples import encode_prompts
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
@@ -72,7 +73,7 @@ def rating_model(job: Job[specs.RatingModelSpec]) -> None:
         checkpoint=job.checkpoint,
         **dict(spec.training),
     )
-    save_model(model, job.out)
+    save_model(model.to(frozen_dtype(spec.kept)), job.out)
     tokenizer.save_pretrained(job.out / "model")
 
 

@@ -92,7 +92,8 @@ class RatingModel(Training):
     """The part of gold that predicts ratings: the mean of `members` models that differ in their seed.
 
     It has a vocabulary of its own, of lower-case word pieces, and starts from word vectors, counted over
-    `sentences` review sentences, which learn at `embedding_gain` times the learning rate.
+    `sentences` review sentences, which learn at `embedding_gain` times the learning rate. kept: the precision of its
+    weights once it is trained.
     """
 
     members: PositiveInt
@@ -100,6 +101,7 @@ class RatingModel(Training):
     vocabulary: Annotated[int, Field(ge=512, le=65_535)]
     sentences: PositiveInt
     embedding_gain: PositiveFloat
+    kept: Precision = unless("float32")
 
     @property
     def parameters(self) -> int:

@@ -14,7 +14,8 @@ from pydantic import (
 
 from overopt.study.parts import Grid, Spec, unless
 
-# of a run, the fields that say when it ends and is looked at, not how it learns
+# of a run, the fields that say from which prompts it learns, when it ends and is looked at, not how it learns
+DATA = {"prompts"}
 ENDS = {"max_steps", "max_kl"}
 LOOKS = {"spacing", "dense_below", "look_every", "evaluation_samples"}
 
@@ -47,6 +48,8 @@ class PPO(Spec):
     gae_lambda: Annotated[float, Field(ge=0, le=1)] = (
         0.95  # share of an error that the token before takes on; paper
     )
+    # completions of a prompt, each compared with the mean of its others instead of a value model (RLOO); ours
+    leave_one_out: Annotated[int, Field(ge=2)] | None = unless(None)
     # both
     adam_beta2: Annotated[float, Field(ge=0, lt=1)] = unless(0.95)  # of both; ours
     adam_eps: PositiveFloat = unless(1e-8)  # of both; ours
@@ -63,12 +66,19 @@ class PPO(Spec):
     def _batch_divides(self) -> "PPO":
         if self.batch % self.minibatch:
             raise ValueError(f"minibatch: found {self.minibatch}, expected a divisor of batch = {self.batch}")
+        if self.leave_one_out and self.batch % self.leave_one_out:
+            raise ValueError(
+                f"leave_one_out: found {self.leave_one_out}, expected a divisor of batch = {self.batch}"
+            )
+        unused = [name for name in ("value_from", "value_warmup") if name in self.model_dump(mode="json")]
+        if self.leave_one_out and unused:
+            raise ValueError(f"leave_one_out has no value model, and found {', '.join(unused)}")
         return self
 
     @property
     def learning(self) -> dict[str, Any]:
         """The fields that say how a policy learns. Where rates decay, the last iteration is one of them."""
-        left_out = LOOKS | (ENDS - {"max_steps"} if self.linear_decay else ENDS)
+        left_out = DATA | LOOKS | (ENDS - {"max_steps"} if self.linear_decay else ENDS)
         return {name: value for name, value in dict(self).items() if name not in left_out}
 
 

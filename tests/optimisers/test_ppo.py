@@ -5,13 +5,11 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from overopt.models.build import new_reward_model
 from overopt.models.log_probs import token_log_probs
 from overopt.models.samples import Prompts
-from overopt.optimisers.ppo import Models, Trainer, gae, masked_mean, token_values
+from overopt.optimisers.ppo import Models, Trainer, token_values
 from overopt.study.ppo_parts import PPO
 from overopt.training.optim import Diverged
 
@@ -60,46 +58,6 @@ def probabilities(model, samples):
     return (log_probs * samples.mask).sum(-1).double().exp()
 
 
-def slow_gae(rewards, values, lam):
-    """Eq. 16 of Schulman et al. 2015 as it is written, one row without padding."""
-    end = len(rewards)
-    following = [*values[1:], 0.0]
-    delta = [rewards[t] + following[t] - values[t] for t in range(end)]
-    return [sum(lam ** (k - t) * delta[k] for k in range(t, end)) for t in range(end)]
-
-
-numbers = st.floats(-3, 3, width=32)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.data(), st.floats(0, 1), st.lists(st.integers(1, 5), min_size=1, max_size=4))
-def test_gae_against_its_definition(data, lam, lengths):
-    width = 5
-    table = st.lists(
-        st.lists(numbers, min_size=width, max_size=width), min_size=len(lengths), max_size=len(lengths)
-    )
-    rewards, values = torch.tensor(data.draw(table)), torch.tensor(data.draw(table))
-    mask = torch.arange(width) < torch.tensor(lengths)[:, None]
-    got = gae(rewards, values, mask, lam=lam)  # padding holds numbers too: they must not count
-    for i, length in enumerate(lengths):
-        expected = slow_gae(rewards[i, :length].tolist(), values[i, :length].tolist(), lam)
-        assert got[i, :length].tolist() == pytest.approx(expected, abs=1e-4)
-        assert got[i, length:].tolist() == [0] * (width - length)
-
-
-def test_gae_at_its_ends():
-    rewards = torch.tensor([[1.0, 2.0, 4.0]])
-    values, mask = torch.tensor([[0.5, 1.0, 3.0]]), torch.ones(1, 3, dtype=torch.bool)
-    assert gae(rewards, values, mask, lam=1.0).tolist() == [[6.5, 5.0, 1.0]]  # reward to go less value
-    assert gae(rewards, values, mask, lam=0.0).tolist() == [[1.5, 4.0, 1.0]]  # one-step errors
-
-
-def test_masked_mean_leaves_padding_out():
-    values = torch.tensor([[1.0, 2.0, 50.0], [6.0, 70.0, 80.0]])
-    mask = torch.tensor([[True, True, False], [True, False, False]])
-    assert masked_mean(values, mask).item() == pytest.approx(3.0)
-
-
 def test_a_value_is_of_the_state_before_its_token(small_vocabulary, sharpen, all_completions):
     value_model = sharpen(new_reward_model(small_vocabulary(1), seed=1), 3.0)
     samples = all_completions([1, 3], 5, 3)[::9]
@@ -113,11 +71,13 @@ def test_a_value_is_of_the_state_before_its_token(small_vocabulary, sharpen, all
     assert got[samples.mask].std() > 0.05
 
 
+@pytest.mark.parametrize("of_each", [None, 4])
 @pytest.mark.parametrize("best", [2, 4])  # 2 is EOS
-def test_finds_the_best_arm_of_a_bandit(small_vocabulary, all_completions, best):
+def test_finds_the_best_arm_of_a_bandit(small_vocabulary, all_completions, best, of_each):
     policy = small_vocabulary(1, factor=1.0)
     arms = all_completions([1, 3], 5, 1)
-    seen = list(run(policy, lambda samples: (samples.ids[:, 0] == best).float()))
+    config = CONFIG.model_copy(update={"leave_one_out": of_each})
+    seen = list(run(policy, lambda samples: (samples.ids[:, 0] == best).float(), config))
     before, after = seen[0], probabilities(policy, arms)
     assert [one.step for one in seen] == list(range(1, 31))
     assert before.kl == pytest.approx(0, abs=1e-6)
@@ -131,7 +91,8 @@ def test_finds_the_best_arm_of_a_bandit(small_vocabulary, all_completions, best)
     assert max(one.clip_fraction for one in seen) > 0.02
 
 
-def test_a_kl_penalty_leads_to_the_tilted_distribution(small_vocabulary, all_completions):
+@pytest.mark.parametrize("of_each", [None, 8])
+def test_a_kl_penalty_leads_to_the_tilted_distribution(small_vocabulary, all_completions, of_each):
     beta, vocabulary, tokens = 0.5, 5, 2
     policy = small_vocabulary(1, factor=1.5)
     every = all_completions([1, 3], vocabulary, tokens)
@@ -148,9 +109,8 @@ def test_a_kl_penalty_leads_to_the_tilted_distribution(small_vocabulary, all_com
     reference, value_model = copy.deepcopy(policy), new_reward_model(policy, seed=1)
     # each leg with a smaller step: whitened advantages never let a large one settle
     for leg, rate in enumerate((1e-2, 3e-3, 5e-4)):
-        config = CONFIG.model_copy(
-            update={"batch": 256, "minibatch": 128, "learning_rate": rate, "value_learning_rate": rate}
-        )
+        rates = {"learning_rate": rate, "value_learning_rate": rate}
+        config = CONFIG.model_copy(update={"batch": 256, "minibatch": 128, "leave_one_out": of_each, **rates})
         for _ in ppo(
             Models(policy, reference, value_model),
             reward,

@@ -19,6 +19,7 @@ EVERY = {
     "value_from": "proxy", "value_warmup": 2, "adam_beta2": 0.999, "adam_eps": 1e-5, "linear_decay": True,
     "dense_below": 2.0,
 }  # fmt: skip
+ALONE = {"leave_one_out": 4}  # has no value model, which others are about
 
 
 @pytest.fixture
@@ -52,15 +53,22 @@ def rates(trainer, steps):
 
 
 def test_what_is_not_asked_for_is_left_out():
-    assert not set(EVERY) & set(CONFIG.model_dump(mode="json"))
-    asked = PPO(**dict(CONFIG) | EVERY)
-    assert set(EVERY) <= set(asked.model_dump(mode="json"))
-    assert PPO(**asked.model_dump(mode="json")) == asked
+    assert not set(EVERY | ALONE) & set(CONFIG.model_dump(mode="json"))
+    for settings in (EVERY, ALONE):
+        asked = PPO(**dict(CONFIG) | settings)
+        assert set(settings) <= set(asked.model_dump(mode="json"))
+        assert PPO(**asked.model_dump(mode="json")) == asked
 
 
-@pytest.mark.parametrize("name", sorted(set(EVERY) - {"value_from", "dense_below"}))
+@pytest.mark.parametrize("other", [{"value_warmup": 2}, {"value_from": "proxy"}])
+def test_what_has_no_value_model_cannot_be_told_how_to_start_one(other):
+    with pytest.raises(ValueError, match="leave_one_out has no value model, and found value_"):
+        PPO(**dict(CONFIG) | ALONE | other)
+
+
+@pytest.mark.parametrize("name", sorted(set(EVERY | ALONE) - {"value_from", "dense_below"}))
 def test_each_setting_changes_what_the_policy_becomes(trainer, name):
-    plain, changed = trainer(), trainer(**{name: EVERY[name]})
+    plain, changed = trainer(), trainer(**{name: (EVERY | ALONE)[name]})
     for one in (plain, changed):
         for _ in range(2):
             one.iterate()
