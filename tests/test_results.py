@@ -8,7 +8,6 @@ import pytest
 from overopt import api
 from overopt.analysis import ppo_sweep, results
 from overopt.analysis.claims import verdicts
-from overopt.analysis.evidence import Evidence
 from overopt.engine.record import read_record, verify_folder
 from overopt.study.study import load_study
 from overopt.util.files import read_json
@@ -43,7 +42,7 @@ def test_committed_verdicts_are_by_todays_rules_and_come_from_the_tables(folder)
     judged = ROOT / "results" / "verdicts" / folder.name
     assert api.judge(study, folder) == judged
     entries = read_json(judged / "verdicts.json")
-    again = verdicts.as_data(verdicts.judge(Evidence(results.read(folder, study))))
+    again = verdicts.judge_by_every_gold(results.read(folder, study))
     for entry, claim in zip(entries, verdicts.CLAIMS, strict=True):
         assert (entry["claim"], entry["text"], entry["rule"]) == (claim.number, claim.text, claim.rule)
     assert [entry["verdict"] for entry in entries] == [entry["verdict"] for entry in again]

@@ -1,7 +1,7 @@
 """The tables that every page is drawn from: gathered from a study's stages once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,29 @@ class Results:
     folder: Path
     ppo_sweep: pl.DataFrame | None = None
     verdicts: Sequence[dict[str, Any]] = ()
+
+    def as_judged_by(self, view: str) -> "Results | None":
+        """The same curves where a gold of another strictness is gold (see `curves.STRICTNESS`); None where it did not judge.
+
+        What proxies learned stays: gold labelled their pairs.
+        """
+        far, far_by_prompt = self.far, self.far_by_prompt
+        judged = [table for table in (self.curves, self.by_prompt, far, far_by_prompt) if table is not None]
+        if any(view not in table.columns or table[view].has_nulls() for table in judged):
+            return None
+        return replace(
+            self,
+            curves=_gold_from(self.curves, view),
+            by_prompt=_gold_from(self.by_prompt, view),
+            far=None if far is None else _gold_from(far, view),
+            far_by_prompt=None if far_by_prompt is None else _gold_from(far_by_prompt, view),
+        )
+
+
+def _gold_from(table: pl.DataFrame, view: str) -> pl.DataFrame:
+    """The table with `gold`, and its standard error where there is one, as `view` says."""
+    errors = {"gold_se": f"{view}_se"} if "gold_se" in table.columns else {}
+    return table.with_columns(**{"gold": view} | errors)
 
 
 def read(folder: Path, study: Study) -> Results:

@@ -6,6 +6,7 @@ from overopt.analysis.evidence import Evidence
 from overopt.report import sentences
 from overopt.report.myst import box
 from overopt.report.pages import VERDICT_MARKS, commit
+from overopt.report.strictness import say_all
 from overopt.study.parts import Sweep
 from overopt.study.study import ReviewsStudy
 from overopt.util.words import short_number
@@ -25,7 +26,7 @@ def in_short(evidence: Evidence) -> str:
     lines = [
         f"**Claims.** Of {len(claims)} claims of the paper, "
         + ", ".join(f"{count} {_word(verdict, count)}" for verdict, count in counts.items())
-        + ".",
+        + f". {say_all(results.verdicts)}",
         "**World.** Beginnings of sentences from film reviews, completed in up to "
         f"{study.text.completion_tokens} tokens by a language model of "
         f"{short_number(study.models[study.policy].parameters)} parameters, the *policy*.",

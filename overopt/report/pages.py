@@ -18,6 +18,7 @@ from overopt.engine.record import read_record
 from overopt.report import charts, figures, tables
 from overopt.report.myst import box, escaped
 from overopt.report.sentences import say_compute
+from overopt.report.strictness import say_strictness
 from overopt.study.study import available, load_study
 from overopt.util.words import capital
 
@@ -59,7 +60,7 @@ class Page:
         here = [
             f"\n- {VERDICT_MARKS[entries[k]['verdict']]} **{'Check' if entries[k]['check'] else 'Claim'} {k}: "
             f"{entries[k]['verdict']}.** "
-            f"*{escaped(entries[k]['text'])}* {escaped(capital(entries[k]['measured']))}"
+            f"*{escaped(entries[k]['text'])}* {escaped(capital(entries[k]['measured']))}{say_strictness(entries[k])}"
             for k in claims
         ]
         return self.found(paper, " ".join(here))
@@ -125,7 +126,8 @@ class Page:
                 f":::{{grid-item-card}} {mark} {entry['claim']}. {escaped(entry['text'])}",
                 f":class-card: oo-verdict oo-{entry['verdict'].replace(' ', '-')}",
                 "",
-                f"**{_checked(entry)}{entry['verdict'].capitalize()}.** {escaped(capital(entry['measured']))}",
+                f"**{_checked(entry)}{entry['verdict'].capitalize()}.** {escaped(capital(entry['measured']))}"
+                f"{say_strictness(entry)}",
                 "",
                 f"*Rule.* {escaped(entry['rule'])}",
                 "",

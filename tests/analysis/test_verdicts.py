@@ -1,6 +1,7 @@
 """Verdicts come from the table: flip the data, and the verdict flips."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -137,6 +138,7 @@ def test_as_data_every_claim_has_its_fields():
             "rule",
             "figure",
             "check",
+            "by_strictness",
         }
         assert entry["verdict"] in ("holds", "partly", "does not hold", "cannot tell")
         assert entry["statistic"] is None or math.isfinite(entry["statistic"])
@@ -298,3 +300,24 @@ def test_extrapolation(monkeypatch, bon, ppo, found):
 )
 def test_claims_of_several_parts(parts, found):
     assert jointly([Outcome(part, 0.0, (0.0, 0.0), "") for part in parts]) == found
+
+
+def test_golds_of_another_strictness_are_judged_where_they_judged():
+    results = evidence().results
+    none = [entry["by_strictness"] for entry in verdicts.judge_by_every_gold(results)]
+    assert none == [{}] * 20
+    columns = {name: pl.col("gold") for name in ("gold_lenient", "gold_strict")}
+    errors = {f"{name}_se": pl.col("gold_se") for name in columns}
+    other = {"gold_strict": -pl.col("gold")}  # a gold that optimisation displeases
+    views = replace(
+        results,
+        curves=results.curves.with_columns(**columns | errors | other),
+        by_prompt=results.by_prompt.with_columns(**columns | other),
+        far=None,
+        far_by_prompt=None,
+    )
+    entries = verdicts.judge_by_every_gold(views)
+    assert [entry["by_strictness"]["gold_lenient"] for entry in entries] == [
+        entry["verdict"] for entry in entries
+    ]
+    assert entries[0]["by_strictness"]["gold_strict"] == "does not hold" != entries[0]["verdict"]

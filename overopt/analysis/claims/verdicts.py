@@ -4,16 +4,17 @@ Each claim stands in one of `MODULES`: its text and its rule above the function 
 sizes and 95% intervals; `overopt.analysis.known_worlds` is where they are tried, and a page tells when they changed.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from overopt.analysis.claims import coefficients, data, methods, prediction, shape, theory
 from overopt.analysis.claims.claim import Claim
 from overopt.analysis.claims.outcome import Outcome, finite
+from overopt.analysis.curves import STRICTNESS
 from overopt.analysis.evidence import Evidence
+from overopt.analysis.results import Results
 from overopt.engine.record import sha256_of_json
-from overopt.util.files import write_json
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,11 @@ def judge(evidence: Evidence) -> list[Judged]:
     return [Judged(claim, claim.judge(evidence)) for claim in CLAIMS]
 
 
-def as_data(judged: list[Judged]) -> list[dict[str, Any]]:
-    """The verdicts as JSON: one entry a claim; what is not a number is null."""
+def as_data(judged: list[Judged], others: Mapping[str, list[Judged]] | None = None) -> list[dict[str, Any]]:
+    """The verdicts as JSON: one entry a claim; what is not a number is null.
+
+    `others`: what golds of another strictness come to, by the name of each.
+    """
     entries = []
     for item in judged:
         claim, outcome = item.claim, asdict(item.outcome)
@@ -65,11 +69,16 @@ def as_data(judged: list[Judged]) -> list[dict[str, Any]]:
                 "rule": claim.rule,
                 "figure": claim.figure,
                 "check": claim.check,
+                "by_strictness": {
+                    view: found[claim.number - 1].outcome.verdict for view, found in (others or {}).items()
+                },
             }
         )
     return entries
 
 
-def write(judged: list[Judged], path: Path) -> None:
-    """`as_data` as a file."""
-    write_json(path, as_data(judged))
+def judge_by_every_gold(results: Results) -> list[dict[str, Any]]:
+    """`as_data` of a study's results, by its gold and by golds of another strictness where those judged as well."""
+    views = {view: results.as_judged_by(view) for view in STRICTNESS}
+    others = {view: judge(Evidence(found)) for view, found in views.items() if found is not None}
+    return as_data(judge(Evidence(results)), others)
