@@ -29,7 +29,7 @@ def perfect(e: Evidence) -> pl.DataFrame:
 def correlations(e: Evidence) -> dict[int, float]:
     """Correlation of gold and proxy within prompts, mean over seeds, by proxy size at the main number of pairs."""
     proxies = (
-        e.results.proxies.filter(pairs=e.pairs, epochs=1)
+        e.results.proxies.filter(pairs=e.pairs, epochs=1, label_noise=0.0)
         .group_by("parameters")
         .agg(pl.col("correlation").mean())
     )

@@ -76,13 +76,19 @@ def read(folder: Path, study: Study) -> Results:
         far_by_prompt=curves.read_by_prompt(folder / "far_by_prompt.parquet")
         if study.far_best_of_n
         else None,
-        proxies=pl.read_parquet(folder / "proxies.parquet"),
+        proxies=_read_proxies(folder / "proxies.parquet"),
         sweep=_read_if_any(folder / "sweep.parquet"),
         ppo_sweep=_read_if_any(folder / "ppo_sweep.parquet"),
         texts=pl.read_parquet(folder / "texts.parquet"),
         chain=read_json(folder / "chain.json"),
         folder=folder,
     )
+
+
+def _read_proxies(path: Path) -> pl.DataFrame:
+    """Tables of before labels could be turned round do not say that none was."""
+    found = pl.read_parquet(path)
+    return found if "label_noise" in found.columns else found.with_columns(label_noise=pl.lit(0.0))
 
 
 def _read_if_any(path: Path) -> pl.DataFrame | None:

@@ -59,7 +59,7 @@ class Simulator:
             for method in ("bon", "ppo")
             for score in ("gold", "proxy")
         }
-        cells = results.proxies.group_by("parameters", "pairs", "epochs")
+        cells = results.proxies.group_by("parameters", "pairs", "epochs", "label_noise")
         self.loss_sd = float(cells.agg(pl.col("validation_loss").std())["validation_loss"].median())  # type: ignore[arg-type]
 
     def draw(self, world: World, *, noise: float = 1.0, seed: int = 0) -> Results:

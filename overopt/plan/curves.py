@@ -36,7 +36,7 @@ class CurveStages:
         """Everything that needs the first seed, then the second: what a stopped study has is whole curves of few seeds."""
         study = self.study
         samples, max_n = study.best_of_n.samples, study.best_of_n.max_n
-        spec = specs.OverPool(curve=self._curve(0), samples=samples, max_n=max_n)
+        spec = specs.OverPool(curve=self._curve(None), samples=samples, max_n=max_n)
         self.graph.add("gold_frontier", "best-of-n by gold itself", spec, pool=self.pool)
         cells = [(cell, partial(self._add_best_of_n, cell)) for cell in study.proxies.cells]
         cells += [(run[0], partial(self._add_ppo, *run)) for run in self._ppo_runs()]
@@ -51,13 +51,15 @@ class CurveStages:
         for _, add in sorted(cells, key=lambda pair: pair[0].seed):  # of one seed, in the order above
             add()
 
-    def _curve(self, seed: int, policy: str = "", *, rounds: int = 1, round: int = 1) -> specs.Curve:
+    def _curve(self, cell: Cell | None, policy: str = "", *, rounds: int = 1, round: int = 1) -> specs.Curve:
+        """What a curve of this proxy is called; none is gold itself."""
         study, params = self.study, self.study.models[policy or self.study.policy].parameters
         return specs.Curve(
             study=study.name,
             world=study.world,
             policy_params=params,
-            seed=seed,
+            label_noise=cell.label_noise if cell else 0.0,
+            seed=cell.seed if cell else 0,
             rounds=rounds,
             round=round,
         )
@@ -110,7 +112,7 @@ class CurveStages:
     def _add_best_of_n(self, cell: Cell) -> None:
         study = self.study
         spec = specs.BestOfNSpec(
-            curve=self._curve(cell.seed),
+            curve=self._curve(cell),
             samples=study.best_of_n.samples,
             max_n=study.best_of_n.max_n,
             show_prompts=study.show_prompts,
@@ -140,11 +142,11 @@ class CurveStages:
             "proxy": self.proxies.add(cell),
             "scale": self.best_of_n[cell],
         }
-        self._ppo_stage(title, self._curve(cell.seed, policy), parents, kl_penalty=penalty)
+        self._ppo_stage(title, self._curve(cell, policy), parents, kl_penalty=penalty)
 
     def _add_rloo(self, study: PretrainedStudy, cell: Cell) -> None:
         assert study.rloo is not None  # what asks for a run has them
-        spec = specs.RLOOSpec(**self._optimising(self._curve(cell.seed)), kl_penalty=0.0, rloo=study.rloo.run)
+        spec = specs.RLOOSpec(**self._optimising(self._curve(cell)), kl_penalty=0.0, rloo=study.rloo.run)
         parents = self._watching | {
             "policy": self.world.policies[study.policy],
             "proxy": self.proxies.add(cell),
@@ -196,7 +198,7 @@ class CurveStages:
         count = round(cell.pairs / (1 - study.pairs.validation)) + 1
         for k in range(1, rounds + 1):
             which = f"{label(cell)}, round {k} of {rounds}"
-            curve = self._curve(cell.seed, rounds=rounds, round=k)
+            curve = self._curve(cell, rounds=rounds, round=k)
             parents = {"policy": policy, "proxy": proxy, "scale": scale}
             if k > 1:
                 parents["initial"] = initial
@@ -223,7 +225,7 @@ class CurveStages:
             parents = world.judged | parts | {"pool": self.pool}
             size = specs.PoolSpec(parts=len(parts), frozen=self.frozen)
             pool = self.graph.add("pool", f"pool of {policy}", size, **parents)
-            curve = self._curve(cell.seed, policy)
+            curve = self._curve(cell, policy)
             spec = specs.OtherBestOfNSpec(curve=curve, samples=of.samples, max_n=of.max_n, frozen=self.frozen)
             parents = {"pool": pool, "proxy": self.proxies.add(cell), "best_of_n": self.best_of_n[cell]}
             title = f"best-of-n {label(cell)}, policy {policy}"
@@ -232,7 +234,7 @@ class CurveStages:
     def _add_far(self, far: FarBestOfN, cell: Cell) -> None:
         parts = self._add_samples("far", far)
         spec = specs.FarBestOfNSpec(
-            curve=self._curve(cell.seed),
+            curve=self._curve(cell),
             seed=self.study.seed,
             samples=far.samples,
             max_n=far.max_n,

@@ -87,4 +87,5 @@ class ProxyStages:
 def label(cell: Cell) -> str:
     """A cell in words: what tells its stages apart."""
     again = f", {cell.epochs} epochs" if cell.epochs > 1 else ""
-    return f"{cell.model}, {cell.pairs} pairs{again}, seed {cell.seed}"
+    turned = f", {cell.label_noise:.0%} of labels turned" if cell.label_noise else ""
+    return f"{cell.model}, {cell.pairs} pairs{again}{turned}, seed {cell.seed}"

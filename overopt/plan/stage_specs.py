@@ -264,6 +264,7 @@ class ProxySpec(Spec):
     model: str
     pairs: PositiveInt
     epochs: PositiveInt
+    label_noise: float = unless(0.0)
     validation: float
     batch: PositiveInt
     learning_rate: PositiveFloat | None

@@ -17,7 +17,7 @@ def in_short(evidence: Evidence) -> str:
     results, sizes = evidence.results, evidence.sizes
     record, study, gold = results.record, results.study, results.chain["gold"]
     parameters = sizes.by.values(sizes.curves)
-    proxies = results.proxies.filter(pairs=evidence.pairs, epochs=1).rename(
+    proxies = results.proxies.filter(pairs=evidence.pairs, epochs=1, label_noise=0.0).rename(
         {"parameters": "rm_params", "validation_loss": "rm_loss", "validation_accuracy": "rm_accuracy"}
     )
     claims = [entry for entry in results.verdicts if not entry["check"]]

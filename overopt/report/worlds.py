@@ -13,8 +13,8 @@ the two."""
 GATED = """
 **Gold** is a rating times a gate. RATINGS The gate asks whether a text is language at all, and two judges must find
 it so: a language model of the half of the reviews that no policy reads, by the mean log-probability of a token, and a
-classifier of real text against its own corruption (looped, stuck, shuffled), without which loops of likely words
-would pass. Each doubts DOUBTED % of real sentences, and that alone fixes how strict it is: **neither was ever shown
+classifier of real text against its own corruption (looped, stuck, shuffled, stuttered), without which loops of likely
+words would pass. Each doubts DOUBTED % of real sentences, and that alone fixes how strict it is: **neither was ever shown
 text of a policy**. Every curve is also judged by gates that doubt half and twice as many. MIXED"""
 DECOYS = """
 **Gold** has two parts. RATINGS Its fluency models tell real text from corrupted text and from texts of policies that

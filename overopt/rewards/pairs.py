@@ -59,3 +59,11 @@ def draw(pairs: LabelledPairs, count: int, seed: int) -> LabelledPairs:
     if count > len(pairs):
         raise ValueError(f"pairs: found {len(pairs)}, expected at least {count}")
     return pairs[torch.randperm(len(pairs), generator=generator(seed, "draw pairs"))[:count]]
+
+
+def turned(pairs: LabelledPairs, share: float, seed: int) -> LabelledPairs:
+    """The pairs with the labels of a random `share` of them the wrong way round (Coste et al. 2023, section 4)."""
+    which = torch.randperm(len(pairs), generator=generator(seed, "label noise"))[: round(share * len(pairs))]
+    margin = pairs.margin.clone()
+    margin[which] *= -1
+    return LabelledPairs(pairs.first, pairs.second, margin)

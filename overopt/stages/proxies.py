@@ -19,7 +19,7 @@ from overopt.models.precision import frozen_dtype
 from overopt.models.samples import Samples
 from overopt.models.seeding import generator
 from overopt.plan.stage_specs import Nothing, ProxySpec, Reading
-from overopt.rewards.pairs import draw, split
+from overopt.rewards.pairs import draw, split, turned
 from overopt.rewards.scoring import Scale, proxy_gain, score
 from overopt.stages.pairs import load_pairs
 from overopt.training.reward_model import pair_margins, train_reward_model
@@ -32,7 +32,7 @@ def proxy(job: Job[ProxySpec]) -> None:
     spec = job.spec
     rate = spec.learning_rate or read_json(job.parents["recipe"] / "recipe.json")[spec.model]
     training, validation = split(load_pairs(job.parents["pairs"]), spec.validation)
-    training = draw(training, spec.pairs, spec.seed)
+    training = turned(draw(training, spec.pairs, spec.seed), spec.label_noise, spec.seed)
     base = load_language_model(job.parents["language_model"] / "model")
     model = new_reward_model(base, spec.seed).to(job.runtime.device)
     pairs = training.first, training.second, training.first_wins
@@ -66,6 +66,7 @@ def proxy(job: Job[ProxySpec]) -> None:
         "parameters": count_parameters(model),
         "pairs": spec.pairs,
         "epochs": spec.epochs,
+        "label_noise": spec.label_noise,
         "learning_rate": rate,
         "validation_pairs": len(validation),
         "validation_loss": float(np.logaddexp(0, -signed).mean()),

@@ -227,18 +227,19 @@ class Pairs(Spec):
 
 
 class Grid(Spec):
-    """Proxies: every model x number of training pairs x passes over them x seed."""
+    """Proxies: every model x number of training pairs x passes over them x share of labels that are turned round x seed."""
 
     models: tuple[str, ...]
     pairs: tuple[PositiveInt, ...]
     epochs: tuple[PositiveInt, ...] = (1,)
+    label_noise: tuple[Annotated[float, Field(ge=0, lt=0.5)], ...] = unless((0.0,))
     seeds: PositiveInt
 
     @property
     def cells(self) -> list["Cell"]:
         """Every proxy of the grid, the first seed of all before the second, the largest model first."""
-        rest = product(range(self.seeds), reversed(self.models), self.pairs, self.epochs)
-        return [Cell(model, pairs, epochs, seed) for seed, model, pairs, epochs in rest]
+        rest = product(range(self.seeds), reversed(self.models), self.pairs, self.epochs, self.label_noise)
+        return [Cell(model, pairs, epochs, seed, noise) for seed, model, pairs, epochs, noise in rest]
 
 
 class Cell(NamedTuple):
@@ -248,6 +249,7 @@ class Cell(NamedTuple):
     pairs: int
     epochs: int
     seed: int
+    label_noise: float = 0.0
 
 
 class Sweep(Spec):

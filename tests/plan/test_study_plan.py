@@ -183,3 +183,18 @@ def test_heights_against_a_slow_count():
     assert found == pytest.approx({key: chain(key) for key in of_key})
     by_title = {stage.title: found[stage.key] for stage in graph.stages}
     assert by_title["pool"] > by_title["best-of-n 1k, 640 pairs, seed 0"] > by_title["tables"] == 1
+
+
+def test_proxies_of_turned_labels_are_others_and_their_curves_say_so():
+    clean = load_study("smoke")
+    stages = {stage.title: stage for stage in plan(clean).stages}
+    plain, noisy = (
+        stages["proxy 1k, 320 pairs, seed 0"],
+        stages["proxy 1k, 320 pairs, 25% of labels turned, seed 0"],
+    )
+    assert "label_noise" not in plain.spec
+    assert noisy.spec["label_noise"] == 0.25
+    curves = [
+        stages[f"best-of-n {stage.title.removeprefix('proxy ')}"].spec["curve"] for stage in (plain, noisy)
+    ]
+    assert [curve["label_noise"] for curve in curves] == [0.0, 0.25]

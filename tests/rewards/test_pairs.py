@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from overopt.models.samples import Prompts, Samples
-from overopt.rewards.pairs import draw, pair_up, split
+from overopt.rewards.pairs import draw, pair_up, split, turned
 
 
 def samples(count):
@@ -61,3 +61,15 @@ def test_no_more_pairs_are_drawn_than_there_are(hundred):
     assert sorted(tokens(draw(hundred, 100, seed=0).first)) == tokens(hundred.first)
     with pytest.raises(ValueError, match="pairs: found 100, expected at least 101"):
         draw(hundred, 101, seed=0)
+
+
+def test_a_share_of_the_labels_is_turned_and_texts_stay(hundred):
+    noisy = turned(hundred, 0.25, seed=3)
+    flipped = noisy.first_wins != hundred.first_wins
+    assert flipped.sum() == 25
+    assert torch.equal(noisy.margin[flipped], -hundred.margin[flipped])
+    assert torch.equal(noisy.margin[~flipped], hundred.margin[~flipped])
+    assert tokens(noisy.first) == tokens(hundred.first)
+    assert torch.equal(turned(hundred, 0.25, seed=3).margin, noisy.margin)
+    assert not torch.equal(turned(hundred, 0.25, seed=4).margin, noisy.margin)
+    assert torch.equal(turned(hundred, 0.0, seed=3).margin, hundred.margin)
