@@ -4,13 +4,12 @@ from itertools import product
 
 from overopt.engine.stage import Stage
 from overopt.plan import stage_specs as specs
+from overopt.plan.gated_gold import SECOND_SEED
 from overopt.plan.rating import rating_models, with_gain
 from overopt.plan.registry import Graph
 from overopt.plan.world import World
 from overopt.study.parts import Gold
 from overopt.study.study import ReviewsStudy
-
-SECOND_SEED = 1000  # added to a study's seed for its second gold
 
 
 def add_decoy_gold(graph: Graph, study: ReviewsStudy, gold: Gold, world: World) -> None:

@@ -1,5 +1,6 @@
 """The part of a plan that makes gold of ratings and of judges of language that never see a policy's text."""
 
+from overopt.engine.stage import Stage
 from overopt.plan import stage_specs as specs
 from overopt.plan.rating import rating_models, with_gain
 from overopt.plan.registry import Graph
@@ -7,11 +8,33 @@ from overopt.plan.world import World
 from overopt.study.parts import GatedGold
 from overopt.study.study import ReviewsStudy
 
+SECOND_SEED = 1000  # added to a study's seed for its second gold
+
 
 def add_gated_gold(graph: Graph, study: ReviewsStudy, gold: GatedGold, world: World) -> None:
-    """Rating models, the classifier of real text, and the gold made of them, as `world.golds`."""
-    seed, tokens = study.seed, study.text.sentence_tokens
-    ratings = rating_models(graph, gold.rating, world, seed=seed, sentence_tokens=tokens)
+    """Gold, and a second gold where the study has one, as `world.golds`."""
+    seed = study.seed
+    world.golds["gold"] = _add_gold(graph, study, gold, world, seed, "_half_0" if gold.second else "")
+    if gold.second:
+        world.golds["second_gold"] = _add_gold(
+            graph, study, gold, world, seed + SECOND_SEED, "_half_1", "second "
+        )
+
+
+def _add_gold(
+    graph: Graph,
+    study: ReviewsStudy,
+    gold: GatedGold,
+    world: World,
+    seed: int,
+    raters: str,
+    which: str = "",
+) -> Stage:
+    """Rating models, a classifier of real text, and the gold made of them; `raters` ends the names of columns of ratings."""
+    tokens = study.text.sentence_tokens
+    ratings = rating_models(
+        graph, gold.rating, world, seed=seed, sentence_tokens=tokens, raters=raters, which=which
+    )
     telling = specs.RealTextSpec(
         **dict(world.prompting),
         seed=seed,
@@ -19,21 +42,16 @@ def add_gated_gold(graph: Graph, study: ReviewsStudy, gold: GatedGold, world: Wo
         kept=gold.real.kept,
         training=with_gain(gold.real, study.embedding_gain),
     )
-    real = graph.add(
-        "real_text",
-        "classifier of real text",
-        telling,
-        **world.text,
-        language_model=world.models[gold.real.model],
-    )
+    of_real = world.text | {"language_model": world.models[gold.real.model]}
+    real = graph.add("real_text", f"{which}classifier of real text", telling, **of_real)
     spec = specs.GatedGoldSpec(
         **dict(world.prompting),
         seed=seed,
-        raters="",
+        raters=raters,
         sentence_tokens=tokens,
         texts=gold.real.texts,
         sentences=gold.sentences,
         doubted=gold.doubted,
     )
     parents = ratings | {"real_text": real, "language_model": world.models[gold.language]}
-    world.golds["gold"] = graph.add("gated_gold", "gold reward model", spec, **world.text, **parents)
+    return graph.add("gated_gold", f"{which}gold reward model", spec, **world.text, **parents)

@@ -11,7 +11,6 @@ from overopt.engine.stage import Job
 from overopt.models.build import load_tokenizer
 from overopt.models.samples import Samples, decode
 from overopt.rewards.gold_validity import bag_of_words_r2
-from overopt.study.parts import Gold
 from overopt.study.study import PretrainedStudy, ReviewsStudy, Study
 from overopt.util.files import read_json
 
@@ -44,7 +43,7 @@ def _reviews(job: Job, study: ReviewsStudy) -> dict[str, Any]:
     texts = decode(pool[kept].ids, load_tokenizer(parents["tokenizer"]))
     held_out = round(study.pairs.count * study.pairs.validation)
     second = {}
-    if isinstance(study.gold, Gold) and study.gold.second:
+    if isinstance(study, ReviewsStudy) and study.gold.second:
         other = load_file(parents["pool"] / "second_gold.safetensors")["evaluation"]
         within = [part.reshape(study.best_of_n.prompts, -1) for part in (scores, other)]
         within = [(part - part.mean(1, keepdim=True)).flatten() for part in within]

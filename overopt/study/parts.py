@@ -148,8 +148,12 @@ class GatedGold(Spec):
 
     Nothing of it sees text of any policy. `language` is a language model that shares no text with the policies; it and
     the classifier `real` each doubt the share `doubted` of `sentences` real sentences that neither was trained on.
+
+    With `second`, gold learns from every other rating of a text, and a second gold from those between, with seeds of its
+    own: where the two part, at least one is wrong. Both read the same `language`: the reviews have two halves.
     """
 
+    second: bool = unless(False)
     rating: RatingModel
     language: str
     real: RealText
