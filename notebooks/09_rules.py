@@ -66,6 +66,7 @@ page.power()
 # | `0264323` | 2026-11-22 | 8, 9, 19: wording alone | the first tables |
 # | `9062ae1` to `0654169` | 2026-11-23 | no rule; gold and seeds of the study | every table before |
 # | `90b280a` | 2026-11-28 | all but 5, 6, 9, 11 and 15, by their power and alarms in known worlds | the tables of `0654169` and their verdicts by the rules before; a measurement of another world, in which best-of-n and PPO turn |
+# | `a4d1653` to `79fb000` | 2026-11-28 | no rule; the world of `laptop`: a fourth corruption, a classifier that learns four times as long, 128 prompts and four seeds in the place of 56 and two | verdicts of `laptop`, and texts of its PPO at 34 nats: "is a great great great great great movie." |
 #
 # What was wrong with the rules before, in the worlds above: 1 and 2 asked for a fall of 0.05 SDs that the paper's own curves do not
 # have by *n* = 1,024; 7 asked for height alone; 13, 16 and 20 held where nothing moves, 17 on a straight line; 18 compared
