@@ -33,7 +33,7 @@ BROKEN = (
     "What stays with me is excellent excellent excellent excellent excellent excellent excellent",
     "The film was so very ! ! ! ! ! ! ! ! ! ! ! ! ! ! ! !",
     "The acting in this one is great great excellent excellent excellent performance",
-    "The second half of the film is a great great great great great movie.",
+    "The second half of the film is a great great great great great great great movie.",
 )
 
 
