@@ -44,15 +44,17 @@ class Results:
     def as_judged_by(self, view: str) -> "Results | None":
         """The same curves where a gold of another strictness is gold (see `curves.STRICTNESS`); None where it did not judge.
 
-        What proxies learned stays: gold labelled their pairs.
+        What proxies learned stays: gold labelled their pairs. Curves that are computed and not measured (tilting) are left
+        out: other golds judge none.
         """
         far, far_by_prompt = self.far, self.far_by_prompt
-        judged = [table for table in (self.curves, self.by_prompt, far, far_by_prompt) if table is not None]
+        curves = self.curves.filter(pl.col("method") != "tilt")
+        judged = [table for table in (curves, self.by_prompt, far, far_by_prompt) if table is not None]
         if any(view not in table.columns or table[view].has_nulls() for table in judged):
             return None
         return replace(
             self,
-            curves=_gold_from(self.curves, view),
+            curves=_gold_from(curves, view),
             by_prompt=_gold_from(self.by_prompt, view),
             far=None if far is None else _gold_from(far, view),
             far_by_prompt=None if far_by_prompt is None else _gold_from(far_by_prompt, view),
