@@ -150,7 +150,7 @@ def report(
 def bon(
     scores: Annotated[
         Positional[Path],
-        arg(help="CSV or parquet: prompt, gold, one or more proxy columns; one row a sample"),
+        arg(help="CSV, JSON(L) or parquet: prompt, gold, proxies, one row a sample; or one row a prompt"),
     ],
     out: Annotated[Path, arg(help="CSV or parquet to write")],
 ) -> None:
@@ -163,7 +163,8 @@ def bon(
 @app.command(name="fit")
 def fit(
     curves: Annotated[
-        Positional[Path], arg(help="CSV or parquet: kl, gold, and if there gold_se and proxy_name")
+        Positional[Path],
+        arg(help="CSV, JSON(L) or parquet: kl, gold, and if there gold_se, kl_se, proxy_name"),
     ],
     form: Annotated[str, arg(help="bon: d(alpha - beta d); rl: d(alpha - beta ln d); d = sqrt(kl)")],
     json: Annotated[bool, arg(help="print JSON instead of a table")] = False,
@@ -180,7 +181,7 @@ def judge(
     policies: Annotated[Positional[tuple[str, ...]], arg(metavar="POLICY", help="hub ids or folders")],
     base: Annotated[str, arg(help="the policy that all of them started from")],
     gold: Annotated[str, arg(help="a reward model (one logit) that judges")],
-    prompts: Annotated[Path, arg(help="prompts: .txt (one a line), .jsonl or .parquet (field `prompt`)")],
+    prompts: Annotated[Path, arg(help="prompts: .txt (one a line), or a table with a column `prompt`")],
     out: Annotated[Path, arg(help="CSV or parquet to write: `overopt fit` reads it")],
     proxy: Annotated[str | None, arg(help="the reward model that they were optimised against")] = None,
     samples: Annotated[int, arg(help="completions a prompt")] = 4,
