@@ -1,4 +1,4 @@
-"""The command line: `overopt run | plan | status | verify | publish | report | bon | fit | judge`; `overopt --version`."""
+"""The command line: `overopt run | plan | status | verify | publish | report | bon | fit | hedge | judge`; `overopt --version`."""
 
 import os
 import sys
@@ -174,6 +174,18 @@ def fit(
     from overopt.cli.estimates import fit_command
 
     fit_command(curves, form, json, centre)
+
+
+@app.command(name="hedge")
+def hedge(
+    scores: Annotated[Positional[Path], arg(help="scores, in a file that `overopt bon` reads")],
+    json: Annotated[bool, arg(help="print JSON instead of a table")] = False,
+    seed: Annotated[int, arg(help="of folds, deals and intervals")] = 0,
+) -> None:
+    """How hard to optimise: the best n of best-of-n, soft best-of-n and best-of-Poisson, by gold on held-out prompts."""
+    from overopt.cli.hedge import hedge_command
+
+    hedge_command(scores, json, seed)
 
 
 @app.command(name="judge")

@@ -48,8 +48,10 @@ def read_scores(path: Path, progress: Callable[[int], object] = lambda rows: Non
         name for name in GOLD_LISTS if name in df.columns and isinstance(df[name].dtype, pl.List | pl.Array)
     ]
     wide = [name for name in df.columns if re.fullmatch(r"gold_?\d+", name)]
-    if len(lists) > 1 or (wide and {"gold", "gold_scores"} & set(df.columns)):
-        both = ", ".join(repr(name) for name in (*lists, *wide[:2], "gold") if name in df.columns)
+    if len(lists) > 1 or (wide and set(GOLD_LISTS) & set(df.columns)):
+        both = ", ".join(
+            repr(name) for name in dict.fromkeys((*lists, *wide[:1], *GOLD_LISTS)) if name in df.columns
+        )
         raise UserError(f"{path}: found the columns {both}, expected gold in one form only")
     if lists:
         return _from_lists(df, lists[0], path)

@@ -14,7 +14,7 @@ class SlowProgress:
     >>> SlowProgress().say("3 of 4 done")  # nothing: it has only begun
     """
 
-    last: float = field(default_factory=time.monotonic)
+    last: float = field(default_factory=lambda: time.monotonic())
 
     def say(self, text: str) -> None:
         """Print `text`, if it is time."""

@@ -2,12 +2,14 @@
 
 import csv
 import gzip
+import io
 import itertools
 import json
+import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -87,7 +89,7 @@ def read_table(
     return df
 
 
-def opened(path: Path, encoding: str = "utf-8-sig") -> IO[str]:
+def opened(path: Path, encoding: str = "utf-8-sig") -> io.TextIOWrapper:
     """A text file to read from, unpacked if its name ends in .gz."""
     if path.suffix.lower() == ".gz":
         return gzip.open(path, "rt", encoding=encoding, newline="")
@@ -183,7 +185,7 @@ def _read_json(
                     raise UserError(
                         f"{path}: found one object with the keys {keys}, expected a list of rows, or lists as columns"
                     )
-                return _with_texts(pl.DataFrame(found, strict=False, nan_to_null=False), text, chat, path)
+                found = [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]
             rows: Iterator[Any] = iter(found) if isinstance(found, list) else iter([found])
         else:
             rows = (json.loads(line) for line in file if line.strip())
@@ -206,9 +208,24 @@ def _named(
         if not isinstance(row, dict):
             raise UserError(f"{path}, row {k}: found no object, expected one with a name for every value")
         rows.append(
-            {name: _text(value, chat, path, k) if name in text else value for name, value in row.items()}
+            {
+                name: _text(value, chat, path, k) if name in text else _number(value)
+                for name, value in row.items()
+            }
         )
     return rows
+
+
+def _number(value: Any) -> Any:
+    """What is a number, or a list of such, as floats: polars takes a column's type from its first entries."""
+    if isinstance(value, list) and not any(isinstance(entry, bool) for entry in value):
+        return [_number(entry) for entry in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf
+    return value
 
 
 def _with_texts(df: pl.DataFrame, text: Sequence[str], chat: Chat, path: Path) -> pl.DataFrame:

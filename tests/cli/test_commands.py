@@ -344,3 +344,20 @@ def test_control_c_says_that_the_work_is_kept(overopt, monkeypatch):
     code, _, err = overopt("run", "smoke")
     assert code == 130
     assert err.startswith("overopt: stopped; what was finished is kept")
+
+
+def test_how_hard_to_optimise(overopt, refused, tmp_path):
+    draw = random.Random(0)
+    rows = [f"{prompt},{draw.random()},{draw.random()}" for prompt in "abc" for _ in range(16)]
+    write(tmp_path, "scores.csv", "prompt,gold,mine[1b]", *rows)
+    code, out, err = overopt("hedge", "scores.csv")
+    assert (code, err) == (0, "")
+    for words in ("mine[1b]", "best-of-Poisson", "more than best of 16", "soft best-of-n"):
+        assert words in out
+    code, out, _ = overopt("hedge", "scores.csv", "--json")
+    assert [(row["proxy_name"], row["method"]) for row in json.loads(out)] == [
+        ("mine[1b]", method) for method in ("best-of-n", "soft best-of-n", "best-of-Poisson")
+    ]
+    assert overopt("hedge", "scores.csv", "--json")[1] == out
+    write(tmp_path, "one.csv", "prompt,gold,mine", "a,1,2", "a,2,3")
+    assert refused("hedge", "one.csv").startswith("proxy: found 1 prompts, expected two or more")
