@@ -1,4 +1,4 @@
-"""The command line: `overopt run | plan | status | verify | publish | report | bon | fit | hedge | judge`; `overopt --version`."""
+"""The command line: `overopt run | plan | status | verify | publish | report | bon | fit | errors | hedge | judge`."""
 
 import os
 import sys
@@ -174,6 +174,17 @@ def fit(
     from overopt.cli.estimates import fit_command
 
     fit_command(curves, form, json, centre)
+
+
+@app.command(name="errors")
+def errors(
+    scores: Annotated[Positional[Path], arg(help="scores, in a file that `overopt bon` reads")],
+    json: Annotated[bool, arg(help="print JSON instead of a table")] = False,
+) -> None:
+    """What kind of error each proxy makes: agreement with gold, spread, win rate, top tail, tail of its error."""
+    from overopt.cli.errors import errors_command
+
+    errors_command(scores, json)
 
 
 @app.command(name="hedge")

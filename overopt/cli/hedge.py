@@ -20,13 +20,8 @@ def hedge_command(scores: Path, json: bool = False, seed: int = 0) -> None:
     read = read_scores(scores, lambda rows: waiting.say(f"{scores}: read {rows:,} rows"))
     found: list[tuple[str, Hedge]] = []
     for name, proxy in read.proxies.items():
-        # the same draws for every proxy: their gains differ by less
-        best = hedge(
-            proxy,
-            read.gold,
-            rng=np.random.default_rng(seed),
-            progress=lambda method, name=name: waiting.say(f"{scores}: {method} by {name}"),
-        )
+        rng = np.random.default_rng(seed)  # the same draws for every proxy: their gains differ by less
+        best = hedge(proxy, read.gold, rng=rng, progress=lambda method: waiting.say(f"{scores}: {method}"))
         found += [(name, of_method) for of_method in best]
     if json:
         rows = [{"proxy_name": name, **asdict(of_method)} for name, of_method in found]

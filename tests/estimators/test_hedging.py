@@ -94,7 +94,7 @@ def test_a_proxy_that_is_gold_needs_no_hedge():
     plain, soft, random = hedge(proxy, proxy, rng=rng())
     assert (plain.n, plain.gain, plain.gain_interval) == (64.0, 0.0, (0.0, 0.0))
     assert soft.gain < 0
-    assert random.n == 33.0 or random.n == 32.0
+    assert random.n == 32.0  # a Poisson about 64 would often ask for more than there are
     assert random.gain < 0
 
 
@@ -109,7 +109,7 @@ def test_choosing_among_noise_promises_nothing():
         best.append(max(point.gold for point in best_of_n_ragged(proxy, gold, [1, 2, 4, 8, 16, 32])))
     error = np.std(gains, ddof=1) / math.sqrt(60)
     assert abs(np.mean(gains)) < 3 * error
-    assert np.mean(best) > 5 * error
+    assert np.mean(best) > 3 * error
 
 
 def test_one_prompt_is_refused_and_one_sample_is_not():
