@@ -29,6 +29,7 @@ bench: setup .venv-bench/ready
 	@$(BENCH) -m benchmarks $(CASES)
 	@$(if $(CASES),,$(BENCH) -m benchmarks.cost)
 	@$(if $(CASES),,$(BENCH) -m benchmarks.planning)
+	@$(if $(CASES),,$(BENCH) -m benchmarks.scores)
 
 setup: $(VENV)/ready
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 import tempfile
 from pathlib import Path
@@ -72,10 +73,31 @@ def test_score_tables(content):
     assert curves.height > 0
     for row in curves.iter_rows(named=True):
         assert math.isclose(row["kl"], best_of_n_kl(row["n"]), abs_tol=1e-12)
+        assert 0 <= row["kl_exact"] <= row["kl"]
         assert math.isfinite(row["gold"])
         assert math.isfinite(row["proxy"])
     first = curves.filter(n=1)
     assert first.height == curves["proxy_name"].n_unique()
+
+
+json_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-(10**30), 10**30), st.floats(), st.text(max_size=4)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(
+            st.sampled_from(["prompt", "gold", "proxy", "gold_scores", "role"]), inner, max_size=4
+        ),
+    ),
+    max_leaves=12,
+)
+
+
+@BUDGET
+@given(st.one_of(json_values.map(json.dumps), st.text(max_size=40)), st.sampled_from(["s.json", "s.jsonl"]))
+@example('[{"gold": [1, 2], "proxy": [2, 1]}]', "s.json")
+def test_score_files_of_json(text, name):
+    curves = with_file(text.encode("utf-8", "surrogatepass"), name, bon_table)
+    assert curves is None or curves["gold"].is_finite().all()
 
 
 @BUDGET

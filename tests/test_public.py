@@ -11,10 +11,29 @@ import pytest
 from clone_fixtures import add_readers_files
 
 import overopt
-from overopt.estimators import laws, uncertainty
+from overopt.estimators import (
+    error_kinds,
+    hedging,
+    laws,
+    pair_order,
+    tail_index,
+    tied_kl,
+    uncertainty,
+    win_rate,
+)
+from overopt.util import chats, slow_progress, table_files
 
 EXAMPLES = {name: getattr(overopt, name) for name in overopt.__all__ if name != "LAWS"}
 EXAMPLES |= {"Law": laws.Law, "standard_error": uncertainty.standard_error}
+EXAMPLES |= {
+    thing.__name__: thing
+    for thing in (
+        *(error_kinds.agreement, error_kinds.proxy_spread, error_kinds.gold_by_quantile, win_rate.win_rates),
+        *(tail_index.hill, tied_kl.lost_to_ties, pair_order.lower_in_both, pair_order.pairs_among),
+        *(hedging.hedge, hedging.soft_best_of_n, hedging.best_of_poisson),
+        *(chats.last_user_turn, slow_progress.SlowProgress, table_files.format_of),
+    )
+}
 OF_A_STUDY = {"run", "load_results"}
 
 

@@ -1,4 +1,4 @@
-"""The command line: `overopt run | plan | status | verify | publish | report | bon | fit | judge`; `overopt --version`."""
+"""The command line: `overopt run | plan | status | verify | publish | report | bon | fit | errors | hedge | judge`."""
 
 import os
 import sys
@@ -150,7 +150,7 @@ def report(
 def bon(
     scores: Annotated[
         Positional[Path],
-        arg(help="CSV or parquet: prompt, gold, one or more proxy columns; one row a sample"),
+        arg(help="CSV, JSON(L) or parquet: prompt, gold, proxies, one row a sample; or one row a prompt"),
     ],
     out: Annotated[Path, arg(help="CSV or parquet to write")],
 ) -> None:
@@ -163,7 +163,8 @@ def bon(
 @app.command(name="fit")
 def fit(
     curves: Annotated[
-        Positional[Path], arg(help="CSV or parquet: kl, gold, and if there gold_se and proxy_name")
+        Positional[Path],
+        arg(help="CSV, JSON(L) or parquet: kl, gold, and if there gold_se, kl_se, proxy_name"),
     ],
     form: Annotated[str, arg(help="bon: d(alpha - beta d); rl: d(alpha - beta ln d); d = sqrt(kl)")],
     json: Annotated[bool, arg(help="print JSON instead of a table")] = False,
@@ -175,12 +176,35 @@ def fit(
     fit_command(curves, form, json, centre)
 
 
+@app.command(name="errors")
+def errors(
+    scores: Annotated[Positional[Path], arg(help="scores, in a file that `overopt bon` reads")],
+    json: Annotated[bool, arg(help="print JSON instead of a table")] = False,
+) -> None:
+    """What kind of error each proxy makes: agreement with gold, spread, win rate, top tail, tail of its error."""
+    from overopt.cli.errors import errors_command
+
+    errors_command(scores, json)
+
+
+@app.command(name="hedge")
+def hedge(
+    scores: Annotated[Positional[Path], arg(help="scores, in a file that `overopt bon` reads")],
+    json: Annotated[bool, arg(help="print JSON instead of a table")] = False,
+    seed: Annotated[int, arg(help="of folds, deals and intervals")] = 0,
+) -> None:
+    """How hard to optimise: the best n of best-of-n, soft best-of-n and best-of-Poisson, by gold on held-out prompts."""
+    from overopt.cli.hedge import hedge_command
+
+    hedge_command(scores, json, seed)
+
+
 @app.command(name="judge")
 def judge(
     policies: Annotated[Positional[tuple[str, ...]], arg(metavar="POLICY", help="hub ids or folders")],
     base: Annotated[str, arg(help="the policy that all of them started from")],
     gold: Annotated[str, arg(help="a reward model (one logit) that judges")],
-    prompts: Annotated[Path, arg(help="prompts: .txt (one a line), .jsonl or .parquet (field `prompt`)")],
+    prompts: Annotated[Path, arg(help="prompts: .txt (one a line), or a table with a column `prompt`")],
     out: Annotated[Path, arg(help="CSV or parquet to write: `overopt fit` reads it")],
     proxy: Annotated[str | None, arg(help="the reward model that they were optimised against")] = None,
     samples: Annotated[int, arg(help="completions a prompt")] = 4,

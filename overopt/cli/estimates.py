@@ -1,6 +1,7 @@
 """`overopt bon` and `overopt fit`: the estimators on files, for people with their own scores."""
 
 import json as jsonlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from overopt.estimators.laws import LAWS, STATUSES
-from overopt.estimators.tables import bon_table, ending_of, fit_table, write_table
+from overopt.estimators.curve_files import read_curves
+from overopt.estimators.laws import LAWS, STATUSES, law_named
+from overopt.estimators.tables import bon_table, ending_of, fit_curves, write_table
 
 
 def bon_command(scores: Path, out: Path) -> None:
@@ -22,9 +24,15 @@ def bon_command(scores: Path, out: Path) -> None:
 
 
 def fit_command(curves: Path, form: str, json: bool = False, centre: bool = False) -> None:
-    """`overopt fit CURVES --form FORM [--json] [--centre]`: print the fits, as a table or as JSON."""
-    results = fit_table(curves, form, centre=centre)
+    """`overopt fit CURVES --form FORM [--json] [--centre]`: print the fits, as a table or as JSON.
+
+    What was made of the file is said below the table, beside JSON on stderr.
+    """
+    law_named(form, "form")
+    points = read_curves(curves)
+    results = fit_curves(points, form, curves, centre=centre)
     if json:
+        print(*points.notes, sep="\n", end="\n" if points.notes else "", file=sys.stderr)
         print(jsonlib.dumps(results, indent=2, allow_nan=False))
         return
     title = f"gold = {LAWS[form].label}, d = √KL; ± one standard error"
@@ -47,6 +55,8 @@ def fit_command(curves: Path, form: str, json: bool = False, centre: bool = Fals
     console.print(table)
     for status in dict.fromkeys(str(row["status"]) for row in results):
         console.print(f"{status}: {STATUSES[status]}")
+    for note in points.notes:
+        console.print(Text(note), soft_wrap=True)
 
 
 def _show(value: Any, digits: int = 4) -> str:

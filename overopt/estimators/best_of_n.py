@@ -7,28 +7,29 @@ samples of a prompt sorted by proxy, the sample at rank i (1 the lowest) wins in
     R_n = sum_{i=n..N} C(i-1, n-1) / C(N, n) * gold_(i)
 
 Samples with equal proxy scores are interchangeable to the proxy, so they share their weights equally:
-what a best-of-n that breaks ties at random gains in expectation.
+what a best-of-n that breaks ties at random gains in expectation. They also make its KL from the base policy smaller.
 
 Gao et al. 2022, section 2; Nakano et al. 2021, appendix I.
 """
 
 import math
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import SupportsFloat
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
 from overopt.estimators.fast_argsort import ascending
+from overopt.estimators.tied_kl import lost_to_ties
 from overopt.estimators.uncertainty import standard_error
 from overopt.util.checked_arrays import as_floats
 from overopt.util.errors import UserError
 
-TOGETHER = 32  # ns whose weights over ranks are held at once
+AT_ONCE = 2**22  # samples, or weights over ranks, that are worked on at once: what memory grows with
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,14 @@ class BestOfN:
     `gold_se` and `proxy_se` are standard errors over prompts: the standard deviation of the per-prompt
     values (ddof = 1) over the square root of the number of prompts, nan with a single prompt. They hold the
     sampling noise within prompts too. `kl` is in nats, log n - (n - 1)/n: exact without ties, an upper
-    bound otherwise.
+    bound otherwise. `kl_exact` is the KL given the ties among the samples, mean over prompts
+    (`overopt.estimators.tied_kl`): the same without ties. A sample that ties with none counts as one of a continuous
+    stretch of scores, so that a value which would have been seen again among more samples is still counted too high.
     """
 
     n: int
     kl: float
+    kl_exact: float
     gold: float
     proxy: float
     gold_se: float
@@ -102,12 +106,15 @@ def best_of_n_curve(proxy: ArrayLike, gold: ArrayLike, ns: Iterable[SupportsFloa
 
 
 def best_of_n_ragged(
-    proxy: Sequence[ArrayLike], gold: Sequence[ArrayLike], ns: Iterable[SupportsFloat]
+    proxy: Sequence[ArrayLike],
+    gold: Sequence[ArrayLike],
+    ns: Iterable[SupportsFloat],
+    progress: Callable[[int], object] = lambda prompts: None,
 ) -> list[BestOfN]:
     """`best_of_n_curve` for prompts that differ in their number of samples: one vector a prompt.
 
     Every prompt counts the same, and n goes up to the smallest number of samples over the prompts, so that
-    each point of the curve is a mean over the same prompts.
+    each point of the curve is a mean over the same prompts. `progress` is told how many more prompts are done.
 
     Raises:
         UserError: as `best_of_n`.
@@ -120,24 +127,29 @@ def best_of_n_ragged(
             "gold: found other numbers of samples than proxy has, expected the same in each prompt"
         )
     counts = _counts(ns, int(sizes.min()))
-    gold_values = np.empty((len(counts), len(sizes)))
-    proxy_values = np.empty_like(gold_values)
+    golds_of, proxies_of, kls_of = (np.empty((len(counts), len(sizes))) for _ in range(3))
     for size in np.unique(sizes):  # prompts of one size make a rectangle
-        rows = np.flatnonzero(sizes == size)
-        gold_values[:, rows], proxy_values[:, rows] = _values_by_prompt(
-            np.stack([proxies[row] for row in rows]), np.stack([golds[row] for row in rows]), counts
-        )
-    return summaries(counts, gold_values, proxy_values)
+        of_size = np.flatnonzero(sizes == size)
+        for rows in np.split(of_size, range(AT_ONCE // size or 1, len(of_size), AT_ONCE // size or 1)):
+            golds_of[:, rows], proxies_of[:, rows], kls_of[:, rows] = _values_by_prompt(
+                np.stack([proxies[row] for row in rows]), np.stack([golds[row] for row in rows]), counts
+            )
+            progress(len(rows))
+    return summaries(counts, golds_of, proxies_of, kls_of)
 
 
 def summaries(
-    ns: Sequence[int], gold: Float64[np.ndarray, "ns prompts"], proxy: Float64[np.ndarray, "ns prompts"]
+    ns: Sequence[int],
+    gold: Float64[np.ndarray, "ns prompts"],
+    proxy: Float64[np.ndarray, "ns prompts"],
+    kl: Float64[np.ndarray, "ns prompts"] | None = None,
 ) -> list[BestOfN]:
-    """Each n with its means and standard errors over prompts."""
+    """Each n with its means and standard errors over prompts; `kl`: nats given ties, where those are known."""
     return [
         BestOfN(
             n=n,
             kl=best_of_n_kl(n),
+            kl_exact=best_of_n_kl(n) if kl is None else _mean_kl(kl[row], n),
             gold=float(gold[row].mean()),
             proxy=float(proxy[row].mean()),
             gold_se=float(standard_error(gold[row])),
@@ -158,8 +170,10 @@ def _values_by_prompt(
     proxy: Float64[np.ndarray, "prompts samples"],
     gold: Float64[np.ndarray, "prompts samples"],
     ns: Sequence[int],
-) -> tuple[Float64[np.ndarray, "ns prompts"], Float64[np.ndarray, "ns prompts"]]:
-    """Gold and proxy of the best of n, for every n and prompt."""
+) -> tuple[
+    Float64[np.ndarray, "ns prompts"], Float64[np.ndarray, "ns prompts"], Float64[np.ndarray, "ns prompts"]
+]:
+    """Gold and proxy of the best of n, and its KL from the base policy (nats), for every n and prompt."""
     by_rank = np.empty((2, *proxy.shape))  # proxy and gold, the samples of each prompt from low to high proxy
     for row, scores in enumerate(proxy):
         order = ascending(scores)
@@ -167,13 +181,32 @@ def _values_by_prompt(
     proxy, gold = by_rank
     # Sharing the weights within a tie is the same as sharing the gold: sum_i mean(w) g_i = sum_i w_i mean(g).
     # The second keeps one weight vector for all prompts. The proxy is constant within a tie anyway.
-    _share_within_ties(proxy, gold)
+    starts, sizes = _ties(proxy)
+    _share_within_ties(gold, starts, sizes)
     golds, proxies = np.empty((len(ns), len(gold))), np.empty((len(ns), len(gold)))
-    for start in range(0, len(ns), TOGETHER):
-        part = slice(start, start + TOGETHER)
+    together = min(32, AT_ONCE // gold.shape[1] or 1)
+    for start in range(0, len(ns), together):
+        part = slice(start, start + together)
         weights = _rank_weights(ns[part], gold.shape[1])
         golds[part], proxies[part] = (gold @ weights).T, (proxy @ weights).T
-    return golds, proxies
+    return golds, proxies, _kls(starts, sizes, gold.shape, ns)
+
+
+def _kls(
+    starts: Int64[np.ndarray, " ties"],
+    sizes: Int64[np.ndarray, " ties"],
+    shape: tuple[int, ...],
+    ns: Sequence[int],
+) -> Float64[np.ndarray, "ns prompts"]:
+    """KL of the best of n (nats) for every n and prompt: the formula's, less what ties take off."""
+    prompts, samples = shape
+    lost = lost_to_ties(starts, sizes, samples, prompts, ns)
+    return np.maximum(np.array([[best_of_n_kl(n)] for n in ns]) - lost, 0.0)
+
+
+def _mean_kl(kl: Float64[np.ndarray, " prompts"], n: int) -> float:
+    """Mean over prompts; without ties the formula's to the last bit, which a mean of many need not be."""
+    return best_of_n_kl(n) if (kl == best_of_n_kl(n)).all() else float(kl.mean())
 
 
 def _rank_weights(ns: Sequence[int], samples: int) -> Float64[np.ndarray, "ranks ns"]:
@@ -190,18 +223,26 @@ def _rank_weights(ns: Sequence[int], samples: int) -> Float64[np.ndarray, "ranks
     return weights
 
 
-def _share_within_ties(
-    proxy: Float64[np.ndarray, "prompts samples"], gold: Float64[np.ndarray, "prompts samples"]
-) -> None:
-    """Put in the place of each gold score the mean over the samples of its prompt with the same (sorted) proxy."""
+def _ties(
+    proxy: Float64[np.ndarray, "prompts samples"],
+) -> tuple[Int64[np.ndarray, " ties"], Int64[np.ndarray, " ties"]]:
+    """Where samples of one prompt have the same (sorted) proxy: the place of the first among all, and how many tie."""
     same = np.zeros(proxy.shape, dtype=bool)  # as the sample before
     same[:, 1:] = proxy[:, 1:] == proxy[:, :-1]
     later = np.flatnonzero(same)
-    if not len(later):
-        return
     begins = np.diff(later, prepend=-2) > 1
-    starts = later[begins] - 1
     sizes = np.diff(np.flatnonzero(begins), append=len(later)) + 1
+    return later[begins] - 1, sizes
+
+
+def _share_within_ties(
+    gold: Float64[np.ndarray, "prompts samples"],
+    starts: Int64[np.ndarray, " ties"],
+    sizes: Int64[np.ndarray, " ties"],
+) -> None:
+    """Put in the place of each gold score the mean over the samples that tie with it."""
+    if not len(starts):
+        return
     ends = np.cumsum(sizes)
     # where all that tie stand, tie after tie
     tied = np.arange(ends[-1]) + np.repeat(starts - ends + sizes, sizes)

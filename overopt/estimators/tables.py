@@ -1,12 +1,11 @@
 """The estimators for people with their own scores: files in, tables out.
 
-`bon_table`: a table of scores, one row a sample, becomes best-of-n curves.
+`bon_table`: scores, in any form that `score_files` reads, become best-of-n curves.
 `fit_table`: curves, one row a point, become coefficients, peaks and statuses.
 
-CSV or parquet, by the name's ending. Units are never changed: what comes out is in the units of the scores.
+Units are never changed: what comes out is in the units of the scores.
 """
 
-import csv
 import math
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,47 +14,47 @@ import numpy as np
 import polars as pl
 
 from overopt.estimators.best_of_n import BestOfN, best_of_n_ragged, powers_of_two
+from overopt.estimators.curve_files import Curves, read_curves
 from overopt.estimators.laws import fit, law_named
-from overopt.util.checked_arrays import LARGEST
+from overopt.estimators.score_files import read_scores
 from overopt.util.errors import UserError
 from overopt.util.files import replacing
+from overopt.util.slow_progress import SlowProgress
 
 # What `overopt fit --json` gives for each curve.
 FitRow: TypeAlias = dict[str, str | float | int | None]
 
 
 def bon_table(path: Path) -> pl.DataFrame:
-    """Best-of-n curves of the scores in `path`: proxy_name, n, kl (nats), gold, gold_se, proxy, proxy_se.
+    """Best-of-n curves of the scores in `path`: proxy_name, n, kl, kl_exact (nats), gold, gold_se, proxy, proxy_se.
 
-    The file has columns `prompt` and `gold`, and every other column is one proxy's score. Prompts may differ
-    in their number of samples and count the same. n runs over the powers of two up to the smallest number of
-    samples of a prompt, and that number itself: there the estimate is a single draw a prompt, and its
-    standard error says so. `gold_se` and `proxy_se` are over prompts, null with a single prompt.
+    The file is one that `overopt.estimators.score_files.read_scores` reads. Prompts may differ in their number of samples
+    and count the same. n runs over the powers of two up to the smallest number of samples of a prompt, and that number
+    itself: there the estimate is a single draw a prompt, and its standard error says so. `kl` is log n - (n - 1)/n,
+    `kl_exact` the KL given the proxy's ties. `gold_se` and `proxy_se` are over prompts, null with a single prompt.
+    What takes longer than two seconds says on stderr how far it is.
 
     Raises:
-        UserError: if the file is missing, empty or unreadable, a column is missing, or a prompt or score is.
+        UserError: as `read_scores`.
     """
-    df = _read(path)
-    for name in ("prompt", "gold"):
-        _require(df, name, path)
-    proxies = [name for name in df.columns if name not in ("prompt", "gold")]
-    if not proxies:
-        raise UserError(f"{path}: found no column besides 'prompt' and 'gold', expected proxy scores")
-    if df["prompt"].null_count():
-        row = int(df["prompt"].is_null().arg_max() or 0) + 1
-        raise UserError(f"{path}: found no prompt in row {row}, expected one in every row")
-    scores = {name: _numbers(df, name, path) for name in ("gold", *proxies)}
-    # Rows of each prompt, prompts in the order in which they first appear.
-    rows = df.select("prompt").with_row_index("row").group_by("prompt", maintain_order=True).agg("row")["row"]
-    of_prompt = [indices.to_numpy() for indices in rows]
-    fewest = min(len(indices) for indices in of_prompt)
-    ns = sorted({*powers_of_two(fewest), fewest})  # about even in sqrt(KL), where the curves are drawn
-    gold = [scores["gold"][indices] for indices in of_prompt]
+    waiting = SlowProgress()
+    scores = read_scores(path, lambda rows: waiting.say(f"{path}: read {rows:,} rows"))
+    ns = sorted(
+        {*powers_of_two(scores.fewest), scores.fewest}
+    )  # about even in sqrt(KL), where curves are drawn
+    total = len(scores.gold) * len(scores.proxies)
+    done = 0
+
+    def progress(prompts: int) -> None:
+        nonlocal done
+        done += prompts
+        if done < total:
+            waiting.say(f"{path}: best-of-n of {done:,} of {total:,} prompts and proxies")
+
     table: list[dict[str, Any]] = []
-    for name in proxies:
-        proxy = [scores[name][indices] for indices in of_prompt]
-        table += [_bon_row(name, point) for point in best_of_n_ragged(proxy, gold, ns)]
-    floats = ("kl", "gold", "gold_se", "proxy", "proxy_se")
+    for name, proxy in scores.proxies.items():
+        table += [_bon_row(name, point) for point in best_of_n_ragged(proxy, scores.gold, ns, progress)]
+    floats = ("kl", "kl_exact", "gold", "gold_se", "proxy", "proxy_se")
     return pl.DataFrame(
         table, schema={"proxy_name": pl.String, "n": pl.Int64} | dict.fromkeys(floats, pl.Float64)
     )
@@ -64,49 +63,33 @@ def bon_table(path: Path) -> pl.DataFrame:
 def fit_table(path: Path, form: str, *, centre: bool = False) -> list[FitRow]:
     """Fit the law `form` ("bon" or "rl") to each curve in `path`; one dict a curve, None for what does not exist.
 
-    The file has columns `kl` (nats) and `gold`, may have `gold_se` (empty throughout counts as absent), and
-    is one curve for each value of `proxy_name` where there is such a column. Other columns are ignored.
+    The file is one that `overopt.estimators.curve_files.read_curves` reads, and one curve for each value of
+    `proxy_name` where there is such a column. Other columns are ignored. See `fit_curves` for `centre`.
+
+    Raises:
+        UserError: if the form is unknown; as `read_curves` and `fit_curves`.
+    """
+    law_named(form, "form")
+    return fit_curves(read_curves(path), form, path, centre=centre)
+
+
+def fit_curves(curves: Curves, form: str, path: Path, *, centre: bool = False) -> list[FitRow]:
+    """`fit_table` of curves that were read from `path`.
 
     Both laws are 0 at KL 0. With `centre`, the mean gold of a curve's points at kl = 0 is subtracted
     from its gold first, and alpha, beta and peak_gold are of the gain over it; its noise is not propagated.
 
     Raises:
-        UserError: if the form is unknown, the file is missing, empty or unreadable, a column is missing, a
-            value is not finite, a kl is negative, a gold_se is not positive where it is used or given for
-            some points only; with `centre`, if a curve has no point at kl = 0.
+        UserError: if the form is unknown; with `centre`, if a curve has no point at kl = 0.
     """
     law = law_named(form, "form")
-    df = _read(path)
-    for name in ("kl", "gold"):
-        _require(df, name, path)
-    kl, gold = _numbers(df, "kl", path), _numbers(df, "gold", path)
-    if kl.min() < 0:
-        row = int(np.argmin(kl))
-        raise UserError(f"{path}, column 'kl', row {row + 1}: found {kl[row]}, expected nats, not negative")
-    gold_se = None
-    if "gold_se" in df.columns and df["gold_se"].null_count() < df.height:
-        gold_se = _numbers(df, "gold_se", path)
-        bad = (gold_se < 0) | ((gold_se == 0) & (kl > 0))
-        if bad.any():
-            row = int(np.argmax(bad))
-            raise UserError(
-                f"{path}, column 'gold_se', row {row + 1}: found {gold_se[row]}, expected more than 0"
-            )
-    if "proxy_name" in df.columns:
-        if df["proxy_name"].null_count():
-            row = int(df["proxy_name"].is_null().arg_max() or 0) + 1
-            raise UserError(
-                f"{path}, column 'proxy_name', row {row}: found nothing, expected a name in every row"
-            )
-        labels = df["proxy_name"].cast(pl.String).to_list()
-    else:
-        labels = [None] * df.height
-
     results: list[FitRow] = []
-    for name in dict.fromkeys(labels):  # in the order of the file
-        rows = np.array([label == name for label in labels])
-        golds = gold[rows] - _start(kl[rows], gold[rows], name, path) if centre else gold[rows]
-        fitted = fit(kl[rows], golds, law=law, gold_se=None if gold_se is None else gold_se[rows])
+    for name in dict.fromkeys(curves.names):  # in the order of the file
+        rows = np.array([other == name for other in curves.names])
+        kl, gold = curves.kl[rows], curves.gold[rows]
+        if centre:
+            gold = gold - _start(kl, gold, curves.at_base[rows], name, path)
+        fitted = fit(kl, gold, law=law, gold_se=None if curves.gold_se is None else curves.gold_se[rows])
         results.append(
             {
                 "proxy_name": name,
@@ -137,27 +120,8 @@ def write_table(table: pl.DataFrame, out: Path) -> None:
             table.write_parquet(temporary)
 
 
-def _bon_row(proxy_name: str, point: BestOfN) -> dict[str, Any]:
-    return {
-        "proxy_name": proxy_name,
-        "n": point.n,
-        "kl": point.kl,
-        "gold": point.gold,
-        "gold_se": _or_none(point.gold_se),
-        "proxy": point.proxy,
-        "proxy_se": _or_none(point.proxy_se),
-    }
-
-
-def _start(kl: np.ndarray, gold: np.ndarray, name: str | None, path: Path) -> float:
-    if not (kl == 0).any():
-        curve = "" if name is None else f" of {name!r}"
-        raise UserError(f"{path}: found no point at kl 0 in the curve{curve}, expected one to centre on")
-    return float(gold[kl == 0].mean())
-
-
 def ending_of(path: Path) -> str:
-    """`.csv` or `.parquet`.
+    """What `write_table` writes: `.csv` or `.parquet`.
 
     Raises:
         UserError: if the name of `path` ends in something else.
@@ -168,61 +132,26 @@ def ending_of(path: Path) -> str:
     return ending
 
 
-def _read(path: Path) -> pl.DataFrame:
-    """The table in `path`, CSV columns as text, so that a prompt "01" stays one and no number is guessed."""
-    ending = ending_of(path)
-    if not path.is_file():
-        raise UserError(f"{path}: found no such file, expected a table of scores or curves")
-    if path.stat().st_size == 0:
-        raise UserError(f"{path}: found an empty file, expected a table with a header")
-    try:
-        if ending == ".csv":
-            _check_header(path)
-            df = pl.read_csv(path, infer_schema=False, glob=False)
-        else:
-            df = pl.read_parquet(path, glob=False)
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: could not be read ({reason}), expected a {ending[1:]} table") from None
-    if df.is_empty():
-        raise UserError(f"{path}: found no rows, expected at least one")
-    return df
+def _bon_row(proxy_name: str, point: BestOfN) -> dict[str, Any]:
+    return {
+        "proxy_name": proxy_name,
+        "n": point.n,
+        "kl": point.kl,
+        "kl_exact": point.kl_exact,
+        "gold": point.gold,
+        "gold_se": _or_none(point.gold_se),
+        "proxy": point.proxy,
+        "proxy_se": _or_none(point.proxy_se),
+    }
 
 
-def _check_header(path: Path) -> None:
-    """Polars would rename a repeated column, and a saved pandas index has no name: neither is a proxy."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header = next(csv.reader(file), [])
-    for position, name in enumerate(header):
-        if not name.strip():
-            raise UserError(f"{path}: found no name for column {position + 1}, expected one for every column")
-        if name in header[:position]:
-            raise UserError(f"{path}: found the column {name!r} twice, expected every column once")
-
-
-def _require(df: pl.DataFrame, name: str, path: Path) -> None:
-    if name not in df.columns:
-        found = ", ".join(repr(column) for column in df.columns)
-        raise UserError(f"{path}: found no column {name!r} among {found}, expected one")
-
-
-def _numbers(df: pl.DataFrame, name: str, path: Path) -> np.ndarray:
-    """A column as finite float64; the first entry that is none is named by its row, counted from 1."""
-    column = df[name]
-    if column.dtype == pl.String:
-        values = column.str.strip_chars().cast(pl.Float64, strict=False)
-    elif column.dtype.is_numeric():
-        values = column.cast(pl.Float64)
-    else:
-        raise UserError(f"{path}, column {name!r}: found type {column.dtype}, expected numbers")
-    numbers = values.to_numpy()  # a null becomes nan
-    bad = ~(np.abs(numbers) <= LARGEST)
-    if bad.any():
-        row = int(np.argmax(bad))
-        found = "nothing" if column[row] is None else repr(column[row])
-        expected = f"a finite number of size at most {LARGEST:g}"
-        raise UserError(f"{path}, column {name!r}, row {row + 1}: found {found}, expected {expected}")
-    return numbers
+def _start(kl: np.ndarray, gold: np.ndarray, at_base: np.ndarray, name: str | None, path: Path) -> float:
+    """Gold at KL 0: of the base policy itself where it was measured, else of points that count as there."""
+    start = at_base if at_base.any() else kl == 0
+    if not start.any():
+        curve = "" if name is None else f" of {name!r}"
+        raise UserError(f"{path}: found no point at kl 0 in the curve{curve}, expected one to centre on")
+    return float(gold[start].mean())
 
 
 def _or_none(value: float) -> float | None:

@@ -18,7 +18,9 @@ from transformers import (
 )
 
 from overopt.models.samples import Prompts, pad_rows
+from overopt.util.chats import last_user_turn, written_out
 from overopt.util.errors import UserError
+from overopt.util.table_files import TABLES, format_of, opened, read_table
 
 
 @runtime_checkable
@@ -191,29 +193,45 @@ class RewardModel:
 
 
 def read_prompts(path: Path | str, field: str = "prompt") -> list[str]:
-    """Prompts from a text file (one a line), or from the column or field `field` of parquet or JSONL.
+    """Prompts from a text file (one a line), or from the column `field` of CSV, JSON, JSON lines or parquet.
+
+    Text may be packed (.gz). Of a prompt that is a chat, a list of messages {role, content}, it is the user's last turn.
 
     Raises:
-        UserError: if the file is missing or unreadable, or holds no prompt, or an empty one.
+        UserError: if the file is missing, unreadable or of another kind, or holds no prompt, or an empty one.
 
     >>> read_prompts("prompts.jsonl")[0]
     'The film was good'
     """
     path = Path(path)
+    ending = format_of(path, (".txt", *TABLES))
     if not path.is_file():
-        raise UserError(f"{path}: found no file, expected {field}s as .txt, .jsonl or .parquet")
-    try:
-        if path.suffix == ".parquet":
-            found = pl.read_parquet(path, glob=False)[field].to_list()
-        elif path.suffix == ".jsonl":
-            found = pl.read_ndjson(path)[field].to_list()
-        else:
-            found = [line for line in path.read_text().splitlines() if line.strip()]
-    except (pl.exceptions.PolarsError, UnicodeDecodeError, OSError) as error:
-        first = str(error).splitlines()[0]
-        raise UserError(f"{path}: expected a field {field!r} in every row; found: {first}") from None
+        raise UserError(f"{path}: found no file, expected {field}s as {', '.join(('.txt', *TABLES))}")
+    found = _lines(path) if ending == ".txt" else _column(path, field)
     empty = [k + 1 for k, text in enumerate(found) if not isinstance(text, str) or not text.strip()]
     if not found or empty:
         where = f"no text in row {empty[0]}" if empty else f"no {field}"
         raise UserError(f"{path}: found {where}, expected a {field} in every row")
-    return found
+    return [str(text) for text in found]
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        with opened(path) as file:
+            return [line for line in file.read().splitlines() if line.strip()]
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        first = str(error).splitlines()[0]
+        raise UserError(f"{path}: could not be read ({first}), expected text") from None
+
+
+def _column(path: Path, field: str) -> list[Any]:
+    table = read_table(path, expected="a table of prompts", text=(field,), chat=last_user_turn)
+    if field not in table.columns:
+        names = ", ".join(repr(name) for name in table.columns)
+        raise UserError(f"{path}: expected a field {field!r} in every row; found: {names}")
+    texts = table[field].cast(pl.String).to_list()
+    chats = [text if text is None else written_out(text) for text in texts]
+    return [
+        chat if chat is None or isinstance(chat, str) else last_user_turn(chat, f"{path}, row {row}")
+        for row, chat in enumerate(chats, 1)
+    ]

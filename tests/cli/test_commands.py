@@ -344,3 +344,43 @@ def test_control_c_says_that_the_work_is_kept(overopt, monkeypatch):
     code, _, err = overopt("run", "smoke")
     assert code == 130
     assert err.startswith("overopt: stopped; what was finished is kept")
+
+
+def test_how_hard_to_optimise(overopt, refused, tmp_path):
+    draw = random.Random(0)
+    rows = [f"{prompt},{draw.random()},{draw.random()}" for prompt in "abc" for _ in range(16)]
+    write(tmp_path, "scores.csv", "prompt,gold,mine[1b]", *rows)
+    code, out, err = overopt("hedge", "scores.csv")
+    assert (code, err) == (0, "")
+    for words in ("mine[1b]", "best-of-Poisson", "more than best of 16", "soft best-of-n"):
+        assert words in out
+    code, out, _ = overopt("hedge", "scores.csv", "--json")
+    assert [(row["proxy_name"], row["method"]) for row in json.loads(out)] == [
+        ("mine[1b]", method) for method in ("best-of-n", "soft best-of-n", "best-of-Poisson")
+    ]
+    assert overopt("hedge", "scores.csv", "--json")[1] == out
+    write(tmp_path, "one.csv", "prompt,gold,mine", "a,1,2", "a,2,3")
+    assert refused("hedge", "one.csv").startswith("proxy: found 1 prompts, expected two or more")
+
+
+def test_what_kind_of_error(overopt, refused, tmp_path):
+    draw = random.Random(0)
+    rows = [
+        f"{prompt},{gold},{gold + draw.gauss(0, 1)},{gold},1"
+        for prompt in "abc"
+        for gold in [draw.gauss(0, 1) for _ in range(64)]
+    ]
+    write(tmp_path, "scores.csv", "prompt,gold,noisy,same,flat", *rows)
+    code, out, err = overopt("errors", "scores.csv")
+    assert (code, err) == (0, "")
+    assert "n = 32: 0.97 of 0.97" in out
+    noisy, same, flat = json.loads(overopt("errors", "scores.csv", "--json")[1])
+    assert same["agreement"]["auroc"] == same["agreement"]["accuracy"] == 1
+    assert same["tail"] is None  # it makes no error
+    assert 0.6 < noisy["agreement"]["auroc"] < 0.9
+    assert noisy["tail"]["used"] == 13
+    assert (flat["agreement"]["auroc"], flat["agreement"]["accuracy"]) == (0.5, 0)
+    assert flat["spread"] == {"within": 0, "share": None}
+    assert flat["win_rate"]["rate"] == pytest.approx(0.5)
+    write(tmp_path, "one.csv", "prompt,gold,mine", "a,1,2", "b,1,2", "b,2,3")
+    assert "found a prompt with a single sample" in refused("errors", "one.csv")

@@ -14,7 +14,7 @@ from overopt.estimators.laws import fit
 from overopt.estimators.tables import bon_table, fit_table
 from overopt.util.errors import UserError
 
-COLUMNS = ["proxy_name", "n", "kl", "gold", "gold_se", "proxy", "proxy_se"]
+COLUMNS = ["proxy_name", "n", "kl", "kl_exact", "gold", "gold_se", "proxy", "proxy_se"]
 KEYS = [
     "proxy_name",
     "form",
@@ -68,6 +68,7 @@ def test_bon_equals_the_estimator_prompt_by_prompt(tmp_path, scores, ending):
             assert row[name] == pytest.approx(np.mean(values), rel=1e-12)
             assert row[f"{name}_se"] == pytest.approx(np.std(values, ddof=1) / math.sqrt(4), rel=1e-9)
         assert row["kl"] == best_of_n_kl(row["n"])
+        assert row["kl_exact"] == pytest.approx(np.mean([point.kl_exact for point in alone]), abs=1e-12)
 
 
 def test_bon_of_a_single_prompt_has_no_standard_error_and_still_fits(tmp_path, scores):
@@ -82,7 +83,7 @@ def test_grid_stops_at_the_smallest_prompt(tmp_path):
     table = bon_table(save(pl.DataFrame(rows), tmp_path / "s.parquet"))
     assert table["n"].to_list() == [1, 2, 4, 8]
     one = bon_table(save(pl.DataFrame({"prompt": ["a"], "gold": [1], "p": [2]}), tmp_path / "one.csv"))
-    assert one.rows() == [("p", 1, 0.0, 1.0, None, 2.0, None)]
+    assert one.rows() == [("p", 1, 0.0, 0.0, 1.0, None, 2.0, None)]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_fit_equals_the_library_for_each_proxy(tmp_path, scores, ending):
         assert [row["proxy_name"] for row in results] == ["fine", "coarse"]
         for row in results:
             rows = table.filter(proxy_name=row["proxy_name"])
-            expected = fit(rows["kl"], rows["gold"], law=form, gold_se=rows["gold_se"])
+            expected = fit(rows["kl_exact"], rows["gold"], law=form, gold_se=rows["gold_se"])
             assert list(row) == KEYS
             assert row["form"] == expected.law.name
             for key in KEYS[2:]:
