@@ -8,11 +8,13 @@ CSV or parquet, by the name's ending. Units are never changed: what comes out is
 
 import csv
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
+from jaxtyping import Bool, Float64
 
 from overopt.estimators.best_of_n import BestOfN, best_of_n_ragged, powers_of_two
 from overopt.estimators.laws import fit, law_named
@@ -22,6 +24,35 @@ from overopt.util.files import replacing
 
 # What `overopt fit --json` gives for each curve.
 FitRow: TypeAlias = dict[str, str | float | int | None]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Gold, and each proxy by name: one array a prompt, of its samples in the order of the file, in the file's units."""
+
+    gold: list[Float64[np.ndarray, " _"]]
+    proxies: dict[str, list[Float64[np.ndarray, " _"]]]
+
+    @property
+    def fewest(self) -> int:
+        """The smallest number of samples of a prompt: the largest n that all prompts have."""
+        return min(map(len, self.gold))
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Points of curves in the file's units, kl in nats; names: the proxy of each row, None where the file names none."""
+
+    kl: Float64[np.ndarray, " rows"]
+    gold: Float64[np.ndarray, " rows"]
+    gold_se: Float64[np.ndarray, " rows"] | None
+    names: list[str | None]
+    file: pl.DataFrame
+
+    def rows_of_each(self) -> dict[str | None, Bool[np.ndarray, " rows"]]:
+        """Which rows are of each proxy, in the order of the file."""
+        names = dict.fromkeys(self.names)
+        return {name: np.array([label == name for label in self.names]) for name in names}
 
 
 def bon_table(path: Path) -> pl.DataFrame:
@@ -35,26 +66,13 @@ def bon_table(path: Path) -> pl.DataFrame:
     Raises:
         UserError: if the file is missing, empty or unreadable, a column is missing, or a prompt or score is.
     """
-    df = _read(path)
-    for name in ("prompt", "gold"):
-        _require(df, name, path)
-    proxies = [name for name in df.columns if name not in ("prompt", "gold")]
-    if not proxies:
-        raise UserError(f"{path}: found no column besides 'prompt' and 'gold', expected proxy scores")
-    if df["prompt"].null_count():
-        row = int(df["prompt"].is_null().arg_max() or 0) + 1
-        raise UserError(f"{path}: found no prompt in row {row}, expected one in every row")
-    scores = {name: _numbers(df, name, path) for name in ("gold", *proxies)}
-    # Rows of each prompt, prompts in the order in which they first appear.
-    rows = df.select("prompt").with_row_index("row").group_by("prompt", maintain_order=True).agg("row")["row"]
-    of_prompt = [indices.to_numpy() for indices in rows]
-    fewest = min(len(indices) for indices in of_prompt)
-    ns = sorted({*powers_of_two(fewest), fewest})  # about even in sqrt(KL), where the curves are drawn
-    gold = [scores["gold"][indices] for indices in of_prompt]
+    scores = read_scores(path)
+    ns = sorted(
+        {*powers_of_two(scores.fewest), scores.fewest}
+    )  # about even in sqrt(KL), where the curves are drawn
     table: list[dict[str, Any]] = []
-    for name in proxies:
-        proxy = [scores[name][indices] for indices in of_prompt]
-        table += [_bon_row(name, point) for point in best_of_n_ragged(proxy, gold, ns)]
+    for name, proxy in scores.proxies.items():
+        table += [_bon_row(name, point) for point in best_of_n_ragged(proxy, scores.gold, ns)]
     floats = ("kl", "gold", "gold_se", "proxy", "proxy_se")
     return pl.DataFrame(
         table, schema={"proxy_name": pl.String, "n": pl.Int64} | dict.fromkeys(floats, pl.Float64)
@@ -76,35 +94,10 @@ def fit_table(path: Path, form: str, *, centre: bool = False) -> list[FitRow]:
             some points only; with `centre`, if a curve has no point at kl = 0.
     """
     law = law_named(form, "form")
-    df = _read(path)
-    for name in ("kl", "gold"):
-        _require(df, name, path)
-    kl, gold = _numbers(df, "kl", path), _numbers(df, "gold", path)
-    if kl.min() < 0:
-        row = int(np.argmin(kl))
-        raise UserError(f"{path}, column 'kl', row {row + 1}: found {kl[row]}, expected nats, not negative")
-    gold_se = None
-    if "gold_se" in df.columns and df["gold_se"].null_count() < df.height:
-        gold_se = _numbers(df, "gold_se", path)
-        bad = (gold_se < 0) | ((gold_se == 0) & (kl > 0))
-        if bad.any():
-            row = int(np.argmax(bad))
-            raise UserError(
-                f"{path}, column 'gold_se', row {row + 1}: found {gold_se[row]}, expected more than 0"
-            )
-    if "proxy_name" in df.columns:
-        if df["proxy_name"].null_count():
-            row = int(df["proxy_name"].is_null().arg_max() or 0) + 1
-            raise UserError(
-                f"{path}, column 'proxy_name', row {row}: found nothing, expected a name in every row"
-            )
-        labels = df["proxy_name"].cast(pl.String).to_list()
-    else:
-        labels = [None] * df.height
-
+    curves = read_curves(path)
+    kl, gold, gold_se = curves.kl, curves.gold, curves.gold_se
     results: list[FitRow] = []
-    for name in dict.fromkeys(labels):  # in the order of the file
-        rows = np.array([label == name for label in labels])
+    for name, rows in curves.rows_of_each().items():
         golds = gold[rows] - _start(kl[rows], gold[rows], name, path) if centre else gold[rows]
         fitted = fit(kl[rows], golds, law=law, gold_se=None if gold_se is None else gold_se[rows])
         results.append(
@@ -122,6 +115,85 @@ def fit_table(path: Path, form: str, *, centre: bool = False) -> list[FitRow]:
             }
         )
     return results
+
+
+def read_scores(path: Path) -> Scores:
+    """The scores in `path`: columns `prompt`, `gold`, and one a proxy.
+
+    Raises:
+        UserError: as `bon_table`.
+    """
+    df = _read(path)
+    for name in ("prompt", "gold"):
+        _require(df, name, path)
+    proxies = [name for name in df.columns if name not in ("prompt", "gold")]
+    if not proxies:
+        raise UserError(f"{path}: found no column besides 'prompt' and 'gold', expected proxy scores")
+    if df["prompt"].null_count():
+        row = int(df["prompt"].is_null().arg_max() or 0) + 1
+        raise UserError(f"{path}: found no prompt in row {row}, expected one in every row")
+    scores = {name: _numbers(df, name, path) for name in ("gold", *proxies)}
+    # Rows of each prompt, prompts in the order in which they first appear.
+    rows = df.select("prompt").with_row_index("row").group_by("prompt", maintain_order=True).agg("row")["row"]
+    of_prompt = {name: [values[indices.to_numpy()] for indices in rows] for name, values in scores.items()}
+    return Scores(gold=of_prompt.pop("gold"), proxies=of_prompt)
+
+
+def read_curves(path: Path) -> Curves:
+    """The curves in `path`: columns `kl` (nats), `gold`, and where they are there `gold_se` and `proxy_name`.
+
+    Raises:
+        UserError: as `fit_table`, but for its form and centre.
+    """
+    df = _read(path)
+    for name in ("kl", "gold"):
+        _require(df, name, path)
+    kl, gold = _numbers(df, "kl", path), _numbers(df, "gold", path)
+    if kl.min() < 0:
+        row = int(np.argmin(kl))
+        raise UserError(f"{path}, column 'kl', row {row + 1}: found {kl[row]}, expected nats, not negative")
+    gold_se = optional_numbers(df, "gold_se", path)
+    if gold_se is not None:
+        bad = (gold_se < 0) | ((gold_se == 0) & (kl > 0))
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise UserError(
+                f"{path}, column 'gold_se', row {row + 1}: found {gold_se[row]}, expected more than 0"
+            )
+    if "proxy_name" not in df.columns:
+        return Curves(kl, gold, gold_se, [None] * df.height, df)
+    if df["proxy_name"].null_count():
+        row = int(df["proxy_name"].is_null().arg_max() or 0) + 1
+        raise UserError(
+            f"{path}, column 'proxy_name', row {row}: found nothing, expected a name in every row"
+        )
+    return Curves(kl, gold, gold_se, df["proxy_name"].cast(pl.String).to_list(), df)
+
+
+def read_scores_or_curves(path: Path) -> Scores | Curves:
+    """What is in `path`: scores where there is a column `prompt`, else curves.
+
+    Raises:
+        UserError: as `read_scores` and `read_curves`; if there is neither a column `prompt` nor a column `kl`.
+    """
+    columns = _read(path).columns
+    if "prompt" in columns:
+        return read_scores(path)
+    if "kl" in columns:
+        return read_curves(path)
+    found = ", ".join(map(repr, columns))
+    raise UserError(f"{path}: found the columns {found}, expected 'prompt' (of scores) or 'kl' (of curves)")
+
+
+def optional_numbers(df: pl.DataFrame, name: str, path: Path) -> Float64[np.ndarray, " rows"] | None:
+    """The column `name` of what was read from `path`; None where it is not there, or empty throughout.
+
+    Raises:
+        UserError: if an entry is no finite number, or there for some rows only.
+    """
+    if name not in df.columns or df[name].null_count() == df.height:
+        return None
+    return _numbers(df, name, path)
 
 
 def write_table(table: pl.DataFrame, out: Path) -> None:
