@@ -124,7 +124,7 @@ def n_of_kl(kl: float) -> int:
     """The n whose best-of-n is nearest to `kl` nats, by log n - (n - 1)/n.
 
     >>> [n_of_kl(kl) for kl in (0.0, 0.64, 5.91)]
-    [1, 4, 1002]
+    [1, 4, 1001]
     """
     low, high = 1, 2
     while best_of_n_kl(high) < kl:
