@@ -197,11 +197,10 @@ def _of_points(name: str, curves: Curves, rows: np.ndarray, kind: Kind, law: Law
         }
     ).with_columns(pl.col("n", *COLUMNS).fill_nan(None))
     whole = fit(kl, gold, law=law, gold_se=gold_se)
-    # Best-of-n's points share their samples: how they scatter about a law says nothing of the noise in them.
-    blind = gold_se is None and not np.isnan(n).all()
+    counted = optional_numbers(curves.file, "prompts", path)
+    prompts = None if counted is None else int(counted[order].min())
+    # Points of best-of-n share their samples, all points share a single prompt: that they lie close to a law says nothing.
+    blind = gold_se is None and (prompts == 1 or not np.isnan(n).all())
     rng = np.random.default_rng(derive(0, "own curve", name))
     law_drawn = not_drawn(whole, even_grid(kl)) if blind else drawn_from_fit(whole, even_grid(kl), rng=rng)
-    prompts = optional_numbers(curves.file, "prompts", path)
-    return OwnCurve(
-        kind, name, points, law_drawn, start, None if prompts is None else int(prompts[order].min())
-    )
+    return OwnCurve(kind, name, points, law_drawn, start, prompts)

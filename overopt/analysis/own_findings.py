@@ -26,8 +26,9 @@ class Shape(Enum):
     HARMS = "gold surely lies below the start in the end, and nowhere surely above it"
     USELESS = "gold nowhere surely lies above the start"
     FALLS = "gold surely falls from its highest point to the last"
-    TURNS = "the law surely turns down, at a peak that is surely inside what was measured"
-    TURNS_LATER = "the law surely turns down, and the peak may lie outside what was measured"
+    TURNS = "the law fits and surely turns down inside what was measured, and the last point is lower by a standard error"
+    LEVELS = "the law fits and surely turns down inside what was measured, and the last point does not say so"
+    TURNS_LATER = "the law fits and surely turns down, and the peak may lie outside what was measured"
     RISES = "no downturn can be told from noise"
 
 
@@ -90,11 +91,12 @@ def shape_of(curve: OwnCurve) -> Shape:
         return Shape.HARMS if gold[-1] < -gain * se[-1] else Shape.USELESS
     if known and fall > errors(curve, FALL) * fall_se:
         return Shape.FALLS
-    if math.isnan(law.turns_down) or law.turns_down < SURE:
+    if not law.turns_down >= SURE or law_misfit(curve) > MISFIT:
         return Shape.RISES
-    if law.fit.status == "ok" and law.peak_kl[1] <= curve.far:
-        return Shape.TURNS
-    return Shape.TURNS_LATER
+    if law.fit.status != "ok" or law.peak_kl[1] > curve.far:
+        return Shape.TURNS_LATER
+    # gold that only levels off bends the law down as well
+    return Shape.TURNS if fall > np.nan_to_num(fall_se, nan=0.0) else Shape.LEVELS
 
 
 def errors(curve: OwnCurve, of_many: float) -> float:

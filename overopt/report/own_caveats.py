@@ -73,9 +73,10 @@ def _of_law(curve: OwnCurve, finding: Finding) -> list[str]:
     if fit.status not in ("ok", "too_few_points"):
         said.append(f"of the law: {STATUSES[fit.status]}.")
     if finding.misfit > MISFIT:
+        beyond = "" if curve.points["gold_se"].null_count() else ", beyond noise"
         said.append(
             f"the law {fit.law.label} does not fit: points lie {number(100 * finding.misfit, 0)} % of gold's range away "
-            "from it, beyond noise. Its peak is not used; look at the points."
+            f"from it{beyond}. Its peak is not used; look at the points."
         )
     high = curve.law.peak_kl[1]
     if fit.status == "ok" and high > curve.far:

@@ -52,7 +52,7 @@ class OwnPage:
         cards = []
         for curve, finding in zip(self.curves, self.findings, strict=True):
             head = f"{curve.name}: {HEADS[finding.shape].lower()}" if curve.name else HEADS[finding.shape]
-            said = " ".join(filter(None, (say_finding(curve, finding), say_peak(curve))))
+            said = " ".join(filter(None, (say_finding(curve, finding), say_peak(curve, finding))))
             cards.append(
                 f'<section class="card"><h3>{escape(head)}</h3><p>{escape(said)}</p>'
                 f'<p class="stop">{escape(say_stop(curve, finding))}</p></section>'

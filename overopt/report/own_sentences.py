@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from overopt.analysis.own_curves import OwnCurve
-from overopt.analysis.own_findings import Finding, Shape, n_of_kl
+from overopt.analysis.own_findings import MISFIT, Finding, Shape, n_of_kl
 from overopt.util.words import number, with_se
 
 HEADS = {
@@ -14,7 +14,8 @@ HEADS = {
     Shape.USELESS: "No gain",
     Shape.FALLS: "Overoptimised",
     Shape.TURNS: "Overoptimised, by the law",
-    Shape.TURNS_LATER: "Bends, but turns outside what was surely measured",
+    Shape.LEVELS: "Levels off",
+    Shape.TURNS_LATER: "Bends; where it turns is not sure",
     Shape.RISES: "No overoptimisation to be seen",
 }
 
@@ -64,10 +65,15 @@ def say_finding(curve: OwnCurve, finding: Finding) -> str:
                 f"{_proxy(curve, finding)}"
             )
         case Shape.TURNS:
-            said = f"Yes, by the law: fitted to gold it surely turns down before {end}, where the measurement ends."
-            if finding.fall > 0:
-                return f"{said} The fall itself, {fall} from {top} to there, is within noise.{_proxy(curve, finding)}"
-            return f"{said} The highest gold measured is the last."
+            return (
+                f"Yes, by the law: fitted to gold it surely turns down before {end}, where the measurement ends. The fall "
+                f"itself, {fall} from {top} to there, is within noise.{_proxy(curve, finding)}"
+            )
+        case Shape.LEVELS:
+            return (
+                f"Not that these numbers show: gold levels off, so that the law turns down before {end}, where the "
+                f"measurement ends, but no fall from {top} to there can be told from noise.{_proxy(curve, finding)}"
+            )
         case Shape.TURNS_LATER:
             return (
                 f"Not surely within what was measured: gold bends, so that the law turns down, but where it does may lie "
@@ -97,10 +103,10 @@ def _proxy(curve: OwnCurve, finding: Finding) -> str:
     return f" The proxy's own score {way} meanwhile, from {number(first)} to {say_score(curve, last)}."
 
 
-def say_peak(curve: OwnCurve) -> str:
-    """Where the law puts its peak, with the interval; nothing where it has none, or it is far from known."""
+def say_peak(curve: OwnCurve, finding: Finding) -> str:
+    """Where the law puts its peak, with the interval; nothing where it has none, or does not fit."""
     law, fit = curve.law, curve.law.fit
-    if fit.status not in ("ok", "peak_outside"):
+    if fit.status not in ("ok", "peak_outside") or finding.misfit > MISFIT:
         return ""
     low, high = law.peak_kl
     known = "" if math.isnan(low) else f" [{number(low, 1)}, {number(high, 1)}]"
@@ -126,7 +132,9 @@ def _ns(curve: OwnCurve, kl: float) -> str:
 
 
 def _n(kl: float) -> str:
-    return f"{n_of_kl(kl):,}" if kl < 30 else "∞"  # beyond 30 nats nobody draws as many
+    if math.isinf(kl):
+        return "∞"
+    return f"{n_of_kl(kl):,}" if kl < 15 else f"10^{(kl + 1) / math.log(10):.0f}"  # log n - 1, nearly
 
 
 def say_stop(curve: OwnCurve, finding: Finding) -> str:

@@ -100,6 +100,12 @@ def test_best_of_n_without_errors_has_no_intervals(tmp_path):
     assert own_curves(saved(table.drop("gold_se"), tmp_path), "bon")[0].law.turns_down == 1
 
 
+def test_policies_judged_on_one_prompt_have_no_intervals(tmp_path):
+    table = own_files.policies().drop("gold_se").with_columns(prompts=pl.lit(1))
+    assert math.isnan(own_curves(saved(table, tmp_path))[0].law.turns_down)
+    assert own_curves(saved(table.with_columns(prompts=pl.lit(2)), tmp_path))[0].law.turns_down == 1
+
+
 def test_one_sample_a_prompt_is_a_curve_of_one_point(tmp_path):
     (curve,) = own_curves(saved(own_files.gains(prompts=4, samples=1), tmp_path))
     assert (curve.far, curve.law.fit.status) == (0.0, "too_few_points")

@@ -60,16 +60,23 @@ def test_scores_are_told_in_n(tmp_path):
     assert say_finding(curve, finding).startswith(
         "Yes: “mine” is overoptimised within what was measured. Gold is highest at n = "
     )
-    assert "(n = " in say_peak(curve)
+    assert "(n = " in say_peak(curve, finding)
     assert "Stop at about n = " in say_stop(curve, finding) or not finding.stop.by_law
     one, nothing = of(own_files.gains(prompts=60, samples=8, noise=500.0), tmp_path)
     assert say_stop(one, nothing) == "Do not optimise against it: stay at n = 1."
 
 
 def test_a_peak_outside_is_called_a_guess(tmp_path):
-    curve, _ = of(own_files.policies(0.9, 0.3), tmp_path)
-    assert "outside what was measured: a guess" in say_peak(curve)
-    assert say_peak(of(STRAIGHT, tmp_path)[0]) == ""
+    curve, finding = of(own_files.policies(0.9, 0.3), tmp_path)
+    assert "outside what was measured: a guess" in say_peak(curve, finding)
+    assert say_peak(*of(STRAIGHT, tmp_path)) == ""
+
+
+def test_the_peak_of_a_law_that_does_not_fit_is_not_told(tmp_path):
+    gold = pl.when(pl.col("kl") > 8).then(-1.0).otherwise(pl.col("kl").sqrt() * 0.3)
+    curve, finding = of(own_files.policies().with_columns(gold=gold), tmp_path)
+    assert say_peak(curve, finding) == ""
+    assert say_stop(curve, finding) == "Stop at dpo-5 (8.0 nats), where the highest gold was measured."
 
 
 PLAIN = own_files.gains(prompts=30, samples=64, hacked=0.05)
