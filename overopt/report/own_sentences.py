@@ -8,6 +8,7 @@ from overopt.analysis.own_curves import OwnCurve
 from overopt.analysis.own_findings import MISFIT, Finding, Shape, n_of_kl
 from overopt.util.words import number, with_se
 
+NO_BREAK = "\u00a0"
 HEADS = {
     Shape.UNKNOWN: "Cannot tell",
     Shape.HARMS: "Worse than useless",
@@ -113,7 +114,7 @@ def say_peak(curve: OwnCurve, finding: Finding) -> str:
     as_n = f" (n = {_ns(curve, fit.peak_kl)})" if in_n(curve) else ""
     where = "" if fit.status == "ok" else ", outside what was measured: a guess from the law alone"
     return (
-        f"The law {fit.law.label} has its peak at {number(fit.peak_kl, 1)}{known} nats{as_n}, at a gold of "
+        f"The law {fit.law.label.replace(' ', NO_BREAK)} has its peak at {number(fit.peak_kl, 1)}{known} nats{as_n}, at a gold of "
         f"{say_score(curve, fit.peak_gold)}{where}."
     )
 

@@ -66,7 +66,8 @@ def numbers(curves: Sequence[OwnCurve]) -> str:
     """Every measured point as an HTML table: KL, gold and proxy with standard errors."""
     named = any(curve.name for curve in curves)
     what = "n" if all(in_n(curve) for curve in curves) else "policy"
-    heads = [what, "KL (nats)", "gold", "proxy"]
+    unit = " (SDs)" if all(curve.in_sds for curve in curves) else ""
+    heads = [what, "KL (nats)", f"gold{unit}", f"proxy{unit}"]
     rows: list[Row] = []
     for curve in curves:
         for point in curve.points.iter_rows(named=True):
