@@ -35,7 +35,7 @@ def say_place(curve: OwnCurve, point: int) -> str:
 def say_score(curve: OwnCurve, value: float, se: float | None = None) -> str:
     """A score with its unit, and its standard error where that is known."""
     known = se is not None and not math.isnan(se)
-    return (with_se(value, se) if known else number(value)) + ("\u00a0SDs" if curve.in_sds else "")
+    return (with_se(value, se) if known else number(value)) + (f"{NO_BREAK}SDs" if curve.in_sds else "")
 
 
 def say_finding(curve: OwnCurve, finding: Finding) -> str:
@@ -113,8 +113,9 @@ def say_peak(curve: OwnCurve, finding: Finding) -> str:
     known = "" if math.isnan(low) else f" [{number(low, 1)}, {number(high, 1)}]"
     as_n = f" (n = {_ns(curve, fit.peak_kl)})" if in_n(curve) else ""
     where = "" if fit.status == "ok" else ", outside what was measured: a guess from the law alone"
+    formula = fit.law.label.replace(" ", NO_BREAK)
     return (
-        f"The law {fit.law.label.replace(' ', NO_BREAK)} has its peak at {number(fit.peak_kl, 1)}{known} nats{as_n}, at a gold of "
+        f"The law {formula} has its peak at {number(fit.peak_kl, 1)}{known} nats{as_n}, at a gold of "
         f"{say_score(curve, fit.peak_gold)}{where}."
     )
 
