@@ -38,7 +38,7 @@ def _of_samples(curve: OwnCurve, finding: Finding) -> list[str]:
         )
     if samples and samples.ties > 0:
         said.append(
-            f"{number(100 * samples.ties, 0)} % of the samples share their proxy score with another of their prompt. Ties "
+            f"{number(100 * samples.ties, 0)}% of the samples share their proxy score with another of their prompt. Ties "
             "are broken at random here, and KL, log n − (n − 1)/n, is then an upper bound."
         )
     n = curve.column("n")[finding.stop.point]
@@ -75,7 +75,7 @@ def _of_law(curve: OwnCurve, finding: Finding) -> list[str]:
     if finding.misfit > MISFIT:
         beyond = "" if curve.points["gold_se"].null_count() else ", beyond noise"
         said.append(
-            f"the law {fit.law.label} does not fit: points lie {number(100 * finding.misfit, 0)} % of gold's range away "
+            f"the law {fit.law.label} does not fit: points lie {number(100 * finding.misfit, 0)}% of gold's range away "
             f"from it{beyond}. Its peak is not used; look at the points."
         )
     high = curve.law.peak_kl[1]

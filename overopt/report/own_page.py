@@ -79,7 +79,7 @@ class OwnPage:
         said = [
             "Gold (solid) and the proxy's own score (dashed) against KL from the initial policy, on a square-root scale; "
             f"bands: one standard error; dotted: the law {law}, d = √KL, fitted to gold. Where its peak may be trusted, a "
-            "star stands there, its bar the 95 % interval."
+            "star stands there, its bar the 95% interval."
         ]
         if self.curves[0].samples:
             mean, sd = self.curves[0].samples.gold
@@ -106,7 +106,7 @@ class OwnPage:
             else " Yours are in the units of your file: not comparable."
         )
         return (
-            f'{own_tables.coefficients(self.curves)}<p class="quiet">In brackets: 95 % intervals. '
+            f'{own_tables.coefficients(self.curves)}<p class="quiet">In brackets: 95% intervals. '
             f"{escape(own_tables.PAPER + units)}</p>"
         )
 
