@@ -67,7 +67,8 @@ def add_readers_files(folder, tokenizer):
     pl.DataFrame(columns).write_csv(folder / "scores.csv")
     curve = pl.DataFrame({"kl": [0.0, 1.0, 4.0, 9.0], "gold": [0.0, 0.5, 0.6, 0.2]})
     curve.write_csv(folder / "curves.csv")
-    curve.write_csv(folder / "policies.csv")
+    policies = ["base", "dpo-100", "dpo-200", "dpo-300"]
+    curve.insert_column(0, pl.Series("policy", policies)).write_csv(folder / "policies.csv")
     shutil.copyfile(ROOT / "overopt" / "studies" / "smoke.yaml", folder / "my-study.yaml")
 
 

@@ -162,6 +162,11 @@ def test_studies_come_along(wheel):
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
 
 
+def test_what_a_page_of_ones_own_is_made_of_comes_along(wheel):
+    with ZipFile(wheel) as archive:
+        assert {"overopt/report/own_page.css", "overopt/report/own_page.js"} <= set(archive.namelist())
+
+
 def test_published_stages_come_along(wheel, tmp_path):
     with ZipFile(wheel) as archive:
         archive.extractall(tmp_path)

@@ -1,4 +1,4 @@
-"""The command line: `overopt run | plan | status | verify | publish | report | bon | fit | errors | hedge | judge`."""
+"""`overopt run | plan | status | verify | publish | report | bon | fit | errors | hedge | page | judge`."""
 
 import os
 import sys
@@ -197,6 +197,27 @@ def hedge(
     from overopt.cli.hedge import hedge_command
 
     hedge_command(scores, json, seed)
+
+
+@app.command(name="page")
+def page(
+    scores: Annotated[
+        Positional[Path],
+        arg(
+            help="CSV or parquet: scores as for `overopt bon`, or curves as `overopt bon` or `judge` writes them"
+        ),
+    ],
+    out: Annotated[Path, arg(help="HTML to write: one file, read without a network")],
+    form: Annotated[
+        str, arg(help="bon or rl; by default bon where there is n, rl where there are policies")
+    ] = "",
+    png: Annotated[Path | None, arg(help="also write the picture as PNG")] = None,
+    svg: Annotated[Path | None, arg(help="also write the picture as SVG")] = None,
+) -> None:
+    """A page on your own scores, curves or policies: whether the proxy is overoptimised, and where to stop."""
+    from overopt.cli.page import page_command
+
+    page_command(scores, out, form, png, svg)
 
 
 @app.command(name="judge")

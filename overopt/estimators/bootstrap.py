@@ -107,6 +107,41 @@ def bootstrap(
     if math.isnan(whole.alpha) or not len(coefficients):
         return not_drawn(whole, grid, level)
 
+    return _from_draws(whole, coefficients, grid, level)
+
+
+def drawn_from_fit(
+    whole: Fit, grid_kl: ArrayLike, *, rng: np.random.Generator, draws: int = 1000, level: float = 0.95
+) -> Bootstrap:
+    """Intervals of a fit of which only points are known: coefficients drawn from their joint distribution.
+
+    Normal around the fit with its covariance where points came with standard errors, Student's t where residuals had to
+    tell the noise. It supposes points with independent errors, as `fit` does; `bootstrap` does not. What is drawn is read as
+    there: a law that never turns down is a peak at infinity.
+
+    >>> made = fit([1.0, 2.0, 4.0, 9.0], [0.62, 0.7, 0.81, 0.6], law="bon", gold_se=[0.02] * 4)
+    >>> drawn = drawn_from_fit(made, [0.0, 9.0], rng=np.random.default_rng(0))
+    >>> low, high = drawn.peak_kl
+    >>> low < made.peak_kl < high, drawn.turns_down
+    (True, 1.0)
+
+    Raises:
+        UserError: (a ValueError) if a kl of the grid is negative or not finite.
+    """
+    grid = as_nats("grid_kl", grid_kl)
+    if math.isnan(whole.alpha) or whole.dof < 1:
+        return not_drawn(whole, grid, level)
+    away = rng.multivariate_normal(np.zeros(2), whole.covariance, size=draws, check_valid="ignore")
+    if math.isnan(whole.chi2_dof):  # the noise itself is estimated: a multivariate t
+        away *= np.sqrt(whole.dof / rng.chisquare(whole.dof, size=(draws, 1)))
+    return _from_draws(whole, np.array([whole.alpha, whole.beta]) + away, grid, level)
+
+
+def _from_draws(
+    whole: Fit, coefficients: Float64[np.ndarray, "draws 2"], grid: Float64[np.ndarray, " grid"], level: float
+) -> Bootstrap:
+    """Percentiles over draws of alpha and beta, of the peak that each has, and of its curve on the grid."""
+    law = whole.law
     curves_drawn = coefficients @ law.basis(grid, whole.shape).T  # [draws, grid]
     peak_kl, peak_gold = law.suprema(coefficients[:, 0], coefficients[:, 1], whole.shape)
     return Bootstrap(

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from overopt.util.errors import UserError
-from overopt.util.table_files import numbers, read_table, require
+from overopt.util.table_files import numbers, optional_numbers, read_table, require
 
 SIGNIFICANT = 3.0  # standard errors below 0 at which a KL is no estimate of anything
 SLIGHT = 0.01  # of the largest KL: so far below 0 an estimate may be where its error is not known
@@ -18,7 +18,7 @@ class Curves:
     """Points of curves: kl (nats, not negative), gold, its standard error where known, and the name of each one's curve.
 
     at_base: which points are at the base policy itself, with a KL that is 0 as it was written; notes: what was made of
-    the file, a sentence each.
+    the file, a sentence each; file: all its columns.
     """
 
     kl: np.ndarray
@@ -27,6 +27,12 @@ class Curves:
     names: list[str | None]
     at_base: np.ndarray
     notes: tuple[str, ...]
+    file: pl.DataFrame
+
+    def rows_of_each(self) -> dict[str | None, np.ndarray]:
+        """Which rows are of each name, in the order of the file."""
+        names = dict.fromkeys(self.names)
+        return {name: np.array([label == name for label in self.names]) for name in names}
 
 
 def read_curves(path: Path) -> Curves:
@@ -46,7 +52,7 @@ def read_curves(path: Path) -> Curves:
     kl, notes = _given_ties(df, kl, path)
     at_base = kl == 0
     kl, more = _not_negative(df, kl, path)
-    return Curves(kl, gold, _gold_se(df, kl, path), _names(df, path), at_base, (*notes, *more))
+    return Curves(kl, gold, _gold_se(df, kl, path), _names(df, path), at_base, (*notes, *more), df)
 
 
 def _given_ties(df: pl.DataFrame, kl: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -71,8 +77,8 @@ def _not_negative(df: pl.DataFrame, kl: np.ndarray, path: Path) -> tuple[np.ndar
     if not below.any():
         return kl, ()
     least = np.full(len(kl), -SLIGHT * max(float(kl.max()), 0.0))
-    if "kl_se" in df.columns and df["kl_se"].null_count() < df.height:
-        errors = numbers(df, "kl_se", path)
+    errors = optional_numbers(df, "kl_se", path)
+    if errors is not None:
         if (errors < 0).any():
             row = int(np.argmax(errors < 0))
             raise UserError(f"{path}, column 'kl_se', row {row + 1}: found {errors[row]}, expected 0 or more")
@@ -91,9 +97,9 @@ def _not_negative(df: pl.DataFrame, kl: np.ndarray, path: Path) -> tuple[np.ndar
 
 
 def _gold_se(df: pl.DataFrame, kl: np.ndarray, path: Path) -> np.ndarray | None:
-    if "gold_se" not in df.columns or df["gold_se"].null_count() == df.height:
+    gold_se = optional_numbers(df, "gold_se", path)
+    if gold_se is None:
         return None
-    gold_se = numbers(df, "gold_se", path)
     bad = (gold_se < 0) | ((gold_se == 0) & (kl > 0))
     if bad.any():
         row = int(np.argmax(bad))

@@ -16,10 +16,11 @@ import polars as pl
 from overopt.estimators.best_of_n import BestOfN, best_of_n_ragged, powers_of_two
 from overopt.estimators.curve_files import Curves, read_curves
 from overopt.estimators.laws import fit, law_named
-from overopt.estimators.score_files import read_scores
+from overopt.estimators.score_files import Scores, read_scores
 from overopt.util.errors import UserError
 from overopt.util.files import replacing
 from overopt.util.slow_progress import SlowProgress
+from overopt.util.table_files import read_table
 
 # What `overopt fit --json` gives for each curve.
 FitRow: TypeAlias = dict[str, str | float | int | None]
@@ -84,8 +85,7 @@ def fit_curves(curves: Curves, form: str, path: Path, *, centre: bool = False) -
     """
     law = law_named(form, "form")
     results: list[FitRow] = []
-    for name in dict.fromkeys(curves.names):  # in the order of the file
-        rows = np.array([other == name for other in curves.names])
+    for name, rows in curves.rows_of_each().items():
         kl, gold = curves.kl[rows], curves.gold[rows]
         if centre:
             gold = gold - _start(kl, gold, curves.at_base[rows], name, path)
@@ -105,6 +105,21 @@ def fit_curves(curves: Curves, form: str, path: Path, *, centre: bool = False) -
             }
         )
     return results
+
+
+def read_scores_or_curves(path: Path) -> Scores | Curves:
+    """What is in `path`: curves where there is a column `kl` and no `prompt`, else scores.
+
+    Raises:
+        UserError: as `read_scores` and `read_curves`; if there is no column of either.
+    """
+    columns = read_table(path).columns
+    if "kl" in columns and "prompt" not in columns:
+        return read_curves(path)
+    if any(name == "prompt" or name.startswith("gold") for name in columns):
+        return read_scores(path)
+    found = ", ".join(map(repr, columns))
+    raise UserError(f"{path}: found the columns {found}, expected 'prompt' (of scores) or 'kl' (of curves)")
 
 
 def write_table(table: pl.DataFrame, out: Path) -> None:

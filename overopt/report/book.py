@@ -119,7 +119,10 @@ def notebook_sources(world: str = "reviews") -> list[Path]:
     """The py:percent notebooks that the table of contents names, in its order; for other people's models, theirs alone."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     entries = [toc["root"], *(entry["file"] for entry in toc["chapters"])]
-    paths = [ROOT / "notebooks" / f"{entry}.py" for entry in entries]
+    written = {
+        path.stem for path in (ROOT / "book").glob("*.md")
+    }  # `own` is a page, and a notebook that is none
+    paths = [ROOT / "notebooks" / f"{entry}.py" for entry in entries if entry not in written]
     return [path for path in paths if path.exists() and (world == "reviews" or path.stem == PRETRAINED_PAGE)]
 
 

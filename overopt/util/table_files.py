@@ -130,6 +130,17 @@ def numbers(df: pl.DataFrame, name: str, path: Path) -> np.ndarray:
     return found
 
 
+def optional_numbers(df: pl.DataFrame, name: str, path: Path) -> np.ndarray | None:
+    """The column `name` as float64; None where it is not there, or empty throughout.
+
+    Raises:
+        UserError: as `numbers`, where it is there for some rows only too.
+    """
+    if name not in df.columns or df[name].null_count() == df.height:
+        return None
+    return numbers(df, name, path)
+
+
 def _as_floats(column: pl.Series) -> pl.Series:
     return column.str.strip_chars().cast(pl.Float64, strict=False)
 

@@ -124,7 +124,9 @@ def test_a_command_line_that_does_not_parse(overopt, words):
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["bon", "--help"], ["fit", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["run", "--help"], ["bon", "--help"], ["fit", "--help"], ["page", "--help"]]
+)
 def test_help_is_no_error(overopt, words):
     code, out, err = overopt(*words)
     assert code == 0

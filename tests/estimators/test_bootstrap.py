@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from scipy import special
 
 from overopt.estimators.best_of_n import best_of_n_kl
-from overopt.estimators.bootstrap import bootstrap
+from overopt.estimators.bootstrap import bootstrap, drawn_from_fit
 from overopt.estimators.laws import LAWS, fit
 from overopt.estimators.uncertainty import at_least_usual
 from overopt.util.errors import UserError
@@ -174,3 +175,33 @@ def test_a_collapsed_policy_does_not_pin_the_curve():
     assert abs(residual[-1]) > 0.01
     with pytest.raises(UserError, match=r"kl: found -2\.0"):
         bootstrap([(kl, gold)], "rl", rng=np.random.default_rng(12), grid_kl=[1.0, -2.0])
+
+
+def test_a_fit_known_by_points_has_the_intervals_of_fieller():
+    """The peak of d(a - b d) is (a / 2b)^2, and a ratio of two normal numbers has an exact interval, Fieller's."""
+    kl = np.array([0.5, 1.0, 2.0, 4.0, 6.0, 9.0])
+    d = np.sqrt(kl)
+    made = fit(kl, d * (0.8 - 0.2 * d), law="bon", gold_se=np.full(6, 0.03))
+    drawn = drawn_from_fit(made, kl, rng=np.random.default_rng(0), draws=40_000)
+    z, c = special.ndtri(0.975), made.covariance
+    ends = np.roots([0.2**2 - z**2 * c[1, 1], -2 * (0.16 - z**2 * c[0, 1]), 0.8**2 - z**2 * c[0, 0]])
+    assert drawn.peak_kl == pytest.approx(tuple(sorted((ends / 2) ** 2)), rel=0.02)
+    assert drawn.alpha == pytest.approx(made.interval("alpha"), abs=0.002)
+    assert drawn.turns_down == 1
+    assert (drawn.band_low < made.predict(kl)).all()
+    assert (made.predict(kl) < drawn.band_high).all()
+
+
+def test_without_errors_of_the_points_the_draws_are_students():
+    rng = np.random.default_rng(1)
+    kl = np.array([1.0, 2.0, 4.0, 9.0])
+    made = fit(kl, np.sqrt(kl) * 0.5 + rng.normal(0, 0.05, 4), law="rl")
+    drawn = drawn_from_fit(made, kl, rng=rng, draws=40_000)
+    assert drawn.beta == pytest.approx(made.interval("beta"), rel=0.05)
+    assert 0 < drawn.turns_down < 1
+    assert drawn.peak_kl[1] == math.inf
+
+
+def test_what_was_not_fitted_has_no_intervals():
+    made = fit([1.0, 2.0], [0.5, 0.6], law="bon")
+    assert math.isnan(drawn_from_fit(made, [1.0], rng=np.random.default_rng(0)).turns_down)

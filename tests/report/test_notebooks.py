@@ -5,6 +5,7 @@ import json
 import re
 
 import jupytext
+import own_files
 import pytest
 
 from overopt.analysis.claims.verdicts import CLAIMS
@@ -12,6 +13,8 @@ from overopt.report import book
 from overopt.report.html_checks import figure_names
 
 SOURCES = book.notebook_sources()
+OWN = book.ROOT / "notebooks" / "own.py"  # no page: readers run it on files of their own
+EVERY = [*SOURCES, OWN]
 MOST_LINES = 5  # of a cell of code, as the formatter wraps it
 DEFINITIONS = (ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.comprehension, ast.IfExp)
 
@@ -26,34 +29,46 @@ def paired(source):
     return json.loads(source.with_suffix(".ipynb").read_text(encoding="utf-8"))
 
 
-def test_every_script_is_a_page_of_the_book():
+def test_every_script_is_a_page_of_the_book_but_one():
     scripts = sorted((book.ROOT / "notebooks").glob("*.py"))
-    assert sorted(SOURCES) == scripts
+    assert sorted(EVERY) == scripts
+    assert OWN not in SOURCES
+    assert not (book.ROOT / "book" / "own.ipynb").exists()
     assert sorted((book.ROOT / "notebooks").glob("*.ipynb")) == [
         path.with_suffix(".ipynb") for path in scripts
     ]
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("source", EVERY, ids=lambda path: path.stem)
 def test_script_and_ipynb_are_in_step(source):
     """Run `jupytext --sync notebooks/*.py` where this fails."""
     assert cells(paired(source)) == cells(jupytext.read(source))
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("source", EVERY, ids=lambda path: path.stem)
 def test_ipynb_has_no_outputs(source):
     code = [cell for cell in paired(source)["cells"] if cell["cell_type"] == "code"]
     assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
     assert paired(source)["metadata"]["kernelspec"]["name"] == "python3"
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
-def test_the_only_parameter_is_the_study(source):
+@pytest.mark.parametrize("source", EVERY, ids=lambda path: path.stem)
+def test_the_only_parameter_is_what_is_read(source):
     tagged = [cell for cell in paired(source)["cells"] if "parameters" in cell["metadata"].get("tags", [])]
-    assert ["".join(cell["source"]) for cell in tagged] == ['study = "published"']
+    expected = 'scores = "scores.csv"\nform = ""' if source == OWN else 'study = "published"'
+    assert ["".join(cell["source"]) for cell in tagged] == [expected]
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_the_notebook_on_ones_own_file_runs(tmp_path):
+    table = own_files.gains(hacked=0.05)
+    table.write_csv(tmp_path / "mine.csv")
+    book.execute(OWN, {"scores": str(tmp_path / "mine.csv")}, tmp_path / "out" / "own.ipynb")
+    shown = (tmp_path / "out" / "own.ipynb").read_text(encoding="utf-8")
+    for piece in ("Stop at", "<svg", "paper, 3B", "Gold must itself judge well", "Download as CSV"):
+        assert piece in shown, piece
+
+
+@pytest.mark.parametrize("source", EVERY, ids=lambda path: path.stem)
 def test_cells_are_short_and_what_they_call_is_defined_elsewhere(source):
     for kind, code, _ in cells(paired(source)):
         if kind == "code":
