@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from jaxtyping import Bool, Float64
 
 from overopt.util.errors import UserError
 from overopt.util.table_files import numbers, optional_numbers, read_table, require
@@ -21,15 +22,15 @@ class Curves:
     the file, a sentence each; file: all its columns.
     """
 
-    kl: np.ndarray
-    gold: np.ndarray
-    gold_se: np.ndarray | None
+    kl: Float64[np.ndarray, " points"]
+    gold: Float64[np.ndarray, " points"]
+    gold_se: Float64[np.ndarray, " points"] | None
     names: list[str | None]
-    at_base: np.ndarray
+    at_base: Bool[np.ndarray, " points"]
     notes: tuple[str, ...]
     file: pl.DataFrame
 
-    def rows_of_each(self) -> dict[str | None, np.ndarray]:
+    def rows_of_each(self) -> dict[str | None, Bool[np.ndarray, " points"]]:
         """Which rows are of each name, in the order of the file."""
         names = dict.fromkeys(self.names)
         return {name: np.array([label == name for label in self.names]) for name in names}

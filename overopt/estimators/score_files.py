@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float64
 
 from overopt.util.checked_arrays import LARGEST
 from overopt.util.errors import UserError
@@ -27,8 +28,8 @@ GOLD_LISTS = ("gold_scores", "gold")
 class Scores:
     """Scores of samples, a vector a prompt: gold, and every proxy's by its name."""
 
-    gold: list[np.ndarray]
-    proxies: dict[str, list[np.ndarray]]
+    gold: list[Float64[np.ndarray, " _"]]
+    proxies: dict[str, list[Float64[np.ndarray, " _"]]]
 
     @property
     def fewest(self) -> int:
@@ -67,8 +68,11 @@ def _from_long(df: pl.DataFrame, path: Path) -> Scores:
     _every_prompt(df, path)
     values = {name: numbers(df, name, path) for name in ("gold", *proxies)}
     codes = df["prompt"].cast(pl.String).cast(pl.Categorical).to_physical().to_numpy()
-    order = np.argsort(codes, kind="stable")  # the rows of each prompt together
-    bounds = np.flatnonzero(np.diff(codes[order])) + 1
+    # codes hang on what else the process has read: prompts stand in the order of the file
+    _, first, which = np.unique(codes, return_index=True, return_inverse=True)
+    place = np.argsort(np.argsort(first))[which]
+    order = np.argsort(place, kind="stable")  # the rows of each prompt together
+    bounds = np.flatnonzero(np.diff(place[order])) + 1
     by_prompt = {name: np.split(column[order], bounds) for name, column in values.items()}
     return Scores(by_prompt.pop("gold"), by_prompt)
 
