@@ -13,6 +13,8 @@ from overopt.util.table_files import numbers, optional_numbers, read_table, requ
 SIGNIFICANT = 3.0  # standard errors below 0 at which a KL is no estimate of anything
 SLIGHT = 0.01  # of the largest KL: so far below 0 an estimate may be where its error is not known
 
+ROUNDING = 1e-9  # nats below 0 that say nothing at all
+
 
 @dataclass(frozen=True)
 class Curves:
@@ -84,11 +86,12 @@ def _not_negative(df: pl.DataFrame, kl: np.ndarray, path: Path) -> tuple[np.ndar
             row = int(np.argmax(errors < 0))
             raise UserError(f"{path}, column 'kl_se', row {row + 1}: found {errors[row]}, expected 0 or more")
         least = -SIGNIFICANT * errors
+    least = np.minimum(least, -ROUNDING)
     if (kl < least).any():
         row = int(np.argmin(kl - least))
         raise UserError(
             f"{path}, column 'kl', row {row + 1}: found {kl[row]}, expected nats, not negative beyond the error of an "
-            f"estimate, here {least[row] + 0.0:.3g}"
+            f"estimate, here {least[row]:.3g}"
         )
     note = (
         f"{path}: KL is below 0 for {below.sum()} of {len(kl)} points, by no more than its error ({kl.min():.3g} nats at "

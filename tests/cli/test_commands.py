@@ -17,6 +17,7 @@ def overopt(monkeypatch, capsys, tmp_path):
     """Runs the command in an empty folder: exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OVEROPT_STORE", str(tmp_path / "store"))
+    monkeypatch.setattr("overopt.util.slow_progress.SECONDS", 600.0)  # on a busy machine little takes long
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["overopt", *words])
@@ -125,7 +126,16 @@ def test_a_command_line_that_does_not_parse(overopt, words):
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["run", "--help"], ["bon", "--help"], ["fit", "--help"], ["page", "--help"]]
+    "words",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["bon", "--help"],
+        ["fit", "--help"],
+        ["errors", "--help"],
+        ["hedge", "--help"],
+        ["page", "--help"],
+    ],
 )
 def test_help_is_no_error(overopt, words):
     code, out, err = overopt(*words)

@@ -56,6 +56,7 @@ def test_without_ties_nothing_is_said(tmp_path):
         ("kl,kl_se,gold\n-0.02,0.01,0\n1,0.1,1\n2,0.1,1\n", [0, 1, 2]),
         ("kl,kl_se,gold\n-0.3,0.1,0\n1,0.1,1\n2,0.1,1\n", [0, 1, 2]),
         ("kl,gold\n-0.019,0\n1,1\n2,1\n", [0, 1, 2]),
+        ("kl,kl_se,gold\n-1e-12,0,0\n1,0.1,1\n2,0.1,1\n", [0, 1, 2]),
     ],
 )
 def test_a_kl_within_its_error_of_0_counts_as_0(tmp_path, rows, kls):

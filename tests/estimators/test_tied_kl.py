@@ -5,7 +5,8 @@ import math
 
 import numpy as np
 import pytest
-from scipy import integrate
+from scipy import integrate, stats
+from scipy.special import rel_entr
 
 from overopt.estimators.best_of_n import best_of_n, best_of_n_curve, best_of_n_kl, best_of_n_ragged
 from overopt.estimators.tied_kl import lost_to_ties
@@ -96,6 +97,17 @@ def test_a_coarser_proxy_has_less_kl_and_a_finely_rounded_one_about_the_formula(
     assert found[0] < found[1] < found[2] < best_of_n_kl(64)
     assert found[2] == pytest.approx(best_of_n_kl(64), abs=0.01)
     assert found[0] < best_of_n_kl(64) - 0.3
+
+
+@pytest.mark.parametrize("n", [2, 16, 256])
+def test_samples_of_a_rounded_normal_proxy_know_its_kl(n):
+    """Rounded to whole numbers its KL is a sum over few values, which thousands of samples estimate well."""
+    edges = stats.norm.cdf(np.arange(-9.5, 10.0))
+    p, chosen = np.diff(edges), np.diff(edges**n)
+    expected = rel_entr(chosen, p).sum()
+    scores = np.random.default_rng(2).normal(size=(40, 4096)).round()
+    assert best_of_n(scores, scores, n).kl_exact == pytest.approx(expected, rel=0.01)
+    assert expected < best_of_n_kl(n) - 0.015  # the formula is not that near
 
 
 def test_no_overflow_at_a_million_samples():
