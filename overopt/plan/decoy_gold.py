@@ -1,11 +1,11 @@
 """The part of a plan that makes the gold of the study `published`: rating models, and fluency models taught by decoys."""
 
+from functools import partial
 from itertools import product
 
 from overopt.engine.stage import Stage
 from overopt.plan import stage_specs as specs
-from overopt.plan.gated_gold import SECOND_SEED
-from overopt.plan.rating import rating_models, with_gain
+from overopt.plan.rating import add_golds, rating_models, with_gain
 from overopt.plan.registry import Graph
 from overopt.plan.world import World
 from overopt.study.parts import Gold
@@ -14,12 +14,7 @@ from overopt.study.study import ReviewsStudy
 
 def add_decoy_gold(graph: Graph, study: ReviewsStudy, gold: Gold, world: World) -> None:
     """Gold, and a second gold where the study has one, as `world.golds`."""
-    seed = study.seed
-    world.golds["gold"] = _add_gold(graph, study, gold, world, seed, "_half_0" if gold.second else "")
-    if gold.second:
-        world.golds["second_gold"] = _add_gold(
-            graph, study, gold, world, seed + SECOND_SEED, "_half_1", "second "
-        )
+    add_golds(study, world, partial(_add_gold, graph, study, gold, world))
 
 
 def _add_gold(
@@ -29,7 +24,7 @@ def _add_gold(
     world: World,
     seed: int,
     raters: str,
-    which: str = "",
+    which: str,
 ) -> Stage:
     """Rating models, decoys and the gold made of them; `raters` ends the names of the columns of ratings."""
     rating, fluency, text, decoys_of = gold.rating, gold.fluency, study.text, study.decoys

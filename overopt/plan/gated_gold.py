@@ -1,24 +1,19 @@
 """The part of a plan that makes gold of ratings and of judges of language that never see a policy's text."""
 
+from functools import partial
+
 from overopt.engine.stage import Stage
 from overopt.plan import stage_specs as specs
-from overopt.plan.rating import rating_models, with_gain
+from overopt.plan.rating import add_golds, rating_models, with_gain
 from overopt.plan.registry import Graph
 from overopt.plan.world import World
 from overopt.study.parts import GatedGold
 from overopt.study.study import ReviewsStudy
 
-SECOND_SEED = 1000  # added to a study's seed for its second gold
-
 
 def add_gated_gold(graph: Graph, study: ReviewsStudy, gold: GatedGold, world: World) -> None:
     """Gold, and a second gold where the study has one, as `world.golds`."""
-    seed = study.seed
-    world.golds["gold"] = _add_gold(graph, study, gold, world, seed, "_half_0" if gold.second else "")
-    if gold.second:
-        world.golds["second_gold"] = _add_gold(
-            graph, study, gold, world, seed + SECOND_SEED, "_half_1", "second "
-        )
+    add_golds(study, world, partial(_add_gold, graph, study, gold, world))
 
 
 def _add_gold(
@@ -28,7 +23,7 @@ def _add_gold(
     world: World,
     seed: int,
     raters: str,
-    which: str = "",
+    which: str,
 ) -> Stage:
     """Rating models, a classifier of real text, and the gold made of them; `raters` ends the names of columns of ratings."""
     tokens = study.text.sentence_tokens
