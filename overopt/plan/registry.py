@@ -52,7 +52,7 @@ KINDS = {
     "language_model": Kind("text.language_model", 2, specs.LanguageModelSpec, costs.language_model),
     "sharpened": Kind("policies.sharpened", 1, specs.SharpenedSpec, costs.sharpened),
     "real_text": Kind("gated_gold.real_text", 2, specs.RealTextSpec, costs.real_text),
-    "gated_gold": Kind("gated_gold.gated_gold", 3, specs.GatedGoldSpec),
+    "gated_gold": Kind("gated_gold.gated_gold", 2, specs.GatedGoldSpec),
     "word_vectors": Kind("gold.word_vectors", 1, specs.WordVectorsSpec),
     "rating_model": Kind("gold.rating_model", 2, specs.RatingModelSpec, costs.rating_model),
     # gold with decoys, of the study `published` until it is computed again

@@ -24,8 +24,6 @@ from overopt.stages.spoilt_pairs import real_samples, spoilt_pairs, spoilt_sampl
 from overopt.training.fluency_model import train_fluency_model
 from overopt.util.files import write_json
 
-CHECKED = 400  # corrupted texts of each kind that a gold is tried on: shares of them are known to .025
-
 
 def real_text(job: Job[RealTextSpec]) -> None:
     """A classifier of real text against its own corruption, started from a language model."""
@@ -66,9 +64,6 @@ def gated_gold(job: Job[GatedGoldSpec]) -> None:
     rated = pl.read_parquet(job.parents["corpus"] / "ratings.parquet")
     report, rated_pairs = rating_validity(scores, rated, seed=spec.seed)
     corrupted = spoilt_samples(job, tokenizer, spec.texts, CORRUPTIONS)
-    by_kind = [
-        gate_validity(kind, made, *(samples[:CHECKED] for samples in pair))
-        for kind, pair in corrupted.items()
-    ]
+    by_kind = [gate_validity(kind, made, *pair) for kind, pair in corrupted.items()]
     parameters = sum(map(count_parameters, (*rating.models, language, real)))
     write_json(job.out / "validity.json", {"params": parameters, **report, "pairs": [rated_pairs, *by_kind]})
