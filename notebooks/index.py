@@ -79,7 +79,7 @@ page.verdict_cards()
 #
 # ```bash
 # make report STUDY=published   # these pages, from the tables that come with the project
-# make report                   # a smaller study, from nothing, in at most 20 minutes
+# make report                   # a smaller study, in about ten minutes
 # .venv/bin/overopt bon scores.csv --out curves.csv && .venv/bin/overopt fit curves.csv --form bon    # your own scores
 # ```
 
