@@ -102,14 +102,14 @@ class RewardModel:
         ]
 
     def example(self, written: Written) -> str:
-        """How it reads, in words, and the first finished text (or the first one) as it reads it, special tokens and all."""
-        k = written.ended.index(True) if any(written.ended) else 0
-        shown = Written([written.prompts[k]], [written.completions[k]], [written.ended[k]])
-        text = self.tokenizer.decode(self.rows(shown)[0]["input_ids"], clean_up_tokenization_spaces=False)
-        state = "finished" if written.ended[k] else "cut at the limit"
-        return (
-            f"{self.name} reads a {self.reading.reads}, its end {self.reading.source}; one {state}: {text!r}"
+        """How it reads, in words, and the first text as it reads it, special tokens and all: as finished, and as cut."""
+        prompt, completion = written.prompts[0], written.completions[0]
+        finished, cut = (
+            self.tokenizer.decode(row["input_ids"], clean_up_tokenization_spaces=False)
+            for row in self.rows(Written([prompt] * 2, [completion] * 2, [True, False]))
         )
+        how = f"{self.name} reads a {self.reading.reads}, its end {self.reading.source}"
+        return f"{how}; finished: {finished!r}, cut at the limit: {cut!r}"
 
     def _scores(self, rows: Sequence[Row]) -> Float[Tensor, " texts"]:
         """Of rows of one length, on the CPU."""

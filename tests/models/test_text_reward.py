@@ -95,11 +95,10 @@ def test_one_of_several_logits_by_its_name_or_a_difference(reward_model):
 def test_an_example_shows_what_is_read(reward_model):
     folder = reward_model("llama", fast(metaspace()))
     model = RewardModel(folder, ends="eos")
-    both = Written(["It", "The film"], [" is", " is great."], [False, True])
-    shown = model.example(both)  # the first word has its space, in its tokens
-    assert shown == f"{folder} reads a text, its end as told; one finished: '<s> The film is great.</s>'"
-    cut = model.example(Written(["It"], [" is"], [False]))
-    assert cut.endswith("one cut at the limit: '<s> It is'")
+    shown = model.example(Written(["The film", "It"], [" is great.", " is"], [False, True]))
+    # the first word has its space, in its tokens
+    finished, cut = "'<s> The film is great.</s>'", "'<s> The film is great.'"
+    assert shown == f"{folder} reads a text, its end as told; finished: {finished}, cut at the limit: {cut}"
 
 
 def test_nothing_is_cut(saved):

@@ -223,5 +223,6 @@ def test_the_command_writes_what_fit_reads(saved, tmp_path, capsys):
     assert "5 policies, the base one first, on 3 prompts x 4 samples" in said
     examples = [line for line in said.splitlines() if line.startswith(("gold: ", "proxy: "))]
     assert [line.split(":")[0] for line in examples] == ["gold", "proxy"]  # one a model, before it scores
-    assert all("reads a text, its end as told; one" in line for line in examples)
+    assert all("reads a text, its end as told; finished: " in line for line in examples)
+    assert [line.count("<eos>") for line in examples] == [1, 0]
     assert fit_table(out, "rl")[0]["n_points"] == 4
