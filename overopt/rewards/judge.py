@@ -15,9 +15,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from overopt.estimators.uncertainty import standard_error
 from overopt.models.log_probs import sample_kl
 from overopt.models.pretrained import Scorer, encode
-from overopt.models.samples import decode
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
+from overopt.models.written import Reader, scores_of, written
 from overopt.util.errors import UserError
 
 Table = Float64[np.ndarray, "prompts samples"]
@@ -36,6 +36,7 @@ def measure(
     batch: int = 64,
     chat: bool = False,
     progress: Callable[[str], None] = lambda line: None,
+    show: Callable[[str], None] = lambda line: None,
 ) -> pl.DataFrame:
     """One row for the base policy, then one for each of `policies`, in their order.
 
@@ -55,13 +56,15 @@ def measure(
         batch: completions at once; changes no result.
         chat: whether prompts are a user's turn of a chat.
         progress: told which policy is being measured.
+        show: told, before a reward model scores anything, how it reads, with one of the base policy's texts as an example.
 
     Returns:
         Columns `policy, kl, kl_se, kl_k1, kl_k3` (nats), `gold, gold_se` and, with a proxy, `proxy, proxy_se` (base-policy
         SDs), `length` (tokens), `prompts, samples`. Standard errors are over prompts, null with a single one.
 
     Raises:
-        UserError: if there is no gold, a policy has another vocabulary, a prompt is too long, or a score is no number.
+        UserError: if there is no gold, a policy has another vocabulary, a prompt is too long, or a score is no number; or
+            as `written`.
 
     >>> import overopt
     >>> base, tokenizer = overopt.load_policy("sft")
@@ -94,14 +97,16 @@ def measure(
         draws = generator(seed, "own policies")
         completions = sample_many(policy, encoded, samples, completion_tokens, generator=draws, batch=batch)
         kl = sample_kl(policy, base, completions, batch=batch)
-        texts = decode(completions.ids, tokenizer)
+        texts = written(completions, prompt_of_sample, tokenizer, chat=chat)
         exact, k1, k3 = (
             one.double().reshape(len(prompts), samples).numpy() for one in (kl.exact, kl.k1, kl.k3)
         )
         row: dict[str, Any] = {"policy": name} | _mean("kl", np.maximum(exact, 0.0))
         row |= {"kl_k1": k1.mean(), "kl_k3": k3.mean()}
         for kind, scorer in scorers.items():
-            scores = _numbers(kind, scorer.score(prompt_of_sample, texts), len(texts))
+            if name == "base" and isinstance(scorer, Reader):
+                show(f"{kind}: {scorer.example(texts)}")
+            scores = _numbers(kind, scores_of(scorer, texts), len(texts))
             raw = scores.reshape(len(prompts), samples)
             if kind not in scales:  # the base policy comes first
                 scales[kind] = (raw.mean(), raw.std(ddof=1))
