@@ -5,6 +5,7 @@ added into weights, or that change the base.
 """
 
 import json
+import warnings
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
@@ -168,7 +169,8 @@ def merged(kind: Kind, base: PreTrainedModel, adapter: Adapter) -> PreTrainedMod
 
     usual = {field.name for field in fields(LoraConfig)}
     config = LoraConfig(**{field: value for field, value in adapter.config.items() if field in usual})
-    with isolated(0, "adapters"):  # peft draws weights, which are then replaced
+    # peft draws weights, which are then replaced, and warns of what is compared below
+    with isolated(0, "adapters"), warnings.catch_warnings(action="ignore"):
         beside = get_peft_model(base, config)
     state = get_peft_model_state_dict(beside, save_embedding_layers=False)
     own = {key: list(weight.shape) for key, weight in state.items()}
@@ -181,7 +183,8 @@ def merged(kind: Kind, base: PreTrainedModel, adapter: Adapter) -> PreTrainedMod
         )
     set_peft_model_state_dict(beside, adapter.weights)
     said = _logits(beside.eval())
-    inside = cast(PreTrainedModel, beside.merge_and_unload(safe_merge=True)).eval()
+    with warnings.catch_warnings(action="ignore"):
+        inside = cast(PreTrainedModel, beside.merge_and_unload(safe_merge=True)).eval()
     if (_logits(inside) - said).abs().max() > TOLERANCE * said.abs().max():
         raise UserError(
             f"{kind.called} {adapter.name}: found adapters that cannot be added into the weights of {adapter.base}, which "
