@@ -4,14 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from overopt.estimators.tables import ending_of, write_table
 from overopt.util.errors import UserError
 from overopt.util.quiet import quiet_transformers
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -62,16 +58,12 @@ def judge_command(
 
     texts = read_prompts(prompts)
     torch_device = make_runtime(device).device
-
-    def loaded(name: str) -> "PreTrainedModel":
-        return load_policy(name, torch_device)[0]
-
     base_policy, tokenizer = load_policy(base, torch_device)
     scorers = {"gold": RewardModel(gold, torch_device, **asdict(gold_read))}
     if proxy:
         scorers["proxy"] = RewardModel(proxy, torch_device, **asdict(proxy_read))
     table = measure(
-        {name: partial(loaded, name) for name in policies},
+        {name: partial(load_policy, name, torch_device) for name in policies},
         base_policy,
         tokenizer,
         texts,

@@ -13,10 +13,12 @@ from jaxtyping import Float64
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from overopt.estimators.uncertainty import standard_error
+from overopt.models.comparable import LoadedPolicy, comparable
 from overopt.models.log_probs import sample_kl
 from overopt.models.pretrained import Scorer, encode
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
+from overopt.models.vocabulary import ends_of, with_one_end
 from overopt.models.written import Reader, scores_of, written
 from overopt.util.errors import UserError
 
@@ -24,7 +26,7 @@ Table = Float64[np.ndarray, "prompts samples"]
 
 
 def measure(
-    policies: Mapping[str, Callable[[], PreTrainedModel]],
+    policies: Mapping[str, Callable[[], LoadedPolicy]],
     base: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[str],
@@ -45,7 +47,8 @@ def measure(
     mean 0 and standard deviation 1, for each scorer alike.
 
     Args:
-        policies: by name, functions that load one; one at a time is held beside the base policy.
+        policies: by name, functions that load one, best with its tokenizer (`load_policy`), which is then compared with the
+            base policy's; one at a time is held beside the base policy.
         base: where all of them began; same vocabulary.
         tokenizer: of all policies.
         prompts: seen by none of them in training.
@@ -63,12 +66,12 @@ def measure(
         SDs), `length` (tokens), `prompts, samples`. Standard errors are over prompts, null with a single one.
 
     Raises:
-        UserError: if there is no gold, a policy has another vocabulary, a prompt is too long, or a score is no number; or
-            as `written`.
+        UserError: if there is no gold, a policy cannot be compared (see `comparable`), a prompt is too long, or a score is
+            no number; or as `written`.
 
     >>> import overopt
     >>> base, tokenizer = overopt.load_policy("sft")
-    >>> policies = {"dpo": lambda: overopt.load_policy("dpo-400")[0]}
+    >>> policies = {"dpo": lambda: overopt.load_policy("dpo-400")}
     >>> scorers = {"gold": overopt.RewardModel("reward-model")}
     >>> table = measure(policies, base, tokenizer, ["The film"], scorers, samples=8, completion_tokens=8)
     >>> table["policy"].to_list(), table["kl"][0]  # nats from the base policy
@@ -84,19 +87,11 @@ def measure(
     rows: list[dict[str, Any]] = []
     for name, load in {"base": lambda: base, **policies}.items():
         progress(name)
-        policy = load()
-        if policy.config.vocab_size != base.config.vocab_size:
-            raise UserError(
-                f"policy {name}: found {policy.config.vocab_size} tokens in its vocabulary, expected the base "
-                f"policy's {base.config.vocab_size}"
-            )
-        policy.config.eos_token_id, policy.config.pad_token_id = (
-            tokenizer.eos_token_id,
-            tokenizer.pad_token_id,
-        )
+        policy = comparable(name, load(), base, tokenizer, prompts, chat=chat)
         draws = generator(seed, "own policies")
         completions = sample_many(policy, encoded, samples, completion_tokens, generator=draws, batch=batch)
         kl = sample_kl(policy, base, completions, batch=batch)
+        completions = with_one_end(completions, ends_of(base, tokenizer, "base"), tokenizer.eos_token_id)
         texts = written(completions, prompt_of_sample, tokenizer, chat=chat)
         exact, k1, k3 = (
             one.double().reshape(len(prompts), samples).numpy() for one in (kl.exact, kl.k1, kl.k3)

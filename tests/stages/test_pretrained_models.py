@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 import torch
 from conftest import TEXTS
+from edited_models import edit_json
 from pretrained_fixtures import PROMPTS, TEMPLATE, computed, one_proxy, ppo_of, published, study_fields  # noqa: F401
 from pydantic import ValidationError
 from tiny_models import CONFIGS
@@ -245,6 +246,39 @@ def test_a_model_that_reads_other_tokens_is_refused(fields, runtime, saved):
         UserError, match="model other: found other tokens than the policy's, expected the same"
     ):
         computed(spec, runtime)
+
+
+def test_rows_that_no_token_has_are_cut_and_the_study_still_knows_what_was_published(fields, runtime):
+    made = fields()
+    base = made["models"]["base"]["path"]
+    whole = load_language_model(Path(base))
+    count = whole.config.vocab_size
+    whole.resize_token_embeddings(count + 8)
+    whole.save_pretrained(base)
+    wrong = parse_study(
+        made | {"models": made["models"] | {"base": published(base, whole) | {"vocabulary": count}}}
+    )
+    right = parse_study(
+        made | {"models": made["models"] | {"base": published(base, whole) | {"vocabulary": count + 8}}}
+    )
+    store, title = Store(runtime.store), "language model base"
+    with pytest.raises(UserError, match=f"vocabulary: found {count + 8}, expected the study's {count}"):
+        store.compute({stage.title: stage for stage in plan(wrong).stages}[title], runtime)
+    kept = load_language_model(
+        store.compute({stage.title: stage for stage in plan(right).stages}[title], runtime) / "model"
+    )
+    assert kept.config.vocab_size == count
+    ids = torch.tensor([[5, 6, 7]])
+    shares = whole(ids).logits[0, -1].softmax(-1)[:count]
+    torch.testing.assert_close(kept(ids).logits[0, -1].softmax(-1), shares / shares.sum())
+
+
+def test_a_study_has_one_end_of_completions(fields, runtime):
+    made = fields()
+    edit_json(made["models"]["base"]["path"], "generation_config.json", eos_token_id=[2, 1])
+    stages = {stage.title: stage for stage in plan(parse_study(made)).stages}
+    with pytest.raises(UserError, match="found 2 tokens that end a completion, expected one in a study"):
+        Store(runtime.store).compute(stages["language model base"], runtime)
 
 
 def test_what_does_not_verify_is_refused(fields, runtime):
