@@ -12,12 +12,12 @@ from tiny_models import CONFIGS, REWARD_CONFIGS
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from overopt.models.log_probs import sample_kl
-from overopt.models.pretrained import RewardModel, encode, load_policy
+from overopt.models.pretrained import encode, load_classifier, load_policy
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
 from overopt.util.errors import UserError
 
-TEXT = ["The film "], ["was good."]
+IDS = torch.arange(8)[None]
 TARGETS = {
     "llama": ["q_proj", "down_proj"],
     "qwen": ["v_proj"],
@@ -79,8 +79,7 @@ def test_adapters_are_sampled_and_measured(name, saved, lora):
     base = saved(name)
     folder, made = lora(base, target_modules=TARGETS[name], task_type="CAUSAL_LM")
     (policy, tokenizer), start = load_policy(folder), load_policy(base)[0]
-    ids = torch.arange(8)[None]
-    torch.testing.assert_close(policy(ids).logits, made(ids).logits, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(policy(IDS).logits, made(IDS).logits, atol=1e-4, rtol=1e-4)
     prompts = encode(["The film"], tokenizer, most=40)
     samples = sample_many(policy, prompts, 20, 6, generator=generator(0, "x"))
     assert sample_kl(policy, start, samples).exact.mean() > 0.05
@@ -100,8 +99,7 @@ def test_adapters_are_sampled_and_measured(name, saved, lora):
 def test_options_that_can_be_added_in_say_what_the_adapters_say(more, saved, lora):
     folder, made = lora(saved("qwen"), target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM", **more)
     policy, _ = load_policy(folder)
-    ids = torch.arange(8)[None]
-    torch.testing.assert_close(policy(ids).logits, made(ids).logits, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(policy(IDS).logits, made(IDS).logits, atol=1e-4, rtol=1e-4)
 
 
 def test_an_output_layer_that_adapters_bring_stays_apart_from_the_embedding(saved, lora):
@@ -110,8 +108,7 @@ def test_an_output_layer_that_adapters_bring_stays_apart_from_the_embedding(save
     )
     policy, _ = load_policy(folder)
     policy.tie_weights()
-    ids = torch.arange(8)[None]
-    torch.testing.assert_close(policy(ids).logits, made(ids).logits, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(policy(IDS).logits, made(IDS).logits, atol=1e-4, rtol=1e-4)
 
 
 def test_adapters_without_a_tokenizer_read_that_of_their_base(saved, lora):
@@ -134,11 +131,10 @@ def test_a_reward_model_may_be_adapters_that_bring_its_head(name, saved, lora):
         target_modules=targets,
         task_type="SEQ_CLS",
     )
-    judge = RewardModel(folder)
-    ids = torch.tensor([judge.tokenizer("The film was good.")["input_ids"]])
-    expected = made(ids).logits.item()
-    assert abs(expected) > 1e-3
-    assert judge.score(["The film was"], [" good."]) == pytest.approx([expected], abs=1e-4)
+    judge, _ = load_classifier(folder)
+    assert judge.num_labels == 1
+    assert made(IDS).logits.abs() > 1e-3
+    torch.testing.assert_close(judge(IDS).logits, made(IDS).logits, atol=1e-4, rtol=1e-4)
     with pytest.raises(UserError, match="found adapters for SEQ_CLS, expected CAUSAL_LM"):
         load_policy(folder)
 
@@ -146,10 +142,10 @@ def test_a_reward_model_may_be_adapters_that_bring_its_head(name, saved, lora):
 def test_adapters_of_a_language_model_are_no_gold(saved, lora):
     folder, _ = lora(saved("llama"), target_modules=["q_proj"], task_type="CAUSAL_LM")
     with pytest.raises(UserError, match="found adapters for CAUSAL_LM, expected SEQ_CLS"):
-        RewardModel(folder)
+        load_classifier(folder)
     edit_json(folder, "adapter_config.json", task_type=None)
     with pytest.raises(UserError, match="found a LlamaForCausalLM, which has no weights of a head"):
-        RewardModel(folder)
+        load_classifier(folder)
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from transformers import (
     BartForCausalLM,
 )
 
-from overopt.models.pretrained import RewardModel, load_policy
+from overopt.models.pretrained import load_classifier, load_policy
 from overopt.models.weights import CLASSIFIER, POLICY, load_weights, read_config
 from overopt.util.errors import UserError
 
-TEXT = ["The film "], ["was good."]
+IDS = torch.arange(6)[None]
 
 
 @pytest.fixture
@@ -35,12 +35,12 @@ def classifier(saved):
 def test_a_language_model_is_no_gold(name, saved):
     folder = saved(name, num_labels=1)
     with pytest.raises(UserError, match=r"reward model .*: found a \w+, which has no weights of a head that"):
-        RewardModel(folder)
+        load_classifier(folder)
     edit_json(folder, architectures=None)  # nothing says what it was saved as, but its weights
     with pytest.raises(
         UserError, match=r"reward model .*: found no weights for score\.weight, expected a rew"
     ):
-        RewardModel(folder)
+        load_classifier(folder)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -53,7 +53,7 @@ def test_a_classifier_of_tokens_names_its_weights_like_one_of_texts(saved):
     with pytest.raises(
         UserError, match="found a LlamaForTokenClassification, which has no weights of a head"
     ):
-        RewardModel(saved("llama", AutoModelForTokenClassification, num_labels=1))
+        load_classifier(saved("llama", AutoModelForTokenClassification, num_labels=1))
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -120,10 +120,9 @@ def test_weights_that_are_saved_apart_stay_apart(saved):
 )
 def test_what_a_policy_never_reads_changes_nothing(name, key, saved):
     folder = saved(name)
-    ids = torch.arange(6)[None]
-    expected = load_policy(folder)[0](ids).logits
+    expected = load_policy(folder)[0](IDS).logits
     edit_weights(folder, lambda weights: weights.update({key: torch.ones(4)}))
-    assert torch.equal(load_policy(folder)[0](ids).logits, expected)
+    assert torch.equal(load_policy(folder)[0](IDS).logits, expected)
 
 
 @pytest.mark.parametrize(
@@ -131,16 +130,16 @@ def test_what_a_policy_never_reads_changes_nothing(name, key, saved):
 )
 def test_what_a_classifier_never_reads_changes_nothing(name, key, classifier):
     folder = classifier(name)
-    expected = RewardModel(folder).score(*TEXT)
+    expected = load_classifier(folder)[0](IDS).logits
     edit_weights(folder, lambda weights: weights.update({key: torch.ones(4)}))
-    assert RewardModel(folder).score(*TEXT) == expected
+    assert torch.equal(load_classifier(folder)[0](IDS).logits, expected)
 
 
 @pytest.mark.parametrize(
     "settings", [{"quant_method": "bitsandbytes", "load_in_4bit": True}, {"quant_method": "fp8"}]
 )
 def test_quantised_folders_are_refused(settings, saved, classifier):
-    for folder, load in ((saved("llama"), load_policy), (classifier("llama"), RewardModel)):
+    for folder, load in ((saved("llama"), load_policy), (classifier("llama"), load_classifier)):
         edit_json(folder, quantization_config=settings)
         with pytest.raises(UserError, match="found quantised weights, expected them whole, as floats"):
             load(folder)
