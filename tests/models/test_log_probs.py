@@ -32,6 +32,4 @@ def test_totals_are_sums_over_tokens(small_vocabulary, branching):
     torch.testing.assert_close(found, alone, atol=1e-4, rtol=1e-5)
     assert torch.equal(total_log_probs(model, branching, batch=7), found)
     order = torch.randperm(90)
-    torch.testing.assert_close(
-        total_log_probs(model, branching[order]), alone[order], atol=1e-4, rtol=1e-5
-    )
+    torch.testing.assert_close(total_log_probs(model, branching[order]), alone[order], atol=1e-4, rtol=1e-5)
