@@ -63,13 +63,22 @@ def table() -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCHEMA).sort("method", maintain_order=True)
 
 
+def paper(method: str) -> pl.DataFrame:
+    """The rows of `table` that are the paper's, of one method, the smallest proxy first.
+
+    >>> paper("bon")["rm_params"].to_list()
+    [3000000, 3000000000]
+    """
+    return table().filter(source=PAPER, method=method).sort("rm_params")
+
+
 def paper_ends(method: str, coefficient: str) -> tuple[float, float]:
     """A coefficient of the paper for its smallest and its largest proxy.
 
     >>> paper_ends("bon", "alpha")
     (0.49, 0.66)
     """
-    found = table().filter(source=PAPER, method=method).sort("rm_params")[coefficient]
+    found = paper(method)[coefficient]
     return float(found[0]), float(found[-1])
 
 
@@ -104,7 +113,7 @@ def paper_lines(method: str, largest_kl: float) -> pl.DataFrame:
     law = LAWS["bon" if method == "bon" else "rl"]
     kl = np.linspace(0, math.sqrt(largest_kl), _POINTS) ** 2
     parts = [pl.DataFrame(schema=LINE)]
-    for row in table().filter(source=PAPER, method=method).iter_rows(named=True):
+    for row in paper(method).iter_rows(named=True):
         assumed = row["alpha"] is None
         gold = law.gold(kl, assumed_alpha_rl() if assumed else row["alpha"], row["beta"])
         which = {"source": PAPER, "rm_params": row["rm_params"], "assumed": assumed}

@@ -10,7 +10,7 @@ import polars as pl
 from IPython.display import HTML, Markdown
 
 from overopt import api
-from overopt.analysis import rule_power
+from overopt.analysis import laws_elsewhere, rule_power
 from overopt.analysis.evidence import Evidence, Slice
 from overopt.analysis.groups import SIZES
 from overopt.analysis.results import Results
@@ -85,6 +85,8 @@ class Page:
         description: str,
         stars: bool = False,
         law: bool = True,
+        paper: bool = False,
+        height: int = figures.HEIGHT,
         measured_by: str = "published",
     ) -> Any:
         """Gold, proxy and fitted law of one method's curves: see `figures.gold_and_proxy`.
@@ -98,6 +100,8 @@ class Page:
             description: what a reader who cannot see the chart is told.
             stars: whether the highest gold is marked.
             law: whether the fitted law is drawn.
+            paper: whether the paper's laws stand beside, in grey.
+            height: of the plot, in pixels.
             measured_by: a study that has such curves.
         """
         if curves is None or not curves.has(method, groups=1 if curves.by is SIZES else 2):
@@ -108,6 +112,8 @@ class Page:
             curves.law_lines(method) if law else mean.clear(),
             curves.peaks(method) if stars else None,
             by=curves.by,
+            paper=laws_elsewhere.paper_lines(method, float(mean["kl"].max())) if paper else None,  # type: ignore[arg-type]
+            height=height,
             title="" if curves.by is SIZES else figures.proxy_title(curves.curves),
             description=description,
         )
