@@ -81,7 +81,7 @@ page.card(
 # %% tags=["remove-input"]
 page.say(sentences.say_trend(sizes.peaks("ppo"), "gold", "the highest gold"))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size (paper: Fig. 1b). Gold solid with a band of one standard error, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, [as a third party read their β off](02_functional_forms); nobody read off α, and here it is the one by which the smallest proxy comes as high as by best-of-n. A star marks the highest measured gold of each size."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size (paper: Fig. 1b). Gold solid with a band of one standard error, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, [as a third party read their \u03b2 off](02_functional_forms); nobody read off \u03b1, and here it is the one by which the smallest proxy comes as high as by best-of-n. A star marks the highest measured gold of each size."}}
 description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."
 page.gold_and_proxy(sizes, "ppo", stars=True, paper=True, description=description)
 
