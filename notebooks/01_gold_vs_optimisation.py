@@ -154,8 +154,13 @@ page.figure(figures.lines, lengths, "kl", "length", tokens, **shown)
 # %% tags=["remove-input"]
 page.say(sentences.say_second_gold(results) + sentences.say_by_second(evidence))
 
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-second-gold-bon", "caption": "Best-of-n: gold, and the second gold, against KL, by proxy size (our own)."}}
+second = figure_tables.second_gold(evidence, "bon")
+description = "Gold and second gold of best-of-n against KL, by proxy size."
+page.figure(figures.lines, second, "kl", "score", "score (SDs)", kind="what", description=description)
+
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-second-gold", "caption": "PPO: gold, and the second gold, against KL, by proxy size (our own; the paper has one gold model)."}}
-second = figure_tables.second_gold(evidence)
+second = figure_tables.second_gold(evidence, "ppo")
 description = "Gold and second gold of PPO against KL, by proxy size."
 page.figure(figures.lines, second, "kl", "score", "score (SDs)", kind="what", description=description)
 

@@ -73,7 +73,7 @@ def say_forms(forms: pl.DataFrame) -> str:
             else f"{said} and is number {place} of {rows.height} forms; the nearest, ${near['tex']}$, misses them by "
             f"{_percent(near['misfit'])}"
         )
-    return f"{capital('; '.join(parts))}." if parts else ""
+    return f"{'. '.join(map(capital, parts))}." if parts else ""
 
 
 def _percent(share: float) -> str:

@@ -19,6 +19,7 @@ from overopt.report import charts, figures, tables
 from overopt.report.myst import box, escaped
 from overopt.report.sentences import say_compute
 from overopt.report.strictness import say_strictness
+from overopt.report.world_caveat import badge
 from overopt.study.study import available, load_study
 from overopt.util.words import capital
 
@@ -132,6 +133,7 @@ class Page:
                 f":::{{grid-item-card}} {mark} {entry['claim']}. {escaped(entry['text'])}",
                 f":class-card: oo-verdict oo-{entry['verdict'].replace(' ', '-')}",
                 "",
+                *_paragraph(badge(self.results.study, entry["claim"])),
                 f"**{_checked(entry)}{entry['verdict'].capitalize()}.** {escaped(capital(entry['measured']))}"
                 f"{say_strictness(entry)}",
                 "",
@@ -178,6 +180,11 @@ class Page:
             "```",
         ]
         return Markdown(box("Reproduce this page", "tip reproduce", "\n".join(lines)))
+
+
+def _paragraph(text: str) -> list[str]:
+    """The lines of a paragraph; none where there is nothing to say."""
+    return [text, ""] if text else []
 
 
 def _checked(entry: dict[str, Any]) -> str:

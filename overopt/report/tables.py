@@ -161,8 +161,8 @@ TABLES = {
             _method(),
             _size(),
             _count("pairs"),
-            _coefficient("α", "alpha", 2),
-            _coefficient("β", "beta", 3),
+            _coefficient("α (SDs/√nat)", "alpha", 2),
+            _coefficient("β (SDs/nat; PPO: SDs/√nat)", "beta", 3),
             Column("shape", lambda row: row["shape"] or "", "l"),
         ]
     ),

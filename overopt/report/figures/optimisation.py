@@ -139,7 +139,7 @@ def gold_and_proxy(
         .mark_point(filled=True, size=16)
         .encode(y=y, color=colour, opacity=faded(pick), tooltip=shown)
     )
-    beside = [] if paper is None else paper_laws(paper, x, y)
+    beside, names = ([], []) if paper is None else paper_laws(paper, x, y)
     layers: list[alt.Chart] = [*beside, band, lines.add_params(pick), dots]
     ended = endings(mean, by)
     if ended.height:
@@ -157,11 +157,11 @@ def gold_and_proxy(
     if line is not None:
         place = pl.DataFrame({"kl": [line]})
         layers.append(alt.Chart(place).mark_rule(color=INK, strokeDash=[2, 3]).encode(x=x))
-    return titled(alt.layer(*layers), title, description, height)
+    return titled(alt.layer(*layers, *names), title, description, height)
 
 
-def paper_laws(paper: pl.DataFrame, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """The paper's laws as grey lines, each with its name where it ends.
+def paper_laws(paper: pl.DataFrame, x: alt.X, y: alt.Y) -> tuple[list[alt.Chart], list[alt.Chart]]:
+    """The paper's laws as grey lines, and the name of each where it ends, which is to stand above all else.
 
     Args:
         paper: `rm_params, assumed, kl, gold`: see `laws_elsewhere.paper_lines`.
@@ -178,11 +178,9 @@ def paper_laws(paper: pl.DataFrame, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     shown = ["law:N", "how:N", alt.Tooltip("kl:Q", format=".3g"), alt.Tooltip("score:Q", format=".3f")]
     base = alt.Chart(data).encode(x=x, y=y, detail="law:N")
     ends = alt.Chart(data.group_by("law", maintain_order=True).last())
-    names = ends.mark_text(color=PAPER_INK, align="right", dx=-2, dy=-7, fontSize=11)
-    return [
-        base.mark_line(clip=True, color=PAPER_INK, strokeWidth=1.6, strokeDash=[10, 4]).encode(tooltip=shown),
-        names.encode(x=x, y=y, text="law:N"),
-    ]
+    names = ends.mark_text(color=PAPER_INK, align="right", dx=-2, dy=-7, fontSize=11, fontWeight="bold")
+    lines = base.mark_line(clip=True, color=PAPER_INK, strokeWidth=1.6, strokeDash=[10, 4])
+    return [lines.encode(tooltip=shown)], [names.encode(x=x, y=y, text="law:N")]
 
 
 def gold_against_proxy(mean: pl.DataFrame, *, description: str) -> Layered:
