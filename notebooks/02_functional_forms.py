@@ -109,12 +109,8 @@ figures.lines(straight, "kl", "proxy", score, kind="what", description=descripti
 # brings them nearer to whatever they are fitted to.
 
 # %% tags=["remove-input"]
-page.card(
-    "The two forms describe gold. Of the forms tried for RL, d(α − β ln d) extrapolates better than d(α − β ln(1 + d)); ln(ε + d) adds a parameter, and the best γ is small.",
-    3,
-    4,
-    17,
-)
+paper = "The two forms describe gold. Of the forms tried for RL, d(α − β ln d) extrapolates better than d(α − β ln(1 + d)); ln(ε + d) adds a parameter, and the best γ is small."
+page.card(paper, 3, 4, 17)
 
 # %% tags=["remove-input"]
 forms = law_tables.forms(evidence)

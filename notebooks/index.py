@@ -26,7 +26,7 @@ page = pages.open_page(study, "index")
 evidence = page.evidence
 
 # %% tags=["remove-input"]
-page.say(front_page.opening(page.results))
+page.say(front_page.opening(page.results.verdicts))
 
 # %% tags=["remove-input"]
 page.say(world_caveat.say_caveat(page.results.study))
@@ -44,8 +44,9 @@ page.gold_and_proxy(evidence.sizes, "ppo", **shown)
 # ## What holds here
 #
 # The claims of {cite:t}`gao2022scaling`, each with the rule that decides. ● holds, ◐ partly, ○ does not hold, ? cannot
-# tell. The small pictures show the paper beside what was measured here. [The rules](09_rules) says how often each rule tells
-# what is so, and when it was changed.
+# tell. Small pictures show the paper beside what was measured here, on the same axes; the paper's half is drawn from its
+# laws, with [coefficients that a third party read off](02_functional_forms), and where those say nothing, as the claim has
+# it. [The rules](09_rules) says how often each rule tells what is so, and when it was changed.
 
 # %% tags=["remove-input"]
 page.verdict_cards()

@@ -7,7 +7,6 @@ import polars as pl
 
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.fit_shapes import shapes
-from overopt.analysis.results import Results
 from overopt.report import sentences
 from overopt.report.gold_sentences import say_gold
 from overopt.report.law_sentences import say_counts
@@ -18,20 +17,20 @@ from overopt.study.parts import Sweep
 from overopt.study.study import ReviewsStudy
 from overopt.util.words import short_number
 
-CHART_HEIGHT = 230  # pixels: a chart that stands on the first screen, under three sentences
+CHART_HEIGHT = 200  # pixels: a chart that stands on the first screen, under three sentences
 OPENING = (
-    "A language model, the *policy*, learns to please a *proxy*: a model of what people like. *Gold*, the judge that taught "
-    "the proxy, says how good its texts really become; *KL* says how far it has moved from its start. "
-    "{cite:t}`gao2022scaling` found that gold rises, then falls, while the proxy's score keeps rising; here that "
+    "A language model, the *policy*, learns to please a *proxy*, a model of what people like. *Gold*, the judge that taught "
+    "the proxy, says how good its texts become; *KL* says how far it has moved. {cite:t}`gao2022scaling` found that gold "
+    "rises, then falls, while the proxy's score keeps rising: here that "
 )
 
 
-def opening(results: Results) -> str:
+def opening(verdicts: Sequence[Mapping[str, Any]]) -> str:
     """Three sentences: what is optimised, who judges, and what the paper found beside the verdicts on claims 2 and 1."""
-    verdicts = {entry["claim"]: entry["verdict"] for entry in results.verdicts}
+    of = {entry["claim"]: entry["verdict"] for entry in verdicts}
     by_rl, by_bon = (
         verdict.replace("partly", "partly holds").replace("cannot tell", "cannot be told")
-        for verdict in (verdicts[2], verdicts[1])
+        for verdict in (of[2], of[1])
     )
     return f"{OPENING}**{by_rl}** under PPO and **{by_bon}** under best-of-n."
 

@@ -11,6 +11,7 @@ from IPython.display import HTML, Markdown
 
 from overopt import api
 from overopt.analysis import laws_elsewhere, rule_power
+from overopt.analysis.claim_sketches import sketch
 from overopt.analysis.evidence import Evidence, Slice
 from overopt.analysis.groups import SIZES
 from overopt.analysis.results import Results
@@ -19,6 +20,7 @@ from overopt.report import charts, figures, tables
 from overopt.report.myst import box, escaped
 from overopt.report.sentences import say_compute
 from overopt.report.strictness import say_strictness
+from overopt.report.thumbnails import thumbnail
 from overopt.report.world_caveat import badge
 from overopt.study.study import available, load_study
 from overopt.util.words import capital
@@ -124,7 +126,7 @@ class Page:
         return Markdown(tables.printed(name, data, caption))
 
     def verdict_cards(self) -> Markdown:
-        """A card for each claim: verdict, measured number, rule, and a link to the figure."""
+        """A card for each claim: a small picture, the verdict, the number measured, the rule, and a link to the figure."""
         lines = ["::::{grid} 1 1 2 2", ":gutter: 2", ""]
         for entry in self.results.verdicts:
             page, _, target = entry["figure"].partition(".html#")
@@ -133,6 +135,7 @@ class Page:
                 f":::{{grid-item-card}} {mark} {entry['claim']}. {escaped(entry['text'])}",
                 f":class-card: oo-verdict oo-{entry['verdict'].replace(' ', '-')}",
                 "",
+                *_paragraph(self._thumbnail(entry["claim"])),
                 *_paragraph(badge(self.results.study, entry["claim"])),
                 f"**{_checked(entry)}{entry['verdict'].capitalize()}.** {escaped(capital(entry['measured']))}"
                 f"{say_strictness(entry)}",
@@ -144,6 +147,11 @@ class Page:
                 "",
             ]
         return Markdown("\n".join([*lines, "::::"]))
+
+    def _thumbnail(self, claim: int) -> str:
+        """The claim's small picture; nothing where it has none."""
+        found = sketch(self.evidence, claim)
+        return thumbnail(found) if found else ""
 
     def power(self) -> Markdown:
         """The table of what rules can tell, or a sentence where it was computed for other rules than today's."""
