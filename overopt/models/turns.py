@@ -30,7 +30,7 @@ def around_answer(tokenizer: PreTrainedTokenizerBase) -> Around:
 
 
 def lead_of(tokenizer: PreTrainedTokenizerBase) -> str:
-    """What the template of a policy writes before an answer; nothing where it is made to ask alone, and writes no answers."""
+    """What the template of a policy writes before an answer; nothing where it writes no answers."""
     return _around(tokenizer).lead
 
 
