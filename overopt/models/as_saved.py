@@ -32,7 +32,12 @@ def tokenizer_as_saved(name: str) -> PreTrainedTokenizerBase:
     'The film'
     """
     found: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name)
-    path = cached_file(name, "tokenizer.json", _raise_exceptions_for_missing_entries=False)
+    path = cached_file(
+        name,
+        "tokenizer.json",
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+    )
     if path is None or _agree(found, Path(path)):
         return found
     plain: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(name)

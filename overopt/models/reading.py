@@ -107,6 +107,19 @@ def reading_of(
     return _plain(name, tokenizer, reads, ends, fixed_end)
 
 
+def check_asked(name: str, reading: Reading, *, chat: bool) -> None:
+    """That the reward model `name` can read the answers to prompts that are, with `chat`, turns of a chat.
+
+    Raises:
+        UserError: if they are, and it reads one text: nothing says what stands between a turn and its answer.
+    """
+    if chat and reading.reads == "text":
+        raise UserError(
+            f"reward model {name}: found one that reads prompt and completion as one text, and prompts that are turns of "
+            "a chat, expected one that reads a chat or a pair"
+        )
+
+
 def _form(name: str, tokenizer: PreTrainedTokenizerBase) -> str:
     """Chat or text, where that is clear."""
     if tokenizer.chat_template:

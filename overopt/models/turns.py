@@ -23,13 +23,21 @@ def around_answer(tokenizer: PreTrainedTokenizerBase) -> Around:
     Raises:
         UserError: if an answer does not come back from the template as it is, once.
     """
+    times = chat_text("Hi", tokenizer, ANSWER).count(ANSWER)
+    if times != 1:
+        raise UserError(f"chat: found a template that writes an answer {times} times, expected it once")
+    return _around(tokenizer)
+
+
+def lead_of(tokenizer: PreTrainedTokenizerBase) -> str:
+    """What the template of a policy writes before an answer; nothing where it writes no answers."""
+    return _around(tokenizer).lead
+
+
+def _around(tokenizer: PreTrainedTokenizerBase) -> Around:
     asked, answered = chat_text("Hi", tokenizer), chat_text("Hi", tokenizer, ANSWER)
     before, found, tail = answered.partition(ANSWER)
-    if not found or ANSWER in tail:
-        raise UserError(
-            f"chat: found a template that writes an answer {answered.count(ANSWER)} times, expected it once"
-        )
-    return Around(before.removeprefix(asked) if before.startswith(asked) else "", tail)
+    return Around(before.removeprefix(asked) if found and before.startswith(asked) else "", tail)
 
 
 def chat_text(prompt: str, tokenizer: PreTrainedTokenizerBase, answer: str | None = None) -> str:

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from overopt.models.pretrained import Scorer
 from overopt.models.samples import Samples
-from overopt.models.turns import around_answer
+from overopt.models.turns import lead_of
 from overopt.util.errors import UserError
 
 
@@ -82,7 +82,7 @@ def written(
     alone = _decoded([row[length:] for row, length in zip(rows, lengths, strict=True)], tokenizer)
     completions = [_behind(*texts) for texts in zip(heads, wholes, alone, strict=True)]
     if chat:
-        lead = around_answer(tokenizer).lead
+        lead = lead_of(tokenizer)
         return Written(list(prompts), [text.removeprefix(lead) for text in completions], ended)
     kept = [
         prompt if not prompt[-1:].isspace() or head[-1:].isspace() else prompt.rstrip()

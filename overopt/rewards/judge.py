@@ -16,8 +16,10 @@ from overopt.estimators.uncertainty import standard_error
 from overopt.models.comparable import LoadedPolicy, comparable
 from overopt.models.log_probs import sample_kl
 from overopt.models.pretrained import Scorer, encode
+from overopt.models.reading import check_asked
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
+from overopt.models.text_reward import RewardModel
 from overopt.models.vocabulary import ends_of, with_one_end
 from overopt.models.written import Reader, scores_of, written
 from overopt.util.errors import UserError
@@ -67,7 +69,7 @@ def measure(
 
     Raises:
         UserError: if there is no gold, a policy cannot be compared (see `comparable`), a prompt is too long, or a score is
-            no number; or as `written`.
+            no number; or as `written` and `check_asked`.
 
     >>> import overopt
     >>> base, tokenizer = overopt.load_policy("sft")
@@ -79,6 +81,9 @@ def measure(
     """
     if "gold" not in scorers:
         raise UserError(f"scorers: found {', '.join(scorers) or 'none'}, expected gold among them")
+    for scorer in scorers.values():
+        if isinstance(scorer, RewardModel):
+            check_asked(scorer.name, scorer.reading, chat=chat)
     positions = getattr(base.config, "max_position_embeddings", None)
     longest = positions - completion_tokens if positions else 2**31
     encoded = encode(prompts, tokenizer, most=longest, chat=chat)

@@ -19,7 +19,7 @@ from overopt.models.build import (
 from overopt.models.model_card import CARD
 from overopt.models.pretrained import load_classifier
 from overopt.models.published import folder_of
-from overopt.models.reading import reading_of
+from overopt.models.reading import check_asked, reading_of
 from overopt.models.seeding import generator
 from overopt.plan.stage_specs import NamedGoldSpec, RatedGoldSpec
 from overopt.rewards.gold import NAMED, REWARD_MODEL, TokenGold
@@ -103,6 +103,7 @@ def named(job: Job[NamedGoldSpec]) -> None:
     prompts.write_parquet(job.out / "prompts.parquet")
     told = {"reads": spec.reads, "ends": spec.ends}
     fixed_end = model.config.is_encoder_decoder
-    reading_of(str(folder), tokenizer, **told, fixed_end=fixed_end)  # refused here, if at all
+    reading = reading_of(str(folder), tokenizer, **told, fixed_end=fixed_end)  # refused here, if at all
+    check_asked(str(folder), reading, chat=spec.asked_in_chat)
     write_json(job.out / NAMED, told | {"logit": spec.logit, "asked_in_chat": spec.asked_in_chat})
     write_json(job.out / "validity.json", {"params": count_parameters(model)})

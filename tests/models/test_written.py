@@ -132,6 +132,15 @@ def test_the_space_that_a_template_puts_before_an_answer_is_no_part_of_it():
     assert written(samples, ["The film"], tokenizer).completions == [" is great"]
 
 
+def test_a_template_that_only_asks_takes_nothing_away():
+    tokenizer = fast(metaspace(), chat_template="[INST] {{ messages[0].content }} [/INST]")
+    heads = encode(["The film"], tokenizer, most=60, chat=True)
+    whole = tokenizer("[INST] The film [/INST] is great", add_special_tokens=False)["input_ids"]
+    ids = torch.tensor([whole[heads.ids.shape[1] :]])
+    samples = Samples(heads, ids, torch.ones_like(ids, dtype=torch.bool))
+    assert written(samples, ["The film"], tokenizer, chat=True).completions == [" is great"]
+
+
 def test_gold_of_a_study_reads_what_was_written():
     class Remembers:
         def score(self, prompts, completions):

@@ -12,6 +12,7 @@ from overopt.cli.judge import HowRead, judge_command
 from overopt.estimators.tables import fit_table
 from overopt.models.log_probs import token_log_probs
 from overopt.models.pretrained import encode, load_policy, read_prompts
+from overopt.models.text_reward import RewardModel
 from overopt.rewards.judge import measure
 from overopt.util.errors import UserError
 
@@ -101,6 +102,18 @@ def test_a_gold_is_told_which_completions_the_policy_ended(saved):
     assert [text == "" for text in written.completions] == written.ended
     assert written.prompts == PROMPTS[:1] * 40
     assert lines == ["gold: reads 40 texts"]  # once, of the base policy
+
+
+def test_turns_of_a_chat_are_not_glued_to_their_answers(saved):
+    base, tokenizer = load_policy(saved("llama"))
+    tokenizer.chat_template = TEMPLATE
+    gold = RewardModel(saved("gpt2", AutoModelForSequenceClassification, num_labels=1), ends="nothing")
+    options = {"samples": 2, "completion_tokens": 4}
+    with pytest.raises(
+        UserError, match="reads prompt and completion as one text, and prompts that are turns"
+    ):
+        measure({}, base, tokenizer, PROMPTS, {"gold": gold}, **options, chat=True)
+    assert measure({}, base, tokenizer, PROMPTS, {"gold": LikesLetters()}, **options, chat=True).height == 1
 
 
 def test_the_batch_changes_no_result(saved):
