@@ -16,6 +16,8 @@ from overopt.util.seeds import derive
 
 # the law that the paper has for a method
 LAW_OF = {"bon": LAWS["bon"], "ppo": LAWS["rl"], "rloo": LAWS["rl"]}
+# direct alignment has that of RL (Rafailov et al. 2024, section 4)
+LAW_OF |= dict.fromkeys(("dpo", "ipo", "slic"), LAWS["rl"])
 
 Fits = dict[tuple[str, Any], Bootstrap]  # by method, and the value that the curves of a figure differ in
 
