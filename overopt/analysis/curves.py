@@ -10,7 +10,7 @@ base policy is at 0; KL is in nats, of completion tokens only, summed over a sam
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandera.polars as pa
@@ -19,10 +19,11 @@ from jaxtyping import Float64
 from pandera.api.polars.types import PolarsData
 from pandera.errors import SchemaErrors
 
+from overopt.study.direct_parts import DirectLoss
 from overopt.util.errors import UserError
 from overopt.util.files import replacing
 
-METHODS = ("bon", "tilt", "ppo", "rloo", "dpo", "ipo", "slic")
+METHODS = ("bon", "tilt", "ppo", "rloo", *get_args(DirectLoss))
 PLACES = ("n", "step", "temperature")  # where on its curve a point is: exactly one is known
 KL_KINDS = ("analytic", "exact", "k1", "k3")
 ENSEMBLES = ("single",)

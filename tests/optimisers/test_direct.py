@@ -121,7 +121,7 @@ def test_dpo_comes_to_the_tilted_policy_of_a_known_reward(small_vocabulary, all_
     tilted = torch.softmax(before + rewards / beta, 0)
     pairs = known_pairs(texts, rewards.tolist(), 8)
     assert (~texts.ended(2)).any()  # of them no EOS is learnt
-    config = DirectRun(batch=105, epochs=10, learning_rate=1e-2, looks=1, evaluation_samples=1)
+    config = DirectRun(batch=210, epochs=10, learning_rate=2e-2, looks=1, evaluation_samples=1)
     trainer = Trainer(policy, pairs, config, loss="dpo", beta=beta, generator=generator(0, "direct"))
     while trainer.step < trainer.steps:
         trainer.iterate()
