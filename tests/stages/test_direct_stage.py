@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 from safetensors.torch import load_file
 
-from overopt.analysis import fitted_laws
+from overopt.analysis import fitted_laws, results
 from overopt.analysis.averages import plain_curves
 from overopt.analysis.curves import read, read_by_prompt
+from overopt.analysis.evidence import Evidence
 from overopt.analysis.groups import PENALTIES
 from overopt.engine.runner import make_runtime
 from overopt.engine.store import Store
@@ -153,3 +154,16 @@ def test_base_samples_are_of_every_prompt(store):
     assert len(found) == 16 * 4
     assert found.ids.tolist() == whole.ids.view(16, 80, -1)[:, :4].flatten(0, 1).tolist()
     assert len(load_file(pool / "gold.safetensors")["evaluation"]) == 16 * 80
+
+
+@pytest.mark.xdist_group("smoke")
+def test_the_tables_of_such_a_study_hold_its_curves_and_the_claims_those_of_smoke(store):
+    tables = plan(STUDY).tables
+    store.compute(tables, replace(make_runtime("cpu", workers=1), store=store.root))
+    before, after = (results.read(store.path(stage), STUDY) for stage in (SMOKE.tables, tables))
+    assert set(after.curves["method"]) == set(before.curves["method"]) | set(LOSSES)
+    assert after.curves.filter(pl.col("method").is_in(LOSSES)).height == 3 * 6
+    assert set(LOSSES) <= set(after.texts["method"])
+    of_claims = [Evidence(of).sizes.curves for of in (before, after)]
+    assert of_claims[0].equals(of_claims[1])
+    assert of_claims[0].height > 0
