@@ -1,7 +1,7 @@
 """The one table that every figure, fit and verdict is drawn from: its schema, and how it is kept.
 
-One row is one point of a curve: one policy (best-of-n at one n, the tilted policy at one temperature, or one PPO
-checkpoint) judged by gold and
+One row is one point of a curve: one policy (best-of-n at one n, the tilted policy at one temperature, or one checkpoint
+of training) judged by gold and
 by the proxy it was optimised against, on prompts that no training stage has seen. The rows of one curve
 share `record`. Scores are in standard deviations of the gold score over the base policy's samples, and the
 base policy is at 0; KL is in nats, of completion tokens only, summed over a sample, averaged over samples.
@@ -10,7 +10,7 @@ base policy is at 0; KL is in nats, of completion tokens only, summed over a sam
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandera.polars as pa
@@ -19,10 +19,11 @@ from jaxtyping import Float64
 from pandera.api.polars.types import PolarsData
 from pandera.errors import SchemaErrors
 
+from overopt.study.direct_parts import DirectLoss
 from overopt.util.errors import UserError
 from overopt.util.files import replacing
 
-METHODS = ("bon", "tilt", "ppo", "rloo")
+METHODS = ("bon", "tilt", "ppo", "rloo", *get_args(DirectLoss))
 PLACES = ("n", "step", "temperature")  # where on its curve a point is: exactly one is known
 KL_KINDS = ("analytic", "exact", "k1", "k3")
 ENSEMBLES = ("single",)
@@ -66,11 +67,17 @@ class Curves(_Table):
     world: str = _column("-", "name of the world: the text, the prompts and what gold learned from")
     method: str = _column("-", "how the policy was optimised against the proxy", isin=list(METHODS))
     policy_params: int = _column("parameters", "non-embedding parameters of the policy", ge=0)
-    rm_params: int = _column("parameters", "non-embedding parameters of the proxy", ge=0)
+    rm_params: int = _column(
+        "parameters",
+        "non-embedding parameters of the proxy; in direct alignment the policy is its own proxy",
+        ge=0,
+    )
     pairs: int = _column("pairs", "labelled pairs the proxy was trained on; 0 if gold is its own proxy", ge=0)
     epochs: int = _column("passes", "how often the proxy was trained on each pair", ge=0)
     label_noise: float = _column("fraction", "share of the pairs' labels that were flipped", ge=0, le=1)
-    kl_penalty: float = _column("score SDs per nat", "weight of the KL penalty in PPO", ge=0)
+    kl_penalty: float = _column(
+        "score SDs per nat", "weight of the KL penalty in PPO; in direct alignment beta, logits per nat", ge=0
+    )
     ensemble: str = _column("-", "how several proxies were joined into one score", isin=list(ENSEMBLES))
     rounds: int = _column("rounds", "rounds of RLHF, each with a new proxy, of the whole run", ge=1)
     round: int = _column("-", "which of the rounds, from 1", ge=1)
@@ -90,7 +97,10 @@ class Curves(_Table):
     kl_kind: str = _column("-", "how kl was found", isin=list(KL_KINDS))
     gold: float = _column("base-policy SDs", "mean gold score")
     gold_se: float = _error("gold")
-    proxy: float = _column("base-policy SDs", "mean score of the proxy optimised against")
+    proxy: float = _column(
+        "base-policy SDs",
+        "mean score of the proxy optimised against; in direct alignment beta log(pi/pi0), each point on a scale of its own",
+    )
     proxy_se: float = _error("proxy")
     gold_second: float = _column("base-policy SDs", "mean score by the second gold", nullable=True)
     gold_second_se: float = _error("gold_second")

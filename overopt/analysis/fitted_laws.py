@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
@@ -12,10 +12,13 @@ from overopt.analysis.curves import prompt_curve
 from overopt.analysis.groups import SIZES, Group
 from overopt.estimators.bootstrap import Bootstrap, bootstrap, even_grid, not_drawn
 from overopt.estimators.laws import LAWS, fit
+from overopt.study.direct_parts import DirectLoss
 from overopt.util.seeds import derive
 
 # the law that the paper has for a method
 LAW_OF = {"bon": LAWS["bon"], "ppo": LAWS["rl"], "rloo": LAWS["rl"]}
+# direct alignment has that of RL (Rafailov et al. 2024, section 4)
+LAW_OF |= dict.fromkeys(get_args(DirectLoss), LAWS["rl"])
 
 Fits = dict[tuple[str, Any], Bootstrap]  # by method, and the value that the curves of a figure differ in
 

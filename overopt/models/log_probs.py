@@ -63,6 +63,15 @@ def total_log_probs(
     return read_rows(ids, lengths, read, device=model.device, batch=batch)
 
 
+def summed_log_probs(model: PreTrainedModel, samples: Samples) -> Float[Tensor, " batch"]:
+    """Log-probability of each completion, nats, summed over its tokens. Gradients are kept.
+
+    What a row begins with as the one before it does is read once.
+    """
+    ids, lengths = samples.shifted_left()
+    return _totals(model, ids, lengths, samples.prompts.mask.sum(-1))
+
+
 def _totals(
     model: PreTrainedModel,
     ids: Int[Tensor, "rows columns"],

@@ -1,1 +1,1 @@
-"""What moves a policy against a proxy, and looks at it on the way: PPO and RLOO."""
+"""What moves a policy, and looks at it on the way: PPO and RLOO against a proxy, direct alignment without one."""

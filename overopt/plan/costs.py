@@ -284,6 +284,26 @@ def rloo(stage: Stage, spec: specs.RLOOSpec, batch: int) -> Price:
     return replace(total, memory=total.memory + always)
 
 
+def direct(stage: Stage, spec: specs.DirectSpec, batch: int) -> Price:
+    """Both texts of every pair learnt from, and looks at the policy: by gold, and as the reward model that it is."""
+    prompt, completion, run = spec.prompt_tokens, spec.completion_tokens, spec.run
+    policy, text, golds = size(stage.parents["policy"]), prompt + completion, _golds(stage)
+    learning = 2 * spec.pairs * run.epochs
+    of_look = spec.evaluation_prompts * run.evaluation_samples
+    count = told(stage.parents["pairs"], specs.PairsSpec)
+    held_out = 2 * round(count.prompts * count.per_prompt * spec.validation)
+    looks = 1 + run.looks
+    # KL and reward each ask policy and reference about what is drawn; pairs and base samples tell the reward its scale
+    asked = 2 * spec.pairs + looks * 4 * of_look + (1 + looks) * (held_out + of_look)
+    total = drawn(policy, looks * of_look, prompt, completion, batch)
+    total += read([policy], asked, text, batch, logits=completion)
+    total += read(golds, looks * of_look, text, 2 * run.batch)
+    share = 0.0 if spec.lora else 1.0
+    total += learnt(policy, learning, text, 2 * run.batch, logits=completion, share=share)
+    always = sum(_unit(spec) * model.weights for model in (policy, *golds))
+    return replace(total, memory=total.memory + always)
+
+
 def _of_ratings(model: Size, training: Training, *, texts: int = 1, share: float = 1.0) -> Price:
     return learnt(model, texts * training.steps * training.batch, RATED_TOKENS, training.batch, share=share)
 

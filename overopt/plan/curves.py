@@ -1,6 +1,7 @@
 """The part of a plan that measures: best-of-n, PPO and rounds of RLHF against the proxies."""
 
 from functools import partial
+from itertools import product
 from typing import Any
 
 from overopt.engine.stage import Stage
@@ -8,6 +9,7 @@ from overopt.plan import stage_specs as specs
 from overopt.plan.proxies import ProxyStages, label
 from overopt.plan.registry import Graph
 from overopt.plan.world import World
+from overopt.study.direct_parts import Direct
 from overopt.study.parts import BestOfN, Cell, FarBestOfN, Iterated, OtherPolicies
 from overopt.study.ppo_parts import PPO, PPORuns
 from overopt.study.study import PretrainedStudy, Study
@@ -48,6 +50,8 @@ class CurveStages:
             cells += [(cell, partial(self._add_iterated, iterated, cell)) for cell in iterated.grid.cells]
         if far := study.far_best_of_n:
             cells += [(cell, partial(self._add_far, far, cell)) for cell in far.grid.cells]
+        if direct := study.direct:
+            cells += [(cell, partial(self._add_direct, direct, cell)) for cell in direct.cells(study.policy)]
         for _, add in sorted(cells, key=lambda pair: pair[0].seed):  # of one seed, in the order above
             add()
 
@@ -153,6 +157,24 @@ class CurveStages:
             "scale": self.best_of_n[cell],
         }
         self.graph.add("rloo", f"RLOO {label(cell)}", spec, **parents)
+
+    def _add_direct(self, direct: Direct, cell: Cell) -> None:
+        study, told = self.study, self._optimising(self._curve(cell))
+        parents = self._watching | {
+            "policy": self.world.policies[study.policy],
+            "pairs": self.proxies.pairs,
+        }
+        for loss, beta in product(direct.losses, direct.betas):
+            spec = specs.DirectSpec(
+                **told,
+                kl_penalty=beta,
+                loss=loss,
+                pairs=cell.pairs,
+                validation=study.pairs.validation,
+                run=direct.run,
+            )
+            title = f"{loss.upper()} {label(cell)}, beta {beta:g}"
+            self.graph.add("direct", title, spec, **parents)
 
     def _ppo_stage(
         self,

@@ -85,6 +85,7 @@ KINDS = {
     "ppo_sweep": Kind("ppo_sweep.compared", 1, specs.Nothing),
     "ppo": Kind("ppo.ppo", 3, specs.PPOSpec, costs.ppo),
     "rloo": Kind("rloo.rloo", 1, specs.RLOOSpec, costs.rloo),
+    "direct": Kind("direct.direct", 1, specs.DirectSpec, costs.direct),
     # of those it reads nothing but what they took
     "tables": Kind("tables.gather", 7, specs.TablesSpec, optional=frozenset(ONLY_COUNTED)),
     # no part of a study's plan: whoever reads tables asks for these, by the rules of the day

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
+from overopt.study.direct_parts import DirectLoss, DirectRun
 from overopt.study.parts import Half, LanguageModel, Precision, Shape, Spec, Training, unless
 from overopt.study.ppo_parts import PPO
 from overopt.study.pretrained_parts import (
@@ -365,6 +366,15 @@ class RLOOSpec(Optimising):
     """With RLOO."""
 
     rloo: RLOO
+
+
+class DirectSpec(Optimising):
+    """Direct alignment on `pairs` pairs; the share `validation` of all is held out. `kl_penalty` is beta, logits a nat."""
+
+    loss: DirectLoss
+    pairs: PositiveInt
+    validation: float
+    run: DirectRun
 
 
 class TablesSpec(Spec):

@@ -61,6 +61,13 @@ def draw(pairs: LabelledPairs, count: int, seed: int) -> LabelledPairs:
     return pairs[torch.randperm(len(pairs), generator=generator(seed, "draw pairs"))[:count]]
 
 
+def of_different_texts(pairs: LabelledPairs) -> LabelledPairs:
+    """The pairs whose two texts differ: of the others no reward that depends on the text can say who wins."""
+    differ = (pairs.first.mask != pairs.second.mask).any(-1)
+    differ |= ((pairs.first.ids != pairs.second.ids) & pairs.first.mask).any(-1)
+    return pairs[differ.nonzero()[:, 0]]
+
+
 def turned(pairs: LabelledPairs, share: float, seed: int) -> LabelledPairs:
     """The pairs with the labels of a random `share` of them the wrong way round (Coste et al. 2023, section 4)."""
     which = torch.randperm(len(pairs), generator=generator(seed, "label noise"))[: round(share * len(pairs))]

@@ -1,6 +1,7 @@
 """Gold and proxy looking on while something optimises a policy: what every curve of a trained policy is made of."""
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -28,17 +29,24 @@ Judge = Callable[[Samples], Tensor]
 class Recorder:
     """Scores of a policy's completions of the evaluation prompts, and of the prompts for show, look after look.
 
-    proxy: what the policy is optimised against; golds: what looks on; all on their scales; kept: what there is so far,
-    as JSON, to be filled by a run that goes on from a checkpoint.
+    proxy: what the policy is optimised against, the parent `proxy` if it is not given; golds: what looks on; all on their
+    scales; metrics: what describes the proxy, its parent's if it is not given; kept: what there is so far, as JSON, to be
+    filled by a run that goes on from a checkpoint.
     """
 
-    def __init__(self, job: Job[Optimising], method: str, *, minibatch: int, evaluation_samples: int) -> None:
+    def __init__(
+        self,
+        job: Job[Optimising],
+        method: str,
+        *,
+        minibatch: int,
+        evaluation_samples: int,
+        proxy: Judge | None = None,
+        metrics: dict[str, Any] | None = None,
+    ) -> None:
         spec, device = job.spec, job.runtime.device
         self.job, self.method, self.evaluation_samples = job, method, evaluation_samples
-        proxy = load_reward_model(job.parents["proxy"] / "model", device, frozen_dtype(spec.frozen))
-        scale = Scale.load(job.parents["scale"], "proxy")
-        # batches of the study, not of the machine: the policy learns from the last bits of a reward
-        self.proxy: Judge = lambda samples: scale(score(proxy, samples, batch=minibatch))
+        self.proxy: Judge = proxy or parent_proxy(job, minibatch)
         self.golds = {
             role: scaled_gold(job.parents["pool"], role, gold) for role, gold in loaded_golds(job).items()
         }
@@ -54,7 +62,8 @@ class Recorder:
             encoded(job, spec.show_prompts),
             load_tokenizer(job.parents["tokenizer"]),
         )
-        self._common = curve_identity(job, read_json(job.parents["proxy"] / "metrics.json")) | {
+        described = metrics or read_json(job.parents["proxy"] / "metrics.json")
+        self._common = curve_identity(job, described) | {
             "method": method,
             "kl_penalty": spec.kl_penalty,
             "kl_kind": "exact",
@@ -74,13 +83,13 @@ class Recorder:
             batch=self.job.runtime.batch,
         )
 
-    def look(self, evaluation: Evaluation) -> None:
-        """Score one evaluation, and what its policy makes of the prompts for show."""
+    def look(self, evaluation: Evaluation, **columns: float) -> None:
+        """Score one evaluation, and what its policy makes of the prompts for show; `columns`: what else is known of it."""
         policy = evaluation.policy
         scores = self.scores(evaluation.samples)
         from_initial = sample_kl(policy, self._initial, evaluation.samples) if self._initial else None
         point, of_prompts = curve_point(evaluation, scores, len(self.prompts), from_initial)
-        self.kept["rows"].append(self._common | point)
+        self.kept["rows"].append(self._common | point | columns)
         self.kept["by_prompt"] += of_prompts
         spec, batch = self.job.spec, self.job.runtime.batch
         draws = generator(spec.seed, "show")
@@ -104,6 +113,16 @@ class Recorder:
         """The curve and the texts, into the job's folder."""
         write_curve(self.job, self.kept["rows"], self.kept["by_prompt"])
         write_texts(self.job, self.method, self.kept["texts"])
+
+
+def parent_proxy(job: Job[Optimising], batch: int) -> Judge:
+    """The parent `proxy`, on the scale that the parent `scale` has for it."""
+    model = load_reward_model(
+        job.parents["proxy"] / "model", job.runtime.device, frozen_dtype(job.spec.frozen)
+    )
+    scale = Scale.load(job.parents["scale"], "proxy")
+    # batches of the study, not of the machine: the policy learns from the last bits of a reward
+    return lambda samples: scale(score(model, samples, batch=batch))
 
 
 def curve_point(

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
+from overopt.study.direct_parts import Direct
 from overopt.study.parts import (
     GOLD_KINDS,
     BestOfN,
@@ -72,13 +73,16 @@ class Study(Spec):
     other_policies: OtherPolicies | None = None
     ppo: PPORuns | None = None
     iterated: Iterated | None = None
+    direct: Direct | None = unless(None)
     show_prompts: tuple[str, ...]
     prompt_groups: Annotated[int, Field(ge=2)] | None = unless(None)
 
     @property
     def smallest_batch(self) -> int:
         """Texts of the smallest batch that anything learns from."""
-        return min([self.proxies.batch] + ([self.ppo.run.minibatch] if self.ppo else []))
+        ppo = [self.ppo.run.minibatch] if self.ppo else []
+        direct = [self.direct.run.batch] if self.direct else []
+        return min([self.proxies.batch, *ppo, *direct])
 
     def named(self) -> dict[str, Iterable[str]]:
         """The models that each field refers to."""
@@ -114,6 +118,8 @@ class Study(Spec):
             self.proxies.pairs <= available,
             f"proxies.grids.pairs: found {self.proxies.pairs}, expected at most the {available} training pairs",
         )
+        if self.direct:
+            self.direct.check_against(available=available, samples=self.best_of_n.samples)
         _require(
             not self.iterated or bool(self.ppo), "iterated: expected ppo as well: each round is a PPO run"
         )

@@ -90,7 +90,7 @@ def test_every_column_says_its_unit_and_meaning(model):
         ({"gold": None}, "column 'gold', row 1 .*: found no value or nan"),
         (
             {"method": "dice"},
-            r"column 'method', row 1 .*: found dice, expected one of \['bon', 'tilt', 'ppo', 'rloo'\]",
+            r"column 'method', row 1 .*: found dice, expected one of \['bon', 'tilt', 'ppo', 'rloo', 'dpo', 'ipo', 'slic'\]",
         ),
         ({"kl_kind": "k9"}, "column 'kl_kind', row 1 .*: found k9, expected one of"),
         ({"rm_accuracy": 1.5}, "column 'rm_accuracy', row 1 .*: found 1.5, expected at most 1"),

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from overopt.models.log_probs import token_log_probs, total_log_probs
+from overopt.models.log_probs import summed_log_probs, token_log_probs, total_log_probs
 from overopt.models.samples import Prompts, Samples
 
 
@@ -33,3 +33,16 @@ def test_totals_are_sums_over_tokens(small_vocabulary, branching):
     assert torch.equal(total_log_probs(model, branching, batch=7), found)
     order = torch.randperm(90)
     torch.testing.assert_close(total_log_probs(model, branching[order]), alone[order], atol=1e-4, rtol=1e-5)
+
+
+def test_sums_with_gradients_are_those_of_tokens(small_vocabulary, branching):
+    weigh = torch.randn(len(branching))
+    found = []
+    for sums in (summed_log_probs, lambda model, samples: token_log_probs(model, samples).sum(-1)):
+        model = small_vocabulary(0, vocabulary=9)
+        totals = sums(model, branching)
+        (weigh * totals).sum().backward()
+        found.append([totals.detach(), *(weight.grad for weight in model.parameters())])
+    for shared, alone in zip(*found, strict=True):
+        torch.testing.assert_close(shared, alone, atol=2e-3, rtol=1e-4)
+    assert max(part.abs().max() for part in found[0][1:]) > 1

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from overopt.models.samples import Prompts, Samples
-from overopt.rewards.pairs import draw, pair_up, split, turned
+from overopt.rewards.pairs import LabelledPairs, draw, of_different_texts, pair_up, split, turned
 
 
 def samples(count):
@@ -73,3 +73,15 @@ def test_a_share_of_the_labels_is_turned_and_texts_stay(hundred):
     assert torch.equal(turned(hundred, 0.25, seed=3).margin, noisy.margin)
     assert not torch.equal(turned(hundred, 0.25, seed=4).margin, noisy.margin)
     assert torch.equal(turned(hundred, 0.0, seed=3).margin, hundred.margin)
+
+
+def test_texts_that_differ_in_length_or_in_a_token_are_different():
+    ids = torch.tensor([[3, 4, 0], [3, 4, 9], [3, 4, 5], [3, 0, 0], [3, 0, 0]])
+    mask = torch.tensor([[1, 1, 0], [1, 1, 0], [1, 1, 1], [1, 1, 0], [1, 0, 0]]).bool()
+    heads = torch.ones(5, 1, dtype=torch.long)
+    texts = Samples(Prompts(heads, heads.bool()), ids, mask)
+    # what stands behind the end of a text is not of it; a text may end with the token that pads
+    first, second = texts[[0, 0, 0, 3, 3]], texts[[0, 1, 2, 4, 0]]
+    found = of_different_texts(LabelledPairs(first, second, torch.arange(5.0)))
+    assert found.margin.tolist() == [2.0, 3.0, 4.0]
+    assert found.second.ids.tolist() == second.ids[2:].tolist()
