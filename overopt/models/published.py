@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from overopt.models.adapters import CONFIG as ADAPTERS
 from overopt.models.pretrained import load_causal
 from overopt.study.pretrained_parts import Loaded, Published
 from overopt.util.download import Archive, fetch, sha256_of
@@ -59,12 +60,16 @@ def folder_of(source: Published) -> Path:
     against the SHA-256 that the hub states for that commit.
 
     Raises:
-        UserError: if it is not there or does not verify.
+        UserError: if it is not there or does not verify, or holds adapters.
     """
     folder = _fetched(source) if source.hub else Path(source.path or "")
     name = source.hub or source.path
     if not folder.is_dir():
         raise UserError(f"model {name}: found no such folder, expected one with config.json and safetensors")
+    if (folder / ADAPTERS).is_file():
+        raise UserError(
+            f"model {name}: found adapters, whose base nothing here verifies, expected a whole model with them added in"
+        )
     if source.sha256 and (found := weights_sha256(folder)) != source.sha256:
         raise UserError(f"model {name}: found weights of SHA-256 {found}, expected {source.sha256}")
     return folder

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from clone_fixtures import add_readers_files
 from edited_models import edit_json
+from test_public import run_examples
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -47,6 +49,17 @@ def with_tokenizer(folder, change):
     change(tokenizer)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def wrapped(marks):
+    """A chat template that puts each turn between two marks."""
+    return "{% for m in messages %}" + marks[0] + "{{ m.content }}" + marks[1] + "{% endfor %}"
+
+
+def test_the_example_runs(tmp_path, monkeypatch, tokenizer):
+    add_readers_files(tmp_path, tokenizer)
+    monkeypatch.chdir(tmp_path)
+    run_examples(comparable)
 
 
 def test_vocabularies_are_compared_and_not_their_sizes(saved):
@@ -108,10 +121,8 @@ def test_prompts_are_read_alike_or_refused(saved):
 
 def test_chats_are_read_alike_or_refused(saved):
     base, policy, silent = (saved("llama", seed=seed) for seed in range(3))
-    with_tokenizer(base, lambda tokenizer: setattr(tokenizer, "chat_template", "<{{ messages[0].content }}>"))
-    with_tokenizer(
-        policy, lambda tokenizer: setattr(tokenizer, "chat_template", "[{{ messages[0].content }}]")
-    )
+    with_tokenizer(base, lambda tokenizer: setattr(tokenizer, "chat_template", wrapped("<>")))
+    with_tokenizer(policy, lambda tokenizer: setattr(tokenizer, "chat_template", wrapped("[]")))
     assert measured(base, silent, chat=True)[0].height == 2  # without a template of its own it has no say
     with pytest.raises(
         UserError, match=r"policy p0: found prompt 1 read as ' ?\[The film\]' .*' ?<The film>'"

@@ -97,6 +97,13 @@ def test_the_sum_over_a_folder_is_that_of_its_one_file_and_sees_every_byte(saved
         folder_of(Loaded(path=str(tmp_path / "none"), sha256=before, **SIZE))
 
 
+def test_adapters_are_refused_since_their_base_is_not_verified(saved):
+    folder = Path(saved("llama"))
+    (folder / "adapter_config.json").write_text("{}")
+    with pytest.raises(UserError, match="found adapters, whose base nothing here verifies"):
+        folder_of(Loaded(path=str(folder), sha256=weights_sha256(folder), **SIZE))
+
+
 def test_a_package_is_read_by_the_name_of_its_member(saved, tmp_path, monkeypatch):
     """The same path as for the real package, with a model of ours in the place of what transformers reads."""
     folder = saved("llama")

@@ -126,7 +126,12 @@ def test_what_a_policy_never_reads_changes_nothing(name, key, saved):
 
 
 @pytest.mark.parametrize(
-    ("name", "key"), [("llama", "lm_head.weight"), ("bert", "bert.embeddings.position_ids")]
+    ("name", "key"),
+    [
+        ("llama", "lm_head.weight"),
+        ("neox", "gpt_neox.pooler.dense.bias"),
+        ("bert", "bert.embeddings.position_ids"),
+    ],
 )
 def test_what_a_classifier_never_reads_changes_nothing(name, key, classifier):
     folder = classifier(name)
