@@ -10,7 +10,7 @@ base policy is at 0; KL is in nats, of completion tokens only, summed over a sam
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandera.polars as pa
@@ -19,13 +19,15 @@ from jaxtyping import Float64
 from pandera.api.polars.types import PolarsData
 from pandera.errors import SchemaErrors
 
+from overopt.study.ensemble_parts import How
 from overopt.util.errors import UserError
 from overopt.util.files import replacing
 
 METHODS = ("bon", "tilt", "ppo", "rloo")
 PLACES = ("n", "step", "temperature")  # where on its curve a point is: exactly one is known
 KL_KINDS = ("analytic", "exact", "k1", "k3")
-ENSEMBLES = ("single",)
+# one proxy, or the scores or weights of so many made into one: what `Ensembles.label` says
+ENSEMBLES = rf"single|({'|'.join(get_args(How))}) of \d+(, weight [\d.e+-]+)?"
 STRICTNESS = ("gold_lenient", "gold_strict")  # gold with gates that doubt half and twice as much real text
 # columns that tables from before they were known lack: there they hold nothing
 LATER = (*STRICTNESS, *(f"{name}_se" for name in STRICTNESS), "rating", "gate")
@@ -66,12 +68,16 @@ class Curves(_Table):
     world: str = _column("-", "name of the world: the text, the prompts and what gold learned from")
     method: str = _column("-", "how the policy was optimised against the proxy", isin=list(METHODS))
     policy_params: int = _column("parameters", "non-embedding parameters of the policy", ge=0)
-    rm_params: int = _column("parameters", "non-embedding parameters of the proxy", ge=0)
+    rm_params: int = _column(
+        "parameters", "non-embedding parameters of the proxy, or of one of several", ge=0
+    )
     pairs: int = _column("pairs", "labelled pairs the proxy was trained on; 0 if gold is its own proxy", ge=0)
     epochs: int = _column("passes", "how often the proxy was trained on each pair", ge=0)
     label_noise: float = _column("fraction", "share of the pairs' labels that were flipped", ge=0, le=1)
     kl_penalty: float = _column("score SDs per nat", "weight of the KL penalty in PPO", ge=0)
-    ensemble: str = _column("-", "how several proxies were joined into one score", isin=list(ENSEMBLES))
+    ensemble: str = _column(
+        "-", "how several proxies were joined into one score", str_matches=rf"^({ENSEMBLES})$"
+    )
     rounds: int = _column("rounds", "rounds of RLHF, each with a new proxy, of the whole run", ge=1)
     round: int = _column("-", "which of the rounds, from 1", ge=1)
     seed: int = _column("-", "seed of the proxy and of what is optimised against it", ge=0)
@@ -242,6 +248,7 @@ _RULES = {
     "greater_than_or_equal_to": "at least",
     "less_than_or_equal_to": "at most",
     "isin": "one of",
+    "str_matches": "text like",
 }
 
 

@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 from overopt.analysis.curves import STRICTNESS
 from overopt.engine.stage import Job
 from overopt.estimators.uncertainty import standard_error
-from overopt.models.build import load_language_model, load_reward_model, load_tokenizer
+from overopt.models.build import load_language_model, load_tokenizer
 from overopt.models.log_probs import KL, sample_kl
 from overopt.models.precision import frozen_dtype
 from overopt.models.samples import Prompts, Samples, decode
@@ -16,7 +16,8 @@ from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
 from overopt.optimisers.evaluation import Evaluation, Evaluator
 from overopt.plan.stage_specs import Optimising
-from overopt.rewards.scoring import Scale, score
+from overopt.rewards.joined import load_proxy
+from overopt.rewards.scoring import Scale
 from overopt.stages.curve_rows import Row, curve_identity, write_curve, write_texts
 from overopt.stages.pool import column_of, loaded_golds, scaled_gold
 from overopt.stages.prompts import encoded, encoded_prompts
@@ -35,10 +36,10 @@ class Recorder:
     def __init__(self, job: Job[Optimising], method: str, *, minibatch: int, evaluation_samples: int) -> None:
         spec, device = job.spec, job.runtime.device
         self.job, self.method, self.evaluation_samples = job, method, evaluation_samples
-        proxy = load_reward_model(job.parents["proxy"] / "model", device, frozen_dtype(spec.frozen))
+        proxy = load_proxy(job.parents["proxy"], device, frozen_dtype(spec.frozen))
         scale = Scale.load(job.parents["scale"], "proxy")
         # batches of the study, not of the machine: the policy learns from the last bits of a reward
-        self.proxy: Judge = lambda samples: scale(score(proxy, samples, batch=minibatch))
+        self.proxy: Judge = lambda samples: scale(proxy.score(samples, batch=minibatch))
         self.golds = {
             role: scaled_gold(job.parents["pool"], role, gold) for role, gold in loaded_golds(job).items()
         }
