@@ -20,13 +20,15 @@ from pandera.api.polars.types import PolarsData
 from pandera.errors import SchemaErrors
 
 from overopt.study.direct_parts import DirectLoss
+from overopt.study.ensemble_parts import How
 from overopt.util.errors import UserError
 from overopt.util.files import replacing
 
 METHODS = ("bon", "tilt", "ppo", "rloo", *get_args(DirectLoss))
 PLACES = ("n", "step", "temperature")  # where on its curve a point is: exactly one is known
 KL_KINDS = ("analytic", "exact", "k1", "k3")
-ENSEMBLES = ("single",)
+# one proxy, or the scores or weights of so many made into one: what `Ensembles.label` says
+ENSEMBLES = rf"single|({'|'.join(get_args(How))}) of \d+(, weight [\d.e+-]+)?"
 STRICTNESS = ("gold_lenient", "gold_strict")  # gold with gates that doubt half and twice as much real text
 # columns that tables from before they were known lack: there they hold nothing
 LATER = (*STRICTNESS, *(f"{name}_se" for name in STRICTNESS), "rating", "gate")
@@ -69,7 +71,7 @@ class Curves(_Table):
     policy_params: int = _column("parameters", "non-embedding parameters of the policy", ge=0)
     rm_params: int = _column(
         "parameters",
-        "non-embedding parameters of the proxy; in direct alignment the policy is its own proxy",
+        "non-embedding parameters of the proxy, or of one of several; in direct alignment the policy is its own proxy",
         ge=0,
     )
     pairs: int = _column("pairs", "labelled pairs the proxy was trained on; 0 if gold is its own proxy", ge=0)
@@ -78,7 +80,9 @@ class Curves(_Table):
     kl_penalty: float = _column(
         "score SDs per nat", "weight of the KL penalty in PPO; in direct alignment beta, logits per nat", ge=0
     )
-    ensemble: str = _column("-", "how several proxies were joined into one score", isin=list(ENSEMBLES))
+    ensemble: str = _column(
+        "-", "how several proxies were joined into one score", str_matches=rf"^({ENSEMBLES})$"
+    )
     rounds: int = _column("rounds", "rounds of RLHF, each with a new proxy, of the whole run", ge=1)
     round: int = _column("-", "which of the rounds, from 1", ge=1)
     seed: int = _column("-", "seed of the proxy and of what is optimised against it", ge=0)
@@ -252,6 +256,7 @@ _RULES = {
     "greater_than_or_equal_to": "at least",
     "less_than_or_equal_to": "at most",
     "isin": "one of",
+    "str_matches": "text like",
 }
 
 

@@ -75,10 +75,12 @@ class Evidence:
     """The slices of one study's results."""
 
     def __init__(self, results: Results) -> None:
-        self.results, self.curves = results, results.curves
+        self.results = results
+        # of one proxy each: the paper has no ensembles, and no claim is of any
+        self.curves = results.curves.filter(ensemble="single")
         study = results.study
         self.policy_params = study.models[study.policy].parameters
-        self.plain = averages.plain_curves(results.curves, self.policy_params)
+        self.plain = averages.plain_curves(self.curves, self.policy_params)
         self.pairs = averages.main_pairs(self.plain)
 
     def slice(self, by: Group, curves: pl.DataFrame) -> Slice:

@@ -50,7 +50,7 @@ class Simulator:
     def __init__(self, results: Results) -> None:
         self.results = results
         self.evidence = Evidence(results)
-        curves = results.curves.filter(pl.col("method").is_in(["bon", "ppo"]), pl.col("pairs") > 0)
+        curves = self.evidence.curves.filter(pl.col("method").is_in(["bon", "ppo"]), pl.col("pairs") > 0)
         self.shapes = self._shapes(curves, results.by_prompt)
         far, far_by_prompt = results.far, results.far_by_prompt
         self.far = [] if far is None or far_by_prompt is None else self._shapes(far, far_by_prompt)

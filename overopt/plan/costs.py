@@ -104,6 +104,8 @@ def size(stage: Stage) -> Size:
             return replace(source, body=fresh.parameters, layers=fresh.layers, width=fresh.width)
         case "tuned_model":
             return replace(size(parents["source"]), body=told(stage, specs.TunedSpec).parameters)
+        case "ensemble" | "averaged_proxy":  # of one member
+            return size(parents["member_0"])
     return size(parents["language_model" if "language_model" in parents else "policy"])
 
 
@@ -115,6 +117,13 @@ def judges(stage: Stage) -> list[Size]:
         if role.startswith(("rating_model", "fluency_model", "language_model", "real_text"))
     ]
     return [size(part) for part in parts] or [size(stage)]
+
+
+def scorers(stage: Stage) -> list[Size]:
+    """The models that a proxy consists of."""
+    if stage.name != "ensemble":
+        return [size(stage)]
+    return [size(stage.parents[f"member_{k}"]) for k in range(told(stage, specs.EnsembleSpec).members)]
 
 
 def drawn(
@@ -226,12 +235,12 @@ def pool(stage: Stage, spec: specs.PoolSpec, batch: int) -> Price:
 
 def best_of_n(stage: Stage, spec: specs.OtherBestOfNSpec, batch: int) -> Price:
     """Every sample of the pool scored by the proxy."""
-    return _over_pool(stage.parents["pool"], [size(stage.parents["proxy"])], batch, _unit(spec))
+    return _over_pool(stage.parents["pool"], scorers(stage.parents["proxy"]), batch, _unit(spec))
 
 
 def far_best_of_n(stage: Stage, spec: specs.FarBestOfNSpec, batch: int) -> Price:
     """Every sample scored by the proxy and judged."""
-    return _over_pool(stage, [size(stage.parents["proxy"]), *_golds(stage)], batch, _unit(spec))
+    return _over_pool(stage, [*scorers(stage.parents["proxy"]), *_golds(stage)], batch, _unit(spec))
 
 
 def proxy(stage: Stage, spec: specs.ProxySpec, batch: int) -> Price:
@@ -240,6 +249,17 @@ def proxy(stage: Stage, spec: specs.ProxySpec, batch: int) -> Price:
     texts, tokens = 2 * spec.pairs * spec.epochs, of.prompt_tokens + of.completion_tokens
     share = 0.0 if spec.trl and spec.trl.lora else 1.0
     return learnt(size(stage), texts, tokens, 2 * spec.batch, share=share)
+
+
+def ensemble(stage: Stage, spec: specs.EnsembleSpec, batch: int) -> Price:
+    """The held-out pairs scored by every member."""
+    return _held_out(stage, spec, scorers(stage), batch, _unit(spec))
+
+
+def averaged_proxy(stage: Stage, spec: specs.AveragedProxySpec, batch: int) -> Price:
+    """The held-out pairs scored by the one model, where all members are in memory."""
+    found = _held_out(stage, spec, [size(stage)], batch, FLOAT)
+    return replace(found, memory=found.memory + FLOAT * spec.members * size(stage).weights)
 
 
 def decoys(stage: Stage, spec: specs.DecoysSpec, batch: int) -> Price:
@@ -272,13 +292,14 @@ def rloo(stage: Stage, spec: specs.RLOOSpec, batch: int) -> Price:
     """Samples drawn, scored and learnt from, and looks at the policy."""
     prompt, completion, run = spec.prompt_tokens, spec.completion_tokens, spec.rloo
     policy, text = size(stage.parents["policy"]), prompt + completion
-    seen = [size(stage.parents["proxy"]), *_golds(stage)]
+    proxy = scorers(stage.parents["proxy"])
+    seen = [*proxy, *_golds(stage)]
     samples = run.max_steps * run.batch
     looks = 2 + run.max_steps // run.look_every
     watched = looks * spec.evaluation_prompts * run.evaluation_samples
     total = drawn(policy, samples + watched, prompt, completion, batch)
     total += read([policy], 2 * watched, text, batch, logits=completion)
-    total += read(seen[:1], samples, text, run.batch) + read(seen, watched, text, run.batch)
+    total += read(proxy, samples, text, run.batch) + read(seen, watched, text, run.batch)
     total += learnt(policy, samples, text, run.batch, logits=completion, share=0.0 if spec.lora else 1.0)
     always = sum(_unit(spec) * model.weights for model in (policy, *seen))
     return replace(total, memory=total.memory + always)
@@ -304,6 +325,13 @@ def direct(stage: Stage, spec: specs.DirectSpec, batch: int) -> Price:
     return replace(total, memory=total.memory + always)
 
 
+def _held_out(stage: Stage, spec: specs.Joining, models: list[Size], batch: int, unit: int) -> Price:
+    """Both texts of the pairs that no proxy was trained on, read by each of `models`."""
+    of = told(stage.parents["pairs"], specs.PairsSpec)
+    texts = 2 * round(of.prompts * of.per_prompt * spec.validation)
+    return read(models, texts, of.prompt_tokens + of.completion_tokens, batch, unit=unit)
+
+
 def _of_ratings(model: Size, training: Training, *, texts: int = 1, share: float = 1.0) -> Price:
     return learnt(model, texts * training.steps * training.batch, RATED_TOKENS, training.batch, share=share)
 
@@ -321,9 +349,9 @@ def _of_ppo(
     """reward: the role of what scores; evaluated: prompts of a look; shared: one set of weights is policy and reference."""
     prompt, completion = spec.prompt_tokens, spec.completion_tokens
     text = prompt + completion
-    policy, scorer = size(stage.parents["policy"]), size(stage.parents[reward])
-    value = size(stage.parents["value_model"]) if run.value_from == "language_model" else scorer
-    seen = [scorer, *_golds(stage)]
+    policy, proxy = size(stage.parents["policy"]), scorers(stage.parents[reward])
+    value = size(stage.parents["value_model"]) if run.value_from == "language_model" else proxy[0]
+    seen = [*proxy, *_golds(stage)]
     samples, warmup = run.max_steps * run.batch, run.value_warmup * run.batch
     looks = 1 + min(run.max_steps, sqrt(run.max_kl) / run.spacing)
     if run.look_every:
@@ -333,7 +361,7 @@ def _of_ppo(
     parts: list[Price] = [
         drawn(policy, samples + warmup + watched, prompt, completion, batch),
         read([policy], samples + warmup + 2 * watched, text, batch, logits=completion),
-        read([value, scorer], samples + warmup, text, run.minibatch),
+        read([value, *proxy], samples + warmup, text, run.minibatch),
         read(seen, watched, text, run.minibatch),
         learnt(policy, run.epochs * samples, text, run.minibatch, logits=completion, share=share),
         learnt(value, run.epochs * (samples + warmup), text, run.minibatch),

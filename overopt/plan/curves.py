@@ -1,5 +1,6 @@
 """The part of a plan that measures: best-of-n, PPO and rounds of RLHF against the proxies."""
 
+from collections.abc import Iterable
 from functools import partial
 from itertools import product
 from typing import Any
@@ -20,9 +21,11 @@ SAMPLES_A_STAGE = (
 SMALL = 1_000_000  # parameters
 
 
-def add_curves(graph: Graph, study: Study, world: World, proxies: ProxyStages) -> None:
-    """Every curve of `study`."""
-    CurveStages(graph, study, world, proxies).add_all()
+def add_curves(graph: Graph, study: Study, world: World, proxies: ProxyStages) -> "CurveStages":
+    """Every curve of `study` against a single proxy."""
+    curves = CurveStages(graph, study, world, proxies)
+    curves.add_all()
+    return curves
 
 
 class CurveStages:
@@ -55,7 +58,15 @@ class CurveStages:
         for _, add in sorted(cells, key=lambda pair: pair[0].seed):  # of one seed, in the order above
             add()
 
-    def _curve(self, cell: Cell | None, policy: str = "", *, rounds: int = 1, round: int = 1) -> specs.Curve:
+    def _curve(
+        self,
+        cell: Cell | None,
+        policy: str = "",
+        *,
+        ensemble: str = "single",
+        rounds: int = 1,
+        round: int = 1,
+    ) -> specs.Curve:
         """What a curve of this proxy is called; none is gold itself."""
         study, params = self.study, self.study.models[policy or self.study.policy].parameters
         return specs.Curve(
@@ -63,6 +74,7 @@ class CurveStages:
             world=study.world,
             policy_params=params,
             label_noise=cell.label_noise if cell else 0.0,
+            ensemble=ensemble,
             seed=cell.seed if cell else 0,
             rounds=rounds,
             round=round,
@@ -114,17 +126,29 @@ class CurveStages:
         )
 
     def _add_best_of_n(self, cell: Cell) -> None:
+        title, proxy = f"best-of-n {label(cell)}", self.proxies.add(cell)
+        self.best_of_n[cell] = self._best_of_n_stage(title, self._curve(cell), proxy)
+
+    def _best_of_n_stage(self, title: str, curve: specs.Curve, proxy: Stage) -> Stage:
         study = self.study
         spec = specs.BestOfNSpec(
-            curve=self._curve(cell),
+            curve=curve,
             samples=study.best_of_n.samples,
             max_n=study.best_of_n.max_n,
             show_prompts=study.show_prompts,
             frozen=self.frozen,
         )
-        parents = {"tokenizer": self.world.tokenizer, "pool": self.pool, "proxy": self.proxies.add(cell)}
-        title = f"best-of-n {label(cell)}"
-        self.best_of_n[cell] = self.graph.add("best_of_n", title, spec, **parents)
+        parents = {"tokenizer": self.world.tokenizer, "pool": self.pool, "proxy": proxy}
+        return self.graph.add("best_of_n", title, spec, **parents)
+
+    def add_joined(self, cell: Cell, ensemble: str, proxy: Stage, kl_penalties: Iterable[float]) -> None:
+        """Best-of-n, and PPO with these penalties, against `proxy`: an `ensemble` of proxies like `cell` but for seeds."""
+        curve, which = self._curve(cell, ensemble=ensemble), f"{label(cell)}, {ensemble}"
+        scale = self._best_of_n_stage(f"best-of-n {which}", curve, proxy)
+        for penalty in kl_penalties:
+            parents = {"policy": self.world.policies[self.study.policy], "proxy": proxy, "scale": scale}
+            title = f"PPO {which}" + (f", penalty {penalty:g}" if penalty else "")
+            self._ppo_stage(title, curve, parents, kl_penalty=penalty)
 
     def _ppo_runs(self) -> list[tuple[Cell, str, float]]:
         """Proxy, policy and penalty of every PPO run, each once."""

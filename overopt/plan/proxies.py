@@ -1,5 +1,7 @@
 """The part of a plan that makes proxies: labelled pairs, learning rates, reward models."""
 
+from typing import Any
+
 from overopt.engine.stage import Stage
 from overopt.plan.registry import Graph
 from overopt.plan.stage_specs import Nothing, PairsSpec, ProxySpec, TRLSpec
@@ -36,13 +38,17 @@ class ProxyStages:
         parents = self.world.text | {"gold": self.world.golds["gold"], "policy": policy}
         return self.graph.add("pairs", title, spec, **parents)
 
-    def add(self, cell: Cell, pairs: Stage | None = None, title: str = "") -> Stage:
-        """The proxy of one cell, trained on the study's pairs or on `pairs`."""
+    def add(
+        self, cell: Cell, pairs: Stage | None = None, title: str = "", *, head_seed: int | None = None
+    ) -> Stage:
+        """The proxy of one cell, trained on the study's pairs or on `pairs`, with the head of its seed or of `head_seed`."""
         rates = self.study.proxies.learning_rates
         if isinstance(rates, Sweep):
             assert self.recipe is not None  # made with the sweep
-            return self._add_proxy(cell, pairs or self.pairs, title, recipe=self.recipe)
-        return self._add_proxy(cell, pairs or self.pairs, title, learning_rate=rates[cell.model])
+            told: dict[str, Any] = {"recipe": self.recipe}
+        else:
+            told = {"learning_rate": rates[cell.model]}
+        return self._add_proxy(cell, pairs or self.pairs, title, **told, head_seed=head_seed)
 
     def _add_proxy(
         self,
@@ -51,6 +57,7 @@ class ProxyStages:
         title: str,
         learning_rate: float | None = None,
         recipe: Stage | None = None,
+        head_seed: int | None = None,
     ) -> Stage:
         study = self.study
         trl = None
@@ -58,6 +65,7 @@ class ProxyStages:
             trl = TRLSpec(lora=study.proxy_lora)
         spec = ProxySpec(
             **cell._asdict(),
+            head_seed=None if head_seed == cell.seed else head_seed,
             validation=study.pairs.validation,
             batch=study.proxies.batch,
             learning_rate=learning_rate,

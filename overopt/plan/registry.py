@@ -72,6 +72,8 @@ KINDS = {
     "pairs": Kind("pairs.pairs", 3, specs.PairsSpec, costs.pairs),
     "proxy": Kind("proxies.proxy", 3, specs.ProxySpec, costs.proxy),
     "recipe": Kind("proxies.recipe", 1, specs.Nothing),
+    "ensemble": Kind("ensembles.ensemble", 1, specs.EnsembleSpec, costs.ensemble),
+    "averaged_proxy": Kind("ensembles.averaged_proxy", 1, specs.AveragedProxySpec, costs.averaged_proxy),
     "proxy_scale": Kind("proxies.proxy_scale", 1, specs.Reading),
     # curves
     "samples": Kind("samples.samples", 1, specs.SamplesSpec, costs.samples),

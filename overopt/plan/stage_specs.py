@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from overopt.study.direct_parts import DirectLoss, DirectRun
+from overopt.study.ensemble_parts import JoinName
 from overopt.study.parts import Half, LanguageModel, Precision, Shape, Spec, Training, unless
 from overopt.study.ppo_parts import PPO
 from overopt.study.pretrained_parts import (
@@ -259,9 +260,13 @@ class TRLSpec(Spec):
 
 
 class ProxySpec(Spec):
-    """learning_rate: none where the parent `recipe` knows it; trl: none where the project's own trainer trains."""
+    """learning_rate: none where the parent `recipe` knows it; trl: none where the project's own trainer trains.
+
+    head_seed: that draws the head it starts with, none where that is `seed`.
+    """
 
     seed: int
+    head_seed: int | None = unless(None)
     model: str
     pairs: PositiveInt
     epochs: PositiveInt
@@ -271,6 +276,24 @@ class ProxySpec(Spec):
     learning_rate: PositiveFloat | None
     embedding_gain: float
     trl: TRLSpec | None = unless(None)
+
+
+class Joining(Spec):
+    """So many proxies made into one, and the share of the pairs that is held out."""
+
+    members: PositiveInt
+    validation: float
+
+
+class EnsembleSpec(Joining, Reading):
+    """Their scores are joined; weight: of their variance, for the join that has one."""
+
+    join: JoinName
+    weight: float = unless(0.0)
+
+
+class AveragedProxySpec(Joining):
+    """Their weights are averaged."""
 
 
 # curves

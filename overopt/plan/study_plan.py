@@ -1,12 +1,14 @@
 """A study as a graph of stages, in an order in which each follows its parents.
 
 The parts of the graph stand beside this file: `reviews` or `pretrained` (data, models, gold), `proxies` (pairs, learning
-rates, proxies), `ppo_sweep` (settings of PPO) and `curves` (best-of-n, PPO, rounds of RLHF).
+rates, proxies), `ppo_sweep` (settings of PPO), `curves` (best-of-n, PPO, rounds of RLHF) and `ensembles` (several proxies
+as one).
 """
 
 from overopt.engine.plan import Plan
 from overopt.engine.stage import Stage
 from overopt.plan.curves import add_curves
+from overopt.plan.ensembles import add_ensembles
 from overopt.plan.ppo_sweep import add_ppo_sweep
 from overopt.plan.pretrained import add_pretrained
 from overopt.plan.proxies import ProxyStages
@@ -29,7 +31,9 @@ def plan(study: Study) -> Plan:
     proxies = ProxyStages(graph, study, world)
     if isinstance(study, ReviewsStudy) and study.ppo_sweep:
         add_ppo_sweep(graph, study, study.ppo_sweep, world, proxies)
-    add_curves(graph, study, world, proxies)
+    curves = add_curves(graph, study, world, proxies)
+    if study.ensembles:
+        add_ensembles(graph, study, study.ensembles, proxies, curves)
     everything = {stage.title: stage for stage in graph.stages}
     tables = TablesSpec(study=study.model_dump(mode="json"))
     graph.add("tables", "tables", tables, **everything)

@@ -88,6 +88,10 @@ class Scale:
         """`folder/<of>_scale.json`."""
         write_json(folder / f"{of}_scale.json", {"gain": self.gain, "bias": self.bias})
 
+    def after(self, first: "Scale") -> "Scale":
+        """`first`, and then this one."""
+        return Scale(self.gain * first.gain, self.gain * first.bias + self.bias)
+
     def __call__(self, raw: Tensor) -> Tensor:
         """Raw scores on the scale."""
         return self.gain * raw + self.bias

@@ -14,12 +14,13 @@ from overopt.estimators.best_of_n import BestOfN, best_of_n_curve, best_of_n_kl,
 from overopt.estimators.partial_gold import inclusion_chance, spread_gold
 from overopt.estimators.tilting import tilts_at
 from overopt.estimators.uncertainty import standard_error
-from overopt.models.build import load_reward_model, load_tokenizer
+from overopt.models.build import load_tokenizer
 from overopt.models.precision import frozen_dtype
 from overopt.models.samples import Samples, decode
 from overopt.plan.stage_specs import BestOfNSpec, Curved, FarBestOfNSpec, OtherBestOfNSpec, OverPool
 from overopt.rewards.gold import load_gold
-from overopt.rewards.scoring import Scale, score
+from overopt.rewards.joined import load_proxy
+from overopt.rewards.scoring import Scale
 from overopt.stages.curve_rows import curve_identity, write_curve, write_rows, write_texts
 from overopt.stages.pool import pooled
 from overopt.stages.proxies import calibrated_gain
@@ -33,12 +34,10 @@ def best_of_n(job: Job[BestOfNSpec]) -> None:
     curve.parquet, by_prompt.parquet, tilt.parquet; texts for the prompts for show; the proxy's scale; proxy.json.
     """
     pool = job.parents["pool"]
-    model = load_reward_model(
-        job.parents["proxy"] / "model", job.runtime.device, frozen_dtype(job.spec.frozen)
-    )
+    judge = load_proxy(job.parents["proxy"], job.runtime.device, frozen_dtype(job.spec.frozen))
     metrics = read_json(job.parents["proxy"] / "metrics.json")
     raw = {
-        use: score(model, Samples.load(pool / f"{use}.safetensors"), batch=job.runtime.batch)
+        use: judge.score(Samples.load(pool / f"{use}.safetensors"), batch=job.runtime.batch)
         for use in ("evaluation", "show")
     }
     gain = calibrated_gain(job)
@@ -60,11 +59,9 @@ def gold_frontier(job: Job[OverPool]) -> None:
 
 def other_best_of_n(job: Job[OtherBestOfNSpec]) -> None:
     """Best-of-n of one proxy over the pool of another policy, on the scale it has for the study's policy."""
-    model = load_reward_model(
-        job.parents["proxy"] / "model", job.runtime.device, frozen_dtype(job.spec.frozen)
-    )
+    judge = load_proxy(job.parents["proxy"], job.runtime.device, frozen_dtype(job.spec.frozen))
     samples = Samples.load(job.parents["pool"] / "evaluation.safetensors")
-    proxy = Scale.load(job.parents["best_of_n"], "proxy")(score(model, samples, batch=job.runtime.batch))
+    proxy = Scale.load(job.parents["best_of_n"], "proxy")(judge.score(samples, batch=job.runtime.batch))
     metrics = read_json(job.parents["proxy"] / "metrics.json")
     write_over_pool(job, metrics, proxy.reshape(-1, job.spec.samples))
 
@@ -136,7 +133,7 @@ def far_best_of_n(job: Job[FarBestOfNSpec]) -> None:
     gold = load_gold(
         job.parents["gold"], load_tokenizer(job.parents["tokenizer"]), device, frozen_dtype(spec.frozen)
     )
-    proxy = load_reward_model(job.parents["proxy"] / "model", device, frozen_dtype(spec.frozen))
+    proxy = load_proxy(job.parents["proxy"], device, frozen_dtype(spec.frozen))
     ns = powers_of_two(spec.max_n)
     found = job.checkpoint.load()
     nothing = dict.fromkeys(("gold", "proxy"), torch.empty(0, len(ns), dtype=torch.float64))
@@ -147,7 +144,7 @@ def far_best_of_n(job: Job[FarBestOfNSpec]) -> None:
         if found and k <= found[1]["part"]:
             continue
         samples = Samples.load(part / "samples.safetensors")
-        scores = proxy_scale(score(proxy, samples, batch=batch)).reshape(-1, spec.samples).double().numpy()
+        scores = proxy_scale(proxy.score(samples, batch=batch)).reshape(-1, spec.samples).double().numpy()
         chance = inclusion_chance(scores, spec.exact)
         # the same random numbers for every proxy: their curves differ by less
         chosen = np.random.default_rng(derive(spec.seed, "gold inclusion", k)).random(scores.shape) < chance

@@ -3,12 +3,13 @@
 from transformers import PreTrainedModel
 
 from overopt.engine.stage import Job
-from overopt.models.build import load_language_model, load_reward_model, new_reward_model, save_model
+from overopt.models.build import load_language_model, new_reward_model, save_model
 from overopt.models.precision import frozen_dtype
 from overopt.models.seeding import generator
 from overopt.optimisers.ppo import Models, Trainer
 from overopt.optimisers.ppo_run import PPORun
 from overopt.plan.stage_specs import PPOSpec, PPOTrialSpec
+from overopt.rewards.joined import first_model
 from overopt.rewards.scoring import Scale, scale_head
 from overopt.stages.prompts import encoded_prompts
 from overopt.stages.recorder import Recorder
@@ -55,8 +56,8 @@ def ppo(job: Job[PPOSpec]) -> None:
 def new_value_model(job: Job[PPOSpec] | Job[PPOTrialSpec], proxy_scale: Scale) -> PreTrainedModel:
     """What the value model of a run starts as: the proxy on its scale, or a language model under a fresh head."""
     if job.spec.ppo.value_from == "proxy":
-        model = load_reward_model(job.parents["proxy"] / "model")
-        scale_head(model, proxy_scale)
+        model, own_scale = first_model(job.parents["proxy"])
+        scale_head(model, proxy_scale.after(own_scale))
     else:
         base = load_language_model(job.parents["value_model"] / "model")
         model = new_reward_model(base, derive(job.spec.seed, "value"))

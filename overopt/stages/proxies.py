@@ -1,16 +1,18 @@
 """The stages that make proxies: reward models trained on labelled pairs, and the choice of their learning rates."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from overopt.engine.stage import Job
 from overopt.models.build import (
     count_parameters,
     load_language_model,
-    load_reward_model,
     load_tokenizer,
     new_reward_model,
     save_model,
@@ -19,8 +21,9 @@ from overopt.models.precision import frozen_dtype
 from overopt.models.samples import Samples
 from overopt.models.seeding import generator
 from overopt.plan.stage_specs import Nothing, ProxySpec, Reading
-from overopt.rewards.pairs import draw, split, turned
-from overopt.rewards.scoring import Scale, proxy_gain, score
+from overopt.rewards.joined import load_proxy
+from overopt.rewards.pairs import LabelledPairs, draw, split, turned
+from overopt.rewards.scoring import Scale, proxy_gain
 from overopt.stages.pairs import load_pairs
 from overopt.training.reward_model import pair_margins, train_reward_model
 from overopt.util.files import read_json, write_json
@@ -34,7 +37,8 @@ def proxy(job: Job[ProxySpec]) -> None:
     training, validation = split(load_pairs(job.parents["pairs"]), spec.validation)
     training = turned(draw(training, spec.pairs, spec.seed), spec.label_noise, spec.seed)
     base = load_language_model(job.parents["language_model"] / "model")
-    model = new_reward_model(base, spec.seed).to(job.runtime.device)
+    start = spec.seed if spec.head_seed is None else spec.head_seed
+    model = new_reward_model(base, start).to(job.runtime.device)
     pairs = training.first, training.second, training.first_wins
     options: dict[str, Any] = {
         "batch": spec.batch,
@@ -57,23 +61,32 @@ def proxy(job: Job[ProxySpec]) -> None:
         train_reward_model(
             model, *pairs, **options, embedding_gain=gain, generator=draws, checkpoint=job.checkpoint
         )
-    margins = pair_margins(model, validation.first, validation.second).double()
-    # what calibrates the proxy, once the unit of gold is known
-    save_file({"proxy": margins, "gold": validation.margin.double()}, job.out / "margins.safetensors")
-    signed = np.where(validation.first_wins.numpy(), 1.0, -1.0) * margins.numpy()
-    metrics = {
+    described = {
         "model": spec.model,
         "parameters": count_parameters(model),
         "pairs": spec.pairs,
         "epochs": spec.epochs,
         "label_noise": spec.label_noise,
         "learning_rate": rate,
+    }
+    save_model(model, job.out)
+    write_validation(job.out, pair_margins(model, validation.first, validation.second), validation, described)
+
+
+def write_validation(
+    out: Path, margins: Float[Tensor, " pairs"], validation: LabelledPairs, described: dict[str, Any]
+) -> None:
+    """What a proxy says of the held-out pairs: margins beside gold's; in metrics.json, after `described`, its loss."""
+    margins = margins.double()
+    # what calibrates the proxy, once the unit of gold is known
+    save_file({"proxy": margins, "gold": validation.margin.double()}, out / "margins.safetensors")
+    signed = np.where(validation.first_wins.numpy(), 1.0, -1.0) * margins.numpy()
+    validated = {
         "validation_pairs": len(validation),
         "validation_loss": float(np.logaddexp(0, -signed).mean()),
         "validation_accuracy": float((signed > 0).mean() + 0.5 * (signed == 0).mean()),
     }
-    save_model(model, job.out)
-    write_json(job.out / "metrics.json", metrics)
+    write_json(out / "metrics.json", described | validated)
 
 
 def recipe(job: Job[Nothing]) -> None:
@@ -99,8 +112,6 @@ def proxy_scale(job: Job[Reading]) -> None:
     """The scale of a proxy of a later round of RLHF, centred on the policy whose pairs it was trained on."""
     gain = calibrated_gain(job)
     samples = Samples.load(job.parents["pairs"] / "samples.safetensors")
-    model = load_reward_model(
-        job.parents["proxy"] / "model", job.runtime.device, frozen_dtype(job.spec.frozen)
-    )
-    raw = score(model, samples, batch=job.runtime.batch)
+    judge = load_proxy(job.parents["proxy"], job.runtime.device, frozen_dtype(job.spec.frozen))
+    raw = judge.score(samples, batch=job.runtime.batch)
     Scale.centred(gain, raw.double().mean().item()).save(job.out, "proxy")

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 from overopt.analysis.curves import STRICTNESS
 from overopt.engine.stage import Job
 from overopt.estimators.uncertainty import standard_error
-from overopt.models.build import load_language_model, load_reward_model, load_tokenizer
+from overopt.models.build import load_language_model, load_tokenizer
 from overopt.models.log_probs import KL, sample_kl
 from overopt.models.precision import frozen_dtype
 from overopt.models.samples import Prompts, Samples, decode
@@ -17,7 +17,8 @@ from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
 from overopt.optimisers.evaluation import Evaluation, Evaluator
 from overopt.plan.stage_specs import Optimising
-from overopt.rewards.scoring import Scale, score
+from overopt.rewards.joined import load_proxy
+from overopt.rewards.scoring import Scale
 from overopt.stages.curve_rows import Row, curve_identity, write_curve, write_texts
 from overopt.stages.pool import column_of, loaded_golds, scaled_gold
 from overopt.stages.prompts import encoded, encoded_prompts
@@ -117,12 +118,10 @@ class Recorder:
 
 def parent_proxy(job: Job[Optimising], batch: int) -> Judge:
     """The parent `proxy`, on the scale that the parent `scale` has for it."""
-    model = load_reward_model(
-        job.parents["proxy"] / "model", job.runtime.device, frozen_dtype(job.spec.frozen)
-    )
+    proxy = load_proxy(job.parents["proxy"], job.runtime.device, frozen_dtype(job.spec.frozen))
     scale = Scale.load(job.parents["scale"], "proxy")
     # batches of the study, not of the machine: the policy learns from the last bits of a reward
-    return lambda samples: scale(score(model, samples, batch=batch))
+    return lambda samples: scale(proxy.score(samples, batch=batch))
 
 
 def curve_point(

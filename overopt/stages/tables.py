@@ -41,9 +41,9 @@ def gather(job: Job[TablesSpec]) -> None:
     texts = [run / "texts.parquet" for run in runs if (run / "texts.parquet").is_file()]
     pl.concat([pl.read_parquet(path) for path in texts]).write_parquet(job.out / "texts.parquet")
     measured = [path / "proxy.json" for path in runs if (path / "proxy.json").is_file()]
-    pl.DataFrame(
-        [read_json(path) | {"record": read_record(path.parent)["key"]} for path in measured]
-    ).write_parquet(job.out / "proxies.parquet")
+    rows = [read_json(path) | {"record": read_record(path.parent)["key"]} for path in measured]
+    single = [row for row in rows if "members" not in row]  # what the others are made of
+    pl.DataFrame(single).write_parquet(job.out / "proxies.parquet")
     if "learning rates" in job.parents:
         shutil.copyfile(job.parents["learning rates"] / "sweep.parquet", job.out / "sweep.parquet")
     if "settings of PPO" in job.parents:

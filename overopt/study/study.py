@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
 from overopt.study.direct_parts import Direct
+from overopt.study.ensemble_parts import Ensembles
 from overopt.study.parts import (
     GOLD_KINDS,
     BestOfN,
@@ -74,6 +75,7 @@ class Study(Spec):
     ppo: PPORuns | None = None
     iterated: Iterated | None = None
     direct: Direct | None = unless(None)
+    ensembles: Ensembles | None = unless(None)
     show_prompts: tuple[str, ...]
     prompt_groups: Annotated[int, Field(ge=2)] | None = unless(None)
 
@@ -123,10 +125,18 @@ class Study(Spec):
         _require(
             not self.iterated or bool(self.ppo), "iterated: expected ppo as well: each round is a PPO run"
         )
-        parts = {"far_best_of_n": self.far_best_of_n, "other_policies": self.other_policies}
+        _require(
+            not self.ensembles or not self.ensembles.ppo or bool(self.ppo),
+            "ensembles.ppo: expected ppo as well, which says how a policy is optimised",
+        )
         grids = [
             (f"{field}.grid", part.grid)
-            for field, part in (parts | {"iterated": self.iterated}).items()
+            for field, part in {
+                "far_best_of_n": self.far_best_of_n,
+                "other_policies": self.other_policies,
+                "iterated": self.iterated,
+                "ensembles": self.ensembles,
+            }.items()
             if part
         ]
         grids += self.more_grids()

@@ -92,6 +92,7 @@ def test_every_column_says_its_unit_and_meaning(model):
             {"method": "dice"},
             r"column 'method', row 1 .*: found dice, expected one of \['bon', 'tilt', 'ppo', 'rloo', 'dpo', 'ipo', 'slic'\]",
         ),
+        ({"ensemble": "best of 5"}, "column 'ensemble', row 1 .*: found best of 5, expected text like"),
         ({"kl_kind": "k9"}, "column 'kl_kind', row 1 .*: found k9, expected one of"),
         ({"rm_accuracy": 1.5}, "column 'rm_accuracy', row 1 .*: found 1.5, expected at most 1"),
         ({"entropy": math.nan}, "column 'entropy', row 1 .*: found nan, expected a finite number"),
