@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
@@ -234,8 +234,14 @@ def judge(
     seed: Annotated[int, arg(help="of the samples")] = 0,
     device: Device = "auto",
     batch: Annotated[int, arg(help="completions at once; changes no result")] = 64,
+    sampler: Annotated[
+        Literal["transformers", "vllm"], arg(help="what draws; vllm, where installed, is faster on a GPU")
+    ] = "transformers",
 ) -> None:
-    """Measure policies of your own: KL from where they began, gold and proxy score. One row a policy."""
+    """Measure policies of your own: KL from where they began, gold and proxy score. One row a policy.
+
+    What is measured is kept beside the table: a run that was stopped goes on where it was.
+    """
     from overopt.cli.judge import judge_command
 
     judge_command(
@@ -251,6 +257,7 @@ def judge(
         seed=seed,
         device=device,
         batch=batch,
+        sampler=sampler,
     )
 
 

@@ -1,16 +1,14 @@
 """`overopt judge`: policies of your own, measured from the command line."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from overopt.estimators.tables import ending_of, write_table
 from overopt.util.errors import UserError
 from overopt.util.quiet import quiet_transformers
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+KEPT = "overopt-kept"  # beside the table, for all tables of that folder
 
 
 def judge_command(
@@ -27,8 +25,11 @@ def judge_command(
     seed: int,
     device: str,
     batch: int,
+    sampler: Literal["transformers", "vllm"] = "transformers",
 ) -> None:
     """`overopt judge`: models by name, prompts and table as files. See `overopt.cli.commands.judge` for each argument.
+
+    Samples and scores are kept in a folder beside `out`, and not made again.
 
     Raises:
         UserError: as `measure`; if a model or the prompts cannot be read, a count is below 1, or `out` cannot be written.
@@ -41,31 +42,24 @@ def judge_command(
         raise UserError(f"{out}: found no folder {out.absolute().parent}, expected one to write into")
     quiet_transformers()  # before it is imported
     from overopt.engine.runner import make_runtime
-    from overopt.models.pretrained import RewardModel, load_policy, read_prompts
-    from overopt.rewards.judge import measure
+    from overopt.models.pretrained import read_prompts
+    from overopt.rewards.judge_run import JudgeRun
+    from overopt.rewards.judge_stages import Question
+    from overopt.util import processes
 
     texts = read_prompts(prompts)
-    torch_device = make_runtime(device).device
-
-    def loaded(name: str) -> "PreTrainedModel":
-        return load_policy(name, torch_device)[0]
-
-    base_policy, tokenizer = load_policy(base, torch_device)
-    scorers = {"gold": RewardModel(gold, torch_device)} | (
-        {"proxy": RewardModel(proxy, torch_device)} if proxy else {}
-    )
-    table = measure(
-        {name: partial(loaded, name) for name in policies},
-        base_policy,
-        tokenizer,
-        texts,
-        scorers,
-        samples=samples,
-        completion_tokens=tokens,
-        seed=seed,
-        batch=batch,
-        chat=chat,
-        progress=lambda name: print(f"measuring {name}", flush=True),
-    )
-    write_table(table, out)
-    print(f"{table.height} policies, the base one first, on {len(texts)} prompts x {samples} samples: {out}")
+    runtime = make_runtime(device, batch=batch)
+    question = Question(texts, samples, tokens, chat=chat, seed=seed, sampler=sampler)
+    kept = out.parent / KEPT
+    judges = {"gold": gold} | ({"proxy": proxy} if proxy else {})
+    asked = JudgeRun(list(dict.fromkeys(policies)), base, judges, question, kept)
+    count = len(asked.policies)
+    if processes.is_first():
+        print(
+            f"{asked.there()} of {count} policies are measured already: samples and scores are kept in {kept}",
+            flush=True,
+        )
+    table = asked.table(runtime)
+    if processes.is_first():
+        write_table(table, out)
+        print(f"{count} policies, the base one first, on {len(texts)} prompts x {samples} samples: {out}")

@@ -1,5 +1,6 @@
 """What a policy says of completions: their log-probabilities, and its exact KL from another policy."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -46,7 +47,12 @@ def token_log_probs(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "
 
 @torch.inference_mode()
 def sample_kl(
-    policy: PreTrainedModel, reference: PreTrainedModel, samples: Samples, *, batch: int = 256
+    policy: PreTrainedModel,
+    reference: PreTrainedModel,
+    samples: Samples,
+    *,
+    batch: int = 256,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> KL:
     """KL of `policy` from `reference` on each sample, on the CPU; `batch` changes no result."""
     parts = []
@@ -59,4 +65,5 @@ def sample_kl(
         of_tokens = torch.stack([exact, log_ratio, torch.expm1(-log_ratio) + log_ratio], -1)
         row = part.mask.nonzero()[:, 0]
         parts.append(torch.zeros(len(part), 3, device=policy.device).index_add_(0, row, of_tokens).cpu())
+        progress(int(rows[-1]) + 1, len(samples))
     return KL(*processes.gathered(torch.cat(parts), len(samples)).unbind(-1))

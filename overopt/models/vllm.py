@@ -4,6 +4,8 @@ It draws the same distribution with random numbers of its own, so it is part of 
 run. Only its tokens are taken: log-probabilities and KL are always computed by `overopt.models.log_probs`.
 """
 
+import gc
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -91,18 +93,53 @@ def _parameters(*, n: int, max_tokens: int, seed: int, eos: int) -> Any:
     )
 
 
-def load_engine(folder: Path) -> Engine:
-    """vLLM with the model in `folder`, in float32 as everywhere here.
+def draw_and_release(
+    name: str, prompts: Prompts, per_prompt: int, completion_tokens: int, *, seed: int, eos: int, pad: int
+) -> Samples:
+    """As `sample_with_vllm`, by an engine of its own whose memory is free afterwards: vLLM takes most of a GPU.
+
+    Raises:
+        UserError: as `load_engine` and `sample_with_vllm`.
+    """
+    engine = load_engine(name)
+    try:
+        return sample_with_vllm(engine, prompts, per_prompt, completion_tokens, seed=seed, eos=eos, pad=pad)
+    finally:
+        del engine  # its process on the GPU ends with it
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def installed_version() -> str:
+    """The version of vLLM.
+
+    Raises:
+        UserError: if it is not installed.
+    """
+    return str(_vllm().__version__)
+
+
+def load_engine(model: Path | str) -> Engine:
+    """vLLM with the model in a folder, or of the hub by its id, in float32 as everywhere here.
 
     Raises:
         UserError: if vLLM is not installed.
     """
+    engine: Engine = _vllm().LLM(model=str(model), dtype="float32", generation_config="vllm")
+    return engine
+
+
+def _vllm() -> Any:
+    """The package, which is large and optional.
+
+    Raises:
+        UserError: if it is not installed.
+    """
     try:
-        from vllm import LLM
+        return importlib.import_module("vllm")
     except ImportError:
         raise UserError(
-            "sampler: found vllm in the study but not installed, expected `pip install overopt[vllm]` "
+            "sampler: found vllm asked for but not installed, expected `pip install overopt[vllm]` "
             "(it brings a torch of its own: use another environment)"
         ) from None
-    engine: Engine = LLM(model=str(folder), dtype="float32", generation_config="vllm")
-    return engine

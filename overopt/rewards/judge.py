@@ -3,8 +3,7 @@
 Whatever optimised them (DPO, GRPO, another library's PPO), what counts is where they ended.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -12,15 +11,15 @@ import torch
 from jaxtyping import Float64
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from overopt.estimators.uncertainty import standard_error
 from overopt.models.log_probs import sample_kl
 from overopt.models.pretrained import Scorer, encode
 from overopt.models.samples import decode
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
+from overopt.rewards.judge_table import Measured, policy_table
 from overopt.util.errors import UserError
 
-Table = Float64[np.ndarray, "prompts samples"]
+STREAM = "own policies"  # of the random numbers that all policies share
 
 
 def measure(
@@ -77,52 +76,45 @@ def measure(
     longest = positions - completion_tokens if positions else 2**31
     encoded = encode(prompts, tokenizer, most=longest, chat=chat)
     prompt_of_sample = [prompt for prompt in prompts for _ in range(samples)]
-    scales: dict[str, tuple[float, float]] = {}
-    rows: list[dict[str, Any]] = []
-    for name, load in {"base": lambda: base, **policies}.items():
-        progress(name)
-        policy = load()
-        if policy.config.vocab_size != base.config.vocab_size:
-            raise UserError(
-                f"policy {name}: found {policy.config.vocab_size} tokens in its vocabulary, expected the base "
-                f"policy's {base.config.vocab_size}"
+
+    def measured() -> Iterator[tuple[str, Measured]]:
+        for name, load in {"base": lambda: base, **policies}.items():
+            progress(name)
+            policy = load()
+            check_vocabulary(name, policy, base)
+            policy.config.eos_token_id, policy.config.pad_token_id = (
+                tokenizer.eos_token_id,
+                tokenizer.pad_token_id,
             )
-        policy.config.eos_token_id, policy.config.pad_token_id = (
-            tokenizer.eos_token_id,
-            tokenizer.pad_token_id,
+            draws = generator(seed, STREAM)
+            completions = sample_many(
+                policy, encoded, samples, completion_tokens, generator=draws, batch=batch
+            )
+            kl = sample_kl(policy, base, completions, batch=batch)
+            texts = decode(completions.ids, tokenizer)
+            scores = {
+                kind: checked_scores(kind, scorer.score(prompt_of_sample, texts), len(texts))
+                for kind, scorer in scorers.items()
+            }
+            yield name, Measured(kl, scores, completions.lengths)
+
+    return policy_table(measured(), len(prompts))
+
+
+def check_vocabulary(name: str, policy: PreTrainedModel, base: PreTrainedModel) -> None:
+    """Whether a KL of `policy` from `base` has a meaning.
+
+    Raises:
+        UserError: if their vocabularies have different sizes.
+    """
+    if policy.config.vocab_size != base.config.vocab_size:
+        raise UserError(
+            f"policy {name}: found {policy.config.vocab_size} tokens in its vocabulary, expected the base "
+            f"policy's {base.config.vocab_size}"
         )
-        draws = generator(seed, "own policies")
-        completions = sample_many(policy, encoded, samples, completion_tokens, generator=draws, batch=batch)
-        kl = sample_kl(policy, base, completions, batch=batch)
-        texts = decode(completions.ids, tokenizer)
-        exact, k1, k3 = (
-            one.double().reshape(len(prompts), samples).numpy() for one in (kl.exact, kl.k1, kl.k3)
-        )
-        row: dict[str, Any] = {"policy": name} | _mean("kl", np.maximum(exact, 0.0))
-        row |= {"kl_k1": k1.mean(), "kl_k3": k3.mean()}
-        for kind, scorer in scorers.items():
-            scores = _numbers(kind, scorer.score(prompt_of_sample, texts), len(texts))
-            raw = scores.reshape(len(prompts), samples)
-            if kind not in scales:  # the base policy comes first
-                scales[kind] = (raw.mean(), raw.std(ddof=1))
-                if not scales[kind][1] > 0:
-                    raise UserError(
-                        f"{kind}: found one score for all {raw.size} samples of the base policy, expected several"
-                    )
-            mean, sd = scales[kind]
-            row |= _mean(kind, (raw - mean) / sd)
-        length = completions.lengths.double().mean().item()
-        rows.append(row | {"length": length, "prompts": len(prompts), "samples": samples})
-    return pl.DataFrame(rows).with_columns(pl.col("^.*_se$").fill_nan(None))
 
 
-def _mean(name: str, values: Table) -> dict[str, float]:
-    """Mean, and its standard error over prompts."""
-    of_prompts = values.mean(1)
-    return {name: float(of_prompts.mean()), f"{name}_se": float(standard_error(of_prompts))}
-
-
-def _numbers(kind: str, scores: Sequence[float], count: int) -> Float64[np.ndarray, " scores"]:
+def checked_scores(kind: str, scores: Sequence[float], count: int) -> Float64[np.ndarray, " scores"]:
     """Scores as an array.
 
     Raises:

@@ -1,0 +1,271 @@
+"""Long runs of `overopt judge`: what was measured is never measured again, and never answers another question."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny_models import saved  # noqa: F401
+from transformers import AutoModelForSequenceClassification
+
+from overopt.engine.runner import make_runtime
+from overopt.models import identity
+from overopt.models.identity import ModelFiles
+from overopt.models.pretrained import RewardModel, load_policy
+from overopt.rewards import judge_stages
+from overopt.rewards.judge import measure
+from overopt.rewards.judge_run import JudgeRun
+from overopt.rewards.judge_stages import Question
+from overopt.util.errors import UserError
+
+PROMPTS = ["The film", "It was", "A slow start and a"]
+QUESTION = Question(PROMPTS, samples=4, completion_tokens=6)
+
+KILLED = r"""
+import json, os, signal, sys
+from pathlib import Path
+from overopt.engine import store
+from overopt.engine.runner import make_runtime
+from overopt.rewards import judge_stages
+from overopt.rewards.judge_run import JudgeRun
+told = json.loads(sys.argv[1])
+store.git_state = lambda: {"commit": None, "changed": None}
+scored, score = [], judge_stages.checked_scores
+def checked(*args):
+    scored.append(args)
+    if len(scored) == 6:  # of base, of the first policy, and gold's of the second
+        os.kill(os.getpid(), signal.SIGKILL)
+    return score(*args)
+judge_stages.checked_scores = checked
+question = judge_stages.Question(told["prompts"], samples=4, completion_tokens=6)
+JudgeRun(told["policies"], told["base"], told["scorers"], question, Path(told["kept"])).table(make_runtime("cpu"))
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_git(monkeypatch):
+    """A record of every stage asks git, which takes longer than these models do."""
+    monkeypatch.setattr("overopt.engine.store.git_state", lambda: {"commit": None, "changed": None})
+
+
+@pytest.fixture
+def models(saved):  # noqa: F811
+    """What a run is told: folders of a base policy, three policies, and two judges."""
+    judges = {
+        kind: saved("gpt2", AutoModelForSequenceClassification, seed=seed, num_labels=1)
+        for seed, kind in enumerate(("gold", "proxy"), 7)
+    }
+    policies = [saved("llama", seed=seed) for seed in (1, 2, 3)]
+    return {"policies": policies, "base": saved("llama"), "scorers": judges}
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The policies that samples are drawn of from now on."""
+    found = []
+    sample_many = judge_stages.sample_many
+
+    def watched(model, *args, **options):
+        found.append(model.name_or_path)
+        return sample_many(model, *args, **options)
+
+    monkeypatch.setattr(judge_stages, "sample_many", watched)
+    return found
+
+
+def judged(models, kept, question=QUESTION):
+    return JudgeRun(**models, question=question, kept=kept).table(make_runtime("cpu", batch=64))
+
+
+def keys(models, kept, question=QUESTION):
+    """The keys of everything that a run measures."""
+    return [stage.key for one in JudgeRun(**models, question=question, kept=kept).policies for stage in one]
+
+
+def test_the_numbers_are_those_of_measure(models, tmp_path):
+    base, tokenizer = load_policy(models["base"])
+    table = measure(
+        {name: lambda name=name: load_policy(name)[0] for name in models["policies"]},
+        base,
+        tokenizer,
+        PROMPTS,
+        {kind: RewardModel(name) for kind, name in models["scorers"].items()},
+        samples=4,
+        completion_tokens=6,
+    )
+    assert table.equals(judged(models, tmp_path / "kept"))
+    assert table["kl"].n_unique() == 4
+    assert table["gold"].n_unique() == 4
+
+
+def test_a_run_that_was_killed_goes_on(models, tmp_path, drawn):
+    whole, kept = judged(models, tmp_path / "whole"), tmp_path / "kept"
+    drawn.clear()
+    told = json.dumps(models | {"prompts": PROMPTS, "kept": str(kept)})
+    done = subprocess.run([sys.executable, "-c", KILLED, told], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (half,) = kept.glob("*/*.work")
+    (half / "scores.safetensors").write_bytes(b"half of it")
+    run = JudgeRun(**models, question=QUESTION, kept=kept)
+    assert run.there() == 2  # base and the first policy
+    table = run.table(make_runtime("cpu", batch=64))
+    assert table.equals(whole)
+    assert drawn == [models["policies"][2]]  # the second's samples were there, its proxy's scores were not
+    assert not list(kept.glob("*/*.work"))
+    assert run.there() == 4
+    # everything is there: no model is loaded
+    for name in (*models["policies"], models["base"]):
+        (Path(name) / "model.safetensors").touch()
+    again = JudgeRun(**models, question=QUESTION, kept=kept)
+    assert again.table(make_runtime("cpu")).equals(whole)
+    assert "on_cpu" not in vars(again.models)
+    assert len(drawn) == 1
+
+
+def test_a_policy_that_is_added_is_all_that_is_measured(models, tmp_path, drawn):
+    judged(models | {"policies": models["policies"][:2]}, tmp_path / "kept")
+    drawn.clear()
+    table = judged(models, tmp_path / "kept")
+    assert drawn == models["policies"][2:]
+    assert table["policy"].to_list() == ["base", *models["policies"]]
+
+
+def test_a_result_that_was_damaged_is_measured_again(models, tmp_path, drawn):
+    whole = judged(models, tmp_path / "kept")
+    drawn.clear()
+    run = JudgeRun(**models, question=QUESTION, kept=tmp_path / "kept")
+    file = run.store.folder(run.policies[1].samples) / "samples.safetensors"
+    *most, last = file.read_bytes()
+    file.write_bytes(bytes([*most, last ^ 1]))
+    assert judged(models, tmp_path / "kept").equals(whole)
+    assert drawn == models["policies"][:1]
+
+
+def other_weights(folder):
+    path = Path(folder) / "model.safetensors"
+    tensors = load_file(path)
+    name = sorted(tensors)[0]
+    tensors[name] = tensors[name] + 1e-3
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [
+        ("policy", 12),  # only the second policy's four results are others
+        ("gold", 12),
+        ("proxy", 12),
+        ("base", 0),
+        ("tokenizer", 0),
+    ],
+)
+def test_other_weights_are_never_answered_with_old_scores(models, tmp_path, changed, same):
+    before = keys(models, tmp_path)
+    assert len(set(before)) == 16
+    if changed == "tokenizer":
+        path = Path(models["base"]) / "tokenizer_config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"clean_up_tokenization_spaces": True}))
+    else:
+        folders = models["scorers"] | {"base": models["base"], "policy": models["policies"][1]}
+        other_weights(folders[changed])
+    after = keys(models, tmp_path)
+    assert sum(a == b for a, b in zip(before, after, strict=True)) == same
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Question([*PROMPTS[:2], "A slow start and"], 4, 6),
+        Question(PROMPTS[::-1], 4, 6),
+        Question(PROMPTS, 5, 6),
+        Question(PROMPTS, 4, 7),
+        Question(PROMPTS, 4, 6, chat=True),
+        Question(PROMPTS, 4, 6, seed=1),
+    ],
+    ids=["prompt", "order", "samples", "tokens", "chat", "seed"],
+)
+def test_another_question_is_never_answered_with_old_scores(models, tmp_path, other):
+    assert not set(keys(models, tmp_path)) & set(keys(models, tmp_path, other))
+
+
+@pytest.mark.parametrize("package", judge_stages.PACKAGES)
+def test_other_libraries_are_never_answered_with_old_scores(models, tmp_path, monkeypatch, package):
+    before, version = keys(models, tmp_path), judge_stages.version
+    monkeypatch.setattr(judge_stages, "version", lambda name: "0.0.1" if name == package else version(name))
+    assert not set(before) & set(keys(models, tmp_path))
+
+
+def test_names_and_what_trainers_leave_change_nothing(models, tmp_path):
+    before = keys(models, tmp_path)
+    moved = tmp_path / "moved"
+    shutil.copytree(models["policies"][1], moved)
+    (moved / "optimizer.pt").write_bytes(b"moments")
+    (moved / "checkpoint-100").mkdir()
+    (moved / "checkpoint-100" / "model.safetensors").write_bytes(b"weights of another")
+    policies = [models["policies"][0], str(moved), models["policies"][2]]
+    assert keys(models | {"policies": policies}, tmp_path) == before
+    (moved / "modeling.py").write_text("# code is part of a model")
+    assert keys(models | {"policies": policies}, tmp_path) != before
+
+
+def test_a_model_that_somebody_is_writing_is_refused(models, tmp_path):
+    run = JudgeRun(**models, question=QUESTION, kept=tmp_path / "kept")
+    other_weights(models["policies"][1])
+    with pytest.raises(
+        UserError, match=r"model .*llama.*-2: found files that changed after this run had begun"
+    ):
+        run.table(make_runtime("cpu"))
+    # what was measured before is kept, nothing of the changed one is
+    assert JudgeRun(**models, question=QUESTION, kept=tmp_path / "kept").there() == 2
+    assert not list(tmp_path.glob("kept/*/*.work"))
+
+
+def test_what_cannot_be_used_is_refused_before_the_work(models, tmp_path, monkeypatch, drawn, saved):  # noqa: F811
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(UserError, match="model nowhere/there: expected a model, by hub id or as a folder"):
+        judged(models | {"policies": [models["policies"][0], "nowhere/there"]}, tmp_path / "kept")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"empty: found no config.json or adapter_config.json in it"):
+        judged(models | {"base": str(tmp_path / "empty")}, tmp_path / "kept")
+    two = saved("neox", AutoModelForSequenceClassification, num_labels=2)
+    with pytest.raises(UserError, match="found 2 logits, expected a classifier of one"):
+        judged(models | {"scorers": models["scorers"] | {"proxy": two}}, tmp_path / "kept")
+    assert drawn == []
+
+
+def test_a_gold_without_an_opinion_is_refused_before_a_second_policy_is_drawn(models, tmp_path, drawn):
+    path = Path(models["scorers"]["gold"]) / "model.safetensors"
+    save_file(
+        {name: torch.zeros_like(x) for name, x in load_file(path).items()}, path, metadata={"format": "pt"}
+    )
+    with pytest.raises(UserError, match="gold: found one score for all 12 samples of the base policy"):
+        judged(models, tmp_path / "kept")
+    assert drawn == [models["base"]]
+
+
+def test_an_adapter_is_what_it_is_put_on(models, tmp_path):
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": models["base"]}))
+    (adapter / "adapter_model.safetensors").write_bytes(b"low rank")
+    before = ModelFiles.of(str(adapter)).identity
+    assert before["adapts"] == ModelFiles.of(models["base"]).identity
+    other_weights(models["base"])
+    assert ModelFiles.of(str(adapter)).identity != before
+
+
+def test_a_model_of_the_hub_is_its_commit(models, tmp_path, monkeypatch):
+    found = {}
+    for commit in ("a" * 40, "b" * 40):
+        snapshot = tmp_path / "hub" / "models--their--policy" / "snapshots" / commit
+        shutil.copytree(models["policies"][0], snapshot)
+        monkeypatch.setattr(identity, "cached_file", lambda name, file, at=snapshot: str(at / file))
+        files = ModelFiles.of("their/policy")
+        found[commit] = files.identity
+        files.check_unchanged()
+    assert found == {commit: {"commit": commit} for commit in found}
