@@ -1,62 +1,15 @@
 """The contract with vLLM, kept by an engine that draws with one of our models."""
 
 import sys
-from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
+from fake_vllm import FakeEngine, fake_vllm  # noqa: F401
 
 from overopt.models.log_probs import token_log_probs
 from overopt.models.pretrained import encode, load_policy
-from overopt.models.sampling import sample_many
-from overopt.models.seeding import generator
 from overopt.models.vllm import load_engine, sample_with_vllm
 from overopt.util.errors import UserError
-
-
-class FakeEngine:
-    """`vllm.LLM` as far as it is used. `keep_eos`: whether the token that ends a completion stands in it."""
-
-    def __init__(self, model, tokenizer, keep_eos=True):
-        self.model, self.tokenizer, self.keep_eos, self.asked = model, tokenizer, keep_eos, []
-
-    def generate(self, prompts, sampling_params, use_tqdm):
-        answers = []
-        for prompt, params in zip(prompts, sampling_params, strict=True):
-            self.asked.append((prompt["prompt_token_ids"], params))
-            ids = torch.tensor([prompt["prompt_token_ids"]])
-            one = SimpleNamespace(ids=ids, mask=torch.ones_like(ids, dtype=torch.bool))
-            made = sample_many(
-                self.model,
-                type(self).prompts(one),
-                params.n,
-                params.max_tokens,
-                generator=generator(params.seed, "x"),
-            )
-            outputs = []
-            for row, inside in zip(made.ids, made.mask, strict=True):
-                tokens = row[inside].tolist()
-                ended = tokens[-1] == self.tokenizer.eos_token_id
-                kept = tokens if self.keep_eos or not ended else tokens[:-1]
-                outputs.append(
-                    SimpleNamespace(token_ids=tuple(kept), finish_reason="stop" if ended else "length")
-                )
-            answers.append(SimpleNamespace(outputs=outputs))
-        return answers
-
-    @staticmethod
-    def prompts(one):
-        from overopt.models.samples import Prompts
-
-        return Prompts(one.ids, one.mask)
-
-
-@pytest.fixture
-def vllm(monkeypatch):
-    """A package of that name, of which only the parameters are needed."""
-    fake = ModuleType("vllm")
-    fake.SamplingParams = lambda **fields: SimpleNamespace(**fields)
-    monkeypatch.setitem(sys.modules, "vllm", fake)
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from judge_fixtures import PROMPTS, judge_models  # noqa: F401
 from safetensors.torch import load_file, save_file
-from tiny_models import saved  # noqa: F401
 from transformers import AutoModelForSequenceClassification
 
 from overopt.engine.runner import make_runtime
@@ -23,7 +23,6 @@ from overopt.rewards.judge_run import JudgeRun
 from overopt.rewards.judge_stages import Question
 from overopt.util.errors import UserError
 
-PROMPTS = ["The film", "It was", "A slow start and a"]
 QUESTION = Question(PROMPTS, samples=4, completion_tokens=6)
 
 KILLED = r"""
@@ -45,23 +44,6 @@ judge_stages.checked_scores = checked
 question = judge_stages.Question(told["prompts"], samples=4, completion_tokens=6)
 JudgeRun(told["policies"], told["base"], told["scorers"], question, Path(told["kept"])).table(make_runtime("cpu"))
 """
-
-
-@pytest.fixture(autouse=True)
-def _no_git(monkeypatch):
-    """A record of every stage asks git, which takes longer than these models do."""
-    monkeypatch.setattr("overopt.engine.store.git_state", lambda: {"commit": None, "changed": None})
-
-
-@pytest.fixture
-def models(saved):  # noqa: F811
-    """What a run is told: folders of a base policy, three policies, and two judges."""
-    judges = {
-        kind: saved("gpt2", AutoModelForSequenceClassification, seed=seed, num_labels=1)
-        for seed, kind in enumerate(("gold", "proxy"), 7)
-    }
-    policies = [saved("llama", seed=seed) for seed in (1, 2, 3)]
-    return {"policies": policies, "base": saved("llama"), "scorers": judges}
 
 
 @pytest.fixture
@@ -225,7 +207,7 @@ def test_a_model_that_somebody_is_writing_is_refused(models, tmp_path):
     assert not list(tmp_path.glob("kept/*/*.work"))
 
 
-def test_what_cannot_be_used_is_refused_before_the_work(models, tmp_path, monkeypatch, drawn, saved):  # noqa: F811
+def test_what_cannot_be_used_is_refused_before_the_work(models, tmp_path, monkeypatch, drawn, saved):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match="model nowhere/there: expected a model, by hub id or as a folder"):
         judged(models | {"policies": [models["policies"][0], "nowhere/there"]}, tmp_path / "kept")
