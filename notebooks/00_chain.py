@@ -43,7 +43,7 @@ study = "published"
 
 # %% tags=["hide-input"]
 from overopt.analysis import page_tables
-from overopt.report import figures, front_page, pages, sentences, worlds
+from overopt.report import figures, front_page, gold_sentences, pages, sentences, worlds
 
 page = pages.open_page(study, "00_chain")
 evidence, chain = page.evidence, page.results.chain
@@ -109,10 +109,10 @@ page.table(
 # %% tags=["remove-input"]
 page.found(
     "Gold is a 6B model trained on human comparisons; what it prefers is true by definition.",
-    f"{sentences.say_gold(chain['gold'])} {sentences.say_words(chain['gold'])}",
+    f"{gold_sentences.say_gold(chain['gold'])} {sentences.say_words(chain['gold'])}",
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-accuracy", "caption": "How often gold prefers the better text of a held-out pair, by kind of pair, with one standard error; beside it the baseline, and for spoilt text gold's judges of language alone. The dashed line is chance."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-accuracy", "caption": "How often gold prefers the better text of a held-out pair, by kind of pair; beside it the baseline, and for spoilt text gold's judges of language alone, all with one standard error. The dashed line is chance."}}
 description = "Held-out accuracy of gold and of its baseline by kind of pair."
 figures.gold_accuracy(chain["gold"]["pairs"], description=description)
 

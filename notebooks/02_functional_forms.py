@@ -29,8 +29,8 @@
 study = "published"
 
 # %% tags=["hide-input"]
-from overopt.analysis import figure_tables, page_tables
-from overopt.report import figures, pages
+from overopt.analysis import figure_tables, fit_shapes, law_tables, laws_elsewhere, page_tables
+from overopt.report import figures, law_sentences, pages
 
 page = pages.open_page(study, "02_functional_forms")
 evidence, sizes = page.evidence, page.evidence.sizes
@@ -45,39 +45,38 @@ page.card(
     6,
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon-coefficients", "caption": "Best-of-n: \u03b1 (paper: Fig. 3a) and \u03b2 (paper: Fig. 3b) against proxy parameters, with 95% intervals over prompts and seeds."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon-coefficients", "caption": "Best-of-n: \u03b1 (paper: Fig. 3a) and \u03b2 (paper: Fig. 3b) against proxy parameters, with 95% intervals over prompts and seeds. Grey: the paper's, of proxies a thousand times larger, as a third party read them off."}}
 description = "Alpha and beta of best-of-n against proxy size."
-figures.coefficients(sizes.coefficients("bon"), title="best-of-n", description=description)
+paper = laws_elsewhere.paper("bon")
+figures.coefficients(sizes.coefficients("bon"), paper, title="best-of-n", description=description)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo-coefficients", "caption": "PPO: \u03b2 against proxy parameters (paper: Fig. 3c), and \u03b1, which the paper shares between sizes, with 95% intervals."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo-coefficients", "caption": "PPO: \u03b2 against proxy parameters (paper: Fig. 3c), and \u03b1, which the paper shares between sizes, with 95% intervals. Grey: the paper's \u03b2, as a third party read it off; nobody read off its \u03b1."}}
 description = "Alpha and beta of PPO against proxy size."
-figures.coefficients(sizes.coefficients("ppo"), title="PPO", description=description)
+paper = laws_elsewhere.paper("ppo")
+figures.coefficients(sizes.coefficients("ppo"), paper, title="PPO", description=description)
 
 # %% [markdown]
 # Both laws are linear in α and β, so a fit is one weighted least squares. Intervals hold 95% of bootstrap draws over
-# prompts, and over seeds where there are several. A fit says by its status whether its peak may be trusted; only such peaks
-# are listed.
-#
-# :::{margin}
-# **Status.** *ok*: the peak lies within the measured KL. *peak outside*: it is an extrapolation. *no peak*:
-# gold never turns down under this law. *underdetermined*: the sign of $\beta$ is not known.
-# *negative slope*: gold falls from the start. *too few points*: nothing was fitted.
-# :::
+# prompts, and over seeds where there are several. One word says what a fit shows of a curve's shape:
+
+# %% tags=["remove-input"]
+laws = law_tables.coefficients(evidence)
+page.say(law_sentences.say_meanings(laws["shape"]))
 
 # %% tags=["hide-input"]
-caption = "Best-of-n: coefficients of $d(\\alpha - \\beta d)$ with 95% intervals."
-page.table("tab-bon", sizes.coefficients("bon"), caption=caption)
+caption = "α and β of $d(\\alpha - \\beta d)$ for best-of-n and of $d(\\alpha - \\beta \\ln\\,d)$ for PPO: elsewhere, and here with 95% intervals."
+page.table("tab-coefficients", laws, caption=caption)
+
+# %% tags=["remove-input"]
+page.say(law_sentences.say_sources())
 
 # %% tags=["hide-input"]
-caption = "PPO: coefficients of $d(\\alpha - \\beta \\ln\\,d)$ with 95% intervals."
-page.table("tab-ppo", sizes.coefficients("ppo"), caption=caption)
+peaks = fit_shapes.peaks(evidence)
+caption = "Peaks of the laws of curves that turn, with 95% intervals."
+page.table("tab-peaks", page_tables.known_peaks(evidence), caption=caption)
 
-# %% tags=["hide-input"]
-page.table(
-    "tab-peaks",
-    page_tables.trusted_peaks(evidence),
-    caption="Peaks of the laws whose status is *ok*, with 95% intervals; an upper end of ∞ means that some draws never turn down.",
-)
+# %% tags=["remove-input"]
+page.say(law_sentences.say_peaks(peaks))
 
 # %% [markdown]
 # ## The highest gold
@@ -102,25 +101,29 @@ description = "Proxy score of best-of-n against KL by proxy size, beside a strai
 figures.lines(straight, "kl", "proxy", score, kind="what", description=description)
 
 # %% [markdown]
-# ## Forms that the paper rejected
+# ## The paper's forms, and those that it rejected
 #
-# Each form is fitted to the points up to 60% of the measured distance $d$ and judged by its error on the rest. The
-# form $d(\alpha - \beta d^\gamma)$ and the one with ε have a third parameter.
+# Does another form describe the curves better? Each is fitted twice: to all points of a curve, where its *misfit* is
+# how far it stays from them, and to the points up to 60% of the measured distance $d$, where its *held-out error* is how
+# far it goes wrong on the rest. The form $d(\alpha - \beta d^\gamma)$ and the one with ε have a third parameter, which
+# brings them nearer to whatever they are fitted to.
 
 # %% tags=["remove-input"]
-page.card(
-    "Of the forms tried for RL, d(α − β ln d) extrapolates better than d(α − β ln(1 + d)); ln(ε + d) adds a parameter, and the best γ is small.",
-    17,
-)
+paper = "The two forms describe gold. Of the forms tried for RL, d(α − β ln d) extrapolates better than d(α − β ln(1 + d)); ln(ε + d) adds a parameter, and the best γ is small."
+page.card(paper, 3, 4, 17)
+
+# %% tags=["remove-input"]
+forms = law_tables.forms(evidence)
+page.say(law_sentences.say_forms(forms))
+
+# %% tags=["hide-input"]
+caption = "Every form beside the paper's, the nearest first: misfit with the curve's own noise, median over proxy sizes whose gold surely moves; held-out error, mean over sizes."
+page.table("tab-forms", forms, caption=caption)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-forms", "caption": "PPO: error of each form beyond the points it was fitted to, by proxy size (our own; the paper compares the forms by eye, in its appendix B)."}}
 errors, error = page_tables.ppo_errors(evidence), "held-out error (SDs)"
 description = "Held-out error of every form for PPO against proxy size."
 figures.lines(errors, "rm_params", "error", error, by=figures.FORMS, description=description)
-
-# %% tags=["hide-input"]
-caption = "Error of every form on the held-out end of the curves; the best of each method first."
-page.table("tab-forms", page_tables.mean_errors(evidence), caption=caption)
 
 # %% [markdown]
 # ## Does a law know what comes next?

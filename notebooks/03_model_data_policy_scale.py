@@ -87,12 +87,12 @@ figures.lines(tops, "rm_params", "gold", highest, by=figures.PAIRS, description=
 description = "Gold of best-of-n at the largest n against training pairs, by proxy size."
 figures.lines(ends, "pairs", "gold", gold, rule=0.0, description=description)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-alpha-data", "caption": "\u03b1 of best-of-n against training pairs, mean over proxy sizes with one standard error of that mean (paper: Fig. 17)."}}
-means, by = figure_tables.coefficients_by_pairs(evidence), figures.WHAT
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-alpha-data", "caption": "\u03b1 of best-of-n against training pairs, mean over proxy sizes with one standard error of that mean (paper: Fig. 17); beside it a replication with larger models."}}
+means, by = page_tables.coefficients_by_pairs(evidence), figures.WHAT
 alpha, description = "α of best-of-n", "Alpha of best-of-n against training pairs, mean over proxy sizes."
 page.figure(figures.lines, means, "pairs", "alpha", alpha, least=2, by=by, description=description)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-beta-data", "caption": "\u03b2 of best-of-n against training pairs, mean over proxy sizes with one standard error of that mean (paper: Fig. 18)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-beta-data", "caption": "\u03b2 of best-of-n against training pairs, mean over proxy sizes with one standard error of that mean (paper: Fig. 18); beside it a replication with larger models."}}
 beta, description = "β of best-of-n", "Beta of best-of-n against training pairs, mean over proxy sizes."
 page.figure(figures.lines, means, "pairs", "beta", beta, least=2, by=by, description=description)
 

@@ -15,26 +15,26 @@
 
 # %% [markdown]
 # # How far to trust a reward model
-#
-# Optimise a language model against a learned reward: how long does the true reward rise, and when does it fall? This book
-# measures the scaling laws of {cite:t}`gao2022scaling` on one small machine, and says of each of the paper's claims whether
-# it holds here.
 
 # %% tags=["parameters", "remove-input"]
 study = "published"
 
-# %% tags=["hide-input"]
-from overopt.report import front_page, pages
+# %% tags=["remove-input"]
+from overopt.report import front_page, pages, world_caveat
 
 page = pages.open_page(study, "index")
 evidence = page.evidence
 
 # %% tags=["remove-input"]
-page.say(front_page.in_short(evidence))
+page.say(front_page.opening(page.results.verdicts))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-headline", "caption": "A policy optimised by PPO against proxies of several sizes: the proxy's own score (dashed), and gold (solid, with a band of one standard error), which a star marks at its highest. Click a size in the legend to keep it."}}
+# %% tags=["remove-input"]
+page.say(world_caveat.say_caveat(page.results.study))
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig-headline", "caption": "A policy optimised by PPO against proxies of several sizes: the proxy's own score (dashed), and gold (solid, with a band of one standard error), which a star marks at its highest. Click a size in the legend to keep it."}}
 description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."
-page.gold_and_proxy(evidence.sizes, "ppo", stars=True, description=description)
+shown = {"stars": True, "law": False, "height": front_page.CHART_HEIGHT, "description": description}
+page.gold_and_proxy(evidence.sizes, "ppo", **shown)
 
 # %% [markdown]
 # ```{margin}
@@ -43,11 +43,19 @@ page.gold_and_proxy(evidence.sizes, "ppo", stars=True, description=description)
 #
 # ## What holds here
 #
-# The claims of the paper, each with the rule that decides. ● holds, ◐ partly, ○ does not hold, ? cannot tell. [The
-# rules](09_rules) says how often each tells what is so, and when it was changed.
+# The claims of {cite:t}`gao2022scaling`, each with the rule that decides. ● holds, ◐ partly, ○ does not hold, ? cannot
+# tell. Small pictures show the paper beside what was measured here, on the same axes; the paper's half is drawn from its
+# laws, with [coefficients that a third party read off](02_functional_forms), and where those say nothing, as the claim has
+# it. [The rules](09_rules) says how often each rule tells what is so, and when it was changed.
 
 # %% tags=["remove-input"]
 page.verdict_cards()
+
+# %% [markdown]
+# ## The outcome
+
+# %% tags=["remove-input"]
+page.say(front_page.in_short(evidence))
 
 # %% [markdown]
 # ## How to read these plots
@@ -56,8 +64,8 @@ page.verdict_cards()
 #   best-of-6 costs.
 # - **Up**: scores in standard deviations of gold over samples of the initial policy, which has score 0 and KL 0.
 # - **Solid** lines are gold, with a band of one standard error over prompts, and over seeds where there are several;
-#   **dashed** lines are the proxy's own score; **dotted** lines are the fitted law. Bars are one standard error to each
-#   side. Colours run from small (warm) to large (cool).
+#   **dashed** lines are the proxy's own score; **dotted** lines are the fitted law; **grey** lines are the paper's laws.
+#   Bars are one standard error to each side. Colours run from small (warm) to large (cool).
 # - **PPO** of one run, or with a penalty, is drawn in the order of its steps: where KL falls, the line turns left. A mean over
 #   runs is taken where each first came to a KL; a cross stands where a run ends, and the mean goes on over the others.
 # - Hover for numbers; click a legend entry to keep it, shift-click for more, the plot to see all again. Each
@@ -79,7 +87,7 @@ page.verdict_cards()
 #
 # ```bash
 # make report STUDY=published   # these pages, from the tables that come with the project
-# make report                   # a smaller study, from nothing, in at most 20 minutes
+# make report                   # a smaller study, in about ten minutes
 # .venv/bin/overopt bon scores.csv --out curves.csv && .venv/bin/overopt fit curves.csv --form bon    # your own scores
 # ```
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from overopt.estimators.bootstrap import bootstrap
     from overopt.estimators.laws import LAWS, Fit, fit
     from overopt.estimators.tilting import tilt
-    from overopt.models.pretrained import RewardModel, Scorer, load_policy, read_prompts
+    from overopt.models.pretrained import Scorer, load_policy, read_prompts
+    from overopt.models.text_reward import RewardModel
     from overopt.rewards.judge import measure
     from overopt.study.study import load_study
     from overopt.util.errors import UserError
@@ -52,7 +53,8 @@ _HOMES = {
     "estimators.bootstrap": ("bootstrap",),
     "estimators.laws": ("LAWS", "Fit", "fit"),
     "estimators.tilting": ("tilt",),
-    "models.pretrained": ("RewardModel", "Scorer", "load_policy", "read_prompts"),
+    "models.pretrained": ("Scorer", "load_policy", "read_prompts"),
+    "models.text_reward": ("RewardModel",),
     "rewards.judge": ("measure",),
     "study.study": ("load_study",),
     "util.errors": ("UserError",),

@@ -17,7 +17,7 @@ from overopt.util.files import read_json
 from overopt.util.paths import IN_CHECKOUT, ROOT
 
 NOISE_OF = "published"  # the study whose runs and noise the rules are tried with
-POWER_DRAWS = 3  # of every known world
+POWER_DRAWS = 12  # of every known world
 
 
 def run(study: Study, runtime: Runtime | None = None, *, refuse_damaged: bool = False) -> Path:
@@ -98,7 +98,7 @@ def judge(study: Study, tables: Path) -> Path:
 
 
 def try_rules() -> Path:
-    """The folder of what today's rules say in known worlds: committed, or else computed, in minutes.
+    """The folder of what today's rules say in known worlds: committed, or else computed, in about five minutes.
 
     Raises:
         UserError: if the store cannot be used, or the tables of `NOISE_OF` cannot be had.

@@ -17,6 +17,16 @@ from overopt.util.paths import ROOT
 SHAPE = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
 POLICIES = ("sft", "dpo-100", "dpo-200", "dpo-300", "dpo-400")
 TEXTS = ["The film was good", "I did not like it", "A slow start", "She plays the part"]
+CARD = """---
+tags:
+- trl
+- reward-trainer
+---
+
+### Framework versions
+
+- TRL: 1.16.0
+"""
 COMPUTES = re.compile(r"make report|\brun\b|\breport\b|papermill")
 LONG = re.compile(r"\b(laptop|published|pretrained-cpu|STUDY|NAME)\b(?!=)")
 
@@ -61,6 +71,7 @@ def add_readers_files(folder, tokenizer):
             torch.nn.init.normal_(parameter, std=0.3)
         model.save_pretrained(folder / name)
         tokenizer.save_pretrained(folder / name)
+    (folder / "reward-model" / "README.md").write_text(CARD)
     pl.DataFrame({"prompt": TEXTS}).write_ndjson(folder / "prompts.jsonl")
     scores = torch.rand(60, 2, generator=torch.Generator().manual_seed(0))
     columns = {"prompt": ["a", "b", "c"] * 20, "gold": scores[:, 0].tolist(), "mine": scores[:, 1].tolist()}

@@ -65,7 +65,7 @@ def study_fields(saved, tmp_path):
                 "small": {"scratch": "base", "parameters": count_parameters(small)} | shape,
             },
             "policy": "base",
-            "gold": published(gold, judging) | {"chat": chat},
+            "gold": published(gold, judging) | {"chat": chat, "ends": "auto" if chat else "eos"},
             "pairs": {"count": 60, "per_prompt": 6, "validation": 0.2},
             "proxies": {
                 "grids": [{"models": ["small", "cut", "base"], "pairs": [48], "seeds": 1}],

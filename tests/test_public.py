@@ -21,6 +21,7 @@ from overopt.estimators import (
     uncertainty,
     win_rate,
 )
+from overopt.models import as_saved, logits, reading, written
 from overopt.util import chats, slow_progress, table_files
 
 EXAMPLES = {name: getattr(overopt, name) for name in overopt.__all__ if name != "LAWS"}
@@ -31,6 +32,7 @@ EXAMPLES |= {
         *(error_kinds.agreement, error_kinds.proxy_spread, error_kinds.gold_by_quantile, win_rate.win_rates),
         *(tail_index.hill, tied_kl.lost_to_ties, pair_order.lower_in_both, pair_order.pairs_among),
         *(hedging.hedge, hedging.soft_best_of_n, hedging.best_of_poisson),
+        *(as_saved.tokenizer_as_saved, logits.which_logit, reading.reading_of, written.written),
         *(chats.last_user_turn, slow_progress.SlowProgress, table_files.format_of),
     )
 }

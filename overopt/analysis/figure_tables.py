@@ -169,13 +169,13 @@ def _views(e: Evidence, method: str, judged: Mapping[str, str], name: str) -> pl
     return pl.concat(parts)
 
 
-def second_gold(e: Evidence) -> pl.DataFrame:
-    """Gold and second gold of PPO, mean over seeds: `rm_params, kl, score, what`."""
-    if e.sizes_by_second is None:
+def second_gold(e: Evidence, method: str) -> pl.DataFrame:
+    """Gold and second gold of one method, mean over seeds: `rm_params, kl, score, what`; no row where none judged it."""
+    if e.sizes_by_second is None or not e.sizes_by_second.has(method, 1):
         return pl.DataFrame()
     judged = {"gold": e.sizes, "second gold": e.sizes_by_second}
     parts = [
-        part.of("ppo").select("rm_params", "kl", score="gold", what=pl.lit(what))
+        part.of(method).select("rm_params", "kl", score="gold", what=pl.lit(what))
         for what, part in judged.items()
     ]
     return pl.concat(parts).sort("rm_params", "what", "kl")

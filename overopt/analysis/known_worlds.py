@@ -12,14 +12,19 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.stats import norm
 
+from overopt.analysis.laws_elsewhere import assumed_alpha_rl, of_pairs, paper_ends
 from overopt.estimators.laws import LAWS
 
 Distances = Float64[np.ndarray, " points"]
 
-# Gao et al. 2022 printed no coefficients; these were read off their figures by a third party, from 3M to 3B parameters
-ALPHA_BON, BETA_BON, BETA_RL = (0.49, 0.66), (0.12, 0.09), (0.175, 0.118)
-# alpha and beta of best-of-n at 500 and at 60,000 pairs: rush-srik/Overoptimization-Repro, 2026
-FEW_PAIRS, MANY_PAIRS = (500, 0.386, 0.136), (60_000, 0.913, 0.122)
+# from the smallest to the largest proxy of the paper: laws_elsewhere.yaml says where they come from
+ALPHA_BON, BETA_BON, BETA_RL = (
+    paper_ends("bon", "alpha"),
+    paper_ends("bon", "beta"),
+    paper_ends("ppo", "beta"),
+)
+# pairs, and alpha and beta of best-of-n with so many, in the replication that varied them
+FEW_PAIRS, MANY_PAIRS = (500, *of_pairs(500)), (60_000, *of_pairs(60_000))
 THRESHOLD = (
     2000 / 90_000
 )  # share of the main number of pairs below which proxies are near chance (paper, section 3.2)
@@ -64,13 +69,6 @@ class World:
     true: frozenset[int]
 
 
-def alpha_rl() -> float:
-    """Alpha of RL, which nobody read off: the smallest proxy reaches by RL what it reaches by best-of-n."""
-    (alpha, _), (beta, _), (rl, _) = ALPHA_BON, BETA_BON, BETA_RL
-    height = alpha**2 / (4 * beta)
-    return rl * (1 + math.log(height / rl))  # the height of the RL law is beta exp(alpha / beta - 1)
-
-
 def learned(data: float) -> tuple[float, float]:
     """What alpha and beta are multiplied by where proxies see that share of the main number of pairs."""
     if data < THRESHOLD:
@@ -87,7 +85,9 @@ def paper_law(run: Run, d: Distances, data: float) -> Distances:
         return ends[0] + run.size * (ends[1] - ends[0])
 
     alpha, beta = (
-        (between(ALPHA_BON), between(BETA_BON)) if run.method == "bon" else (alpha_rl(), between(BETA_RL))
+        (between(ALPHA_BON), between(BETA_BON))
+        if run.method == "bon"
+        else (assumed_alpha_rl(), between(BETA_RL))
     )
     of_alpha, of_beta = learned(data)
     law = LAWS["bon" if run.method == "bon" else "rl"]

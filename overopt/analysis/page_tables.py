@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from overopt.analysis import figure_tables, predictions
+from overopt.analysis import figure_tables, fit_shapes, laws_elsewhere, predictions
 from overopt.analysis import ppo_sweep as settings
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.results import Results
@@ -44,12 +44,12 @@ def policy_samples(results: Results) -> pl.DataFrame:
     )
 
 
-def trusted_peaks(evidence: Evidence) -> pl.DataFrame:
-    """`method`, and the columns of `fitted_laws.coefficient_table` for the laws whose peak may be trusted."""
-    parts = [
-        evidence.sizes.coefficients(method).with_columns(method=pl.lit(method)) for method in ("bon", "ppo")
-    ]
-    return pl.concat(parts).filter(status="ok")
+def coefficients_by_pairs(evidence: Evidence) -> pl.DataFrame:
+    """`figure_tables.coefficients_by_pairs`, and those of a replication elsewhere where there are two of ours or more."""
+    ours = figure_tables.coefficients_by_pairs(evidence)
+    theirs = laws_elsewhere.table().filter(source=laws_elsewhere.REPRO)
+    theirs = theirs.select("pairs", "alpha", "beta", what=pl.col("source"))
+    return pl.concat([ours, theirs], how="diagonal_relaxed") if ours.height > 1 else ours
 
 
 def ppo_errors(evidence: Evidence) -> pl.DataFrame:
@@ -57,10 +57,9 @@ def ppo_errors(evidence: Evidence) -> pl.DataFrame:
     return predictions.form_errors(evidence).filter(method="ppo")
 
 
-def mean_errors(evidence: Evidence) -> pl.DataFrame:
-    """`predictions.form_errors`, mean over sizes, the best form of each method first: `method, tex, error`."""
-    forms = predictions.form_errors(evidence).group_by("method", "tex", maintain_order=True)
-    return forms.agg(pl.col("error").mean()).sort("method", "error")
+def known_peaks(evidence: Evidence) -> pl.DataFrame:
+    """`fit_shapes.peaks` that are known."""
+    return fit_shapes.peaks(evidence).filter("known")
 
 
 def far_curves(evidence: Evidence) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -26,6 +26,16 @@ Recompute = Annotated[
     FlagCreatePairsOff,
     arg(help="from nothing: use no published stages and no committed tables, as with $OVEROPT_RECOMPUTE set"),
 ]
+Reads = Annotated[
+    str, arg(help="it reads prompt and completion as one text, a pair or a chat; auto: where that is clear")
+]
+Ends = Annotated[
+    str,
+    arg(help="finished completions end with eos or nothing; auto: as recorded with the model, else refused"),
+]
+WhichLogit = Annotated[
+    str | None, arg(help="label of the logit that is the reward, or A-B for a difference; needed if several")
+]
 Batch = Annotated[int, arg(help="completions sampled or scored at once; does not change results")]
 
 app = tyro.extras.SubcommandApp()
@@ -224,7 +234,7 @@ def page(
 def judge(
     policies: Annotated[Positional[tuple[str, ...]], arg(metavar="POLICY", help="hub ids or folders")],
     base: Annotated[str, arg(help="the policy that all of them started from")],
-    gold: Annotated[str, arg(help="a reward model (one logit) that judges")],
+    gold: Annotated[str, arg(help="a reward model that judges")],
     prompts: Annotated[Path, arg(help="prompts: .txt (one a line), or a table with a column `prompt`")],
     out: Annotated[Path, arg(help="CSV or parquet to write: `overopt fit` reads it")],
     proxy: Annotated[str | None, arg(help="the reward model that they were optimised against")] = None,
@@ -237,12 +247,18 @@ def judge(
     sampler: Annotated[
         Literal["transformers", "vllm"], arg(help="what draws; vllm, where installed, is faster on a GPU")
     ] = "transformers",
+    gold_reads: Reads = "auto",
+    gold_ends: Ends = "auto",
+    gold_logit: WhichLogit = None,
+    proxy_reads: Reads = "auto",
+    proxy_ends: Ends = "auto",
+    proxy_logit: WhichLogit = None,
 ) -> None:
     """Measure policies of your own: KL from where they began, gold and proxy score. One row a policy.
 
     What is measured is kept beside the table: a run that was stopped goes on where it was.
     """
-    from overopt.cli.judge import judge_command
+    from overopt.cli.judge import HowRead, judge_command
 
     judge_command(
         policies,
@@ -258,6 +274,8 @@ def judge(
         device=device,
         batch=batch,
         sampler=sampler,
+        gold_read=HowRead(gold_reads, gold_ends, gold_logit),
+        proxy_read=HowRead(proxy_reads, proxy_ends, proxy_logit),
     )
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from transformers.utils import cached_file
 from transformers.utils.hub import extract_commit_hash
 
 from overopt.util.download import sha256_of
-from overopt.util.errors import UserError
+from overopt.util.errors import UserError, refusals
 
 DESCRIPTIONS = ("config.json", "adapter_config.json")
 # what a trainer leaves beside the weights, and no model is read from: often larger than they are
@@ -53,23 +53,42 @@ class ModelFiles:
         return ModelFiles(name, folder, commit, _seen(folder))
 
     @cached_property
-    def identity(self) -> dict[str, Any]:
-        """JSON that is another for another model: `files` with their SHA-256, or `commit`; what an adapter is put on.
+    def beneath(self) -> "ModelFiles | None":
+        """The model that adapters are put on; None for a whole model.
 
         Raises:
-            UserError: if the model that an adapter is put on is not there, or files cannot be read.
+            UserError: if it is not there, or the adapters do not say which it is.
+        """
+        said = self.folder / "adapter_config.json"
+        if not said.is_file():
+            return None
+        try:
+            name = json.loads(said.read_text()).get("base_model_name_or_path")
+        except (OSError, ValueError, AttributeError) as error:
+            raise UserError(f"model {self.name}: found {said} unreadable ({error}), expected JSON") from None
+        return ModelFiles.of(name) if name else None
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """JSON that is another for another model: `files` with their SHA-256, or `commit`; what adapters are put on.
+
+        Raises:
+            UserError: if a file cannot be read, or as `beneath`.
         """
         own: dict[str, Any] = {"commit": self.commit}
-        try:
-            if self.commit is None:
-                own = {"files": {str(path.relative_to(self.folder)): sha256_of(path) for path in self.seen}}
-            adapter = self.folder / "adapter_config.json"
-            beneath = json.loads(adapter.read_text()) if adapter.is_file() else {}
-        except (OSError, ValueError) as error:
-            raise UserError(f"model {self.name}: could not be read ({error}), expected a model") from None
-        if beneath.get("base_model_name_or_path"):
-            own["adapts"] = ModelFiles.of(beneath["base_model_name_or_path"]).identity
-        return own
+        if self.commit is None:
+            with refusals(
+                lambda error, reason: (
+                    f"model {self.name}: {reason} ({error.filename}), expected a model that can be read"
+                )
+            ):
+                own = {
+                    "files": {
+                        str(path.relative_to(self.folder)): _sha256(path, *seen)
+                        for path, seen in self.seen.items()
+                    }
+                }
+        return own | ({"adapts": self.beneath.identity} if self.beneath else {})
 
     def check_unchanged(self) -> None:
         """Call it when the model is loaded, which may be hours after its files were read for `identity`.
@@ -82,6 +101,14 @@ class ModelFiles:
                 f"model {self.name}: found files that changed after this run had begun, expected a model that nobody "
                 "is writing; run the same command again"
             )
+        if self.beneath is not None:
+            self.beneath.check_unchanged()
+
+
+@cache
+def _sha256(path: Path, size: int, changed: int) -> str:
+    """Of a file that has this size, and was last changed then: many adapters are put on one model."""
+    return sha256_of(path)
 
 
 def _described(name: str) -> Path:

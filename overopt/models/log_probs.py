@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from overopt.models.fast.last_block import states_of
 from overopt.models.fast.next_token import log_probs_after, next_token_kl
 from overopt.models.fast.packing import Layout, rows_at_once
+from overopt.models.fast.reading import read_rows
 from overopt.models.samples import Samples
 from overopt.util import processes
 
@@ -43,6 +44,44 @@ def token_log_probs(model: PreTrainedModel, samples: Samples) -> Float[Tensor, "
     # the vocabulary is the widest thing here: no logits are made for prompts and padding
     picked = log_probs_after(head, states_before(model, samples), ids)
     return picked.new_zeros(samples.mask.shape).masked_scatter(samples.mask, picked)
+
+
+@torch.inference_mode()
+def total_log_probs(
+    model: PreTrainedModel, samples: Samples, *, batch: int = 256
+) -> Float[Tensor, " samples"]:
+    """Log-probability of each completion, nats, summed over its tokens, on the CPU; `batch` changes no result.
+
+    What several samples begin with is read once, completions' beginnings included.
+    """
+    ids, lengths = samples.shifted_left()
+    heads = samples.prompts.mask.sum(-1)
+
+    def read(rows: Int[Tensor, " part"]) -> Float[Tensor, " part"]:
+        parts = (ids[rows], lengths[rows], heads[rows])
+        return _totals(model, *(part.to(model.device) for part in parts))
+
+    return read_rows(ids, lengths, read, device=model.device, batch=batch)
+
+
+def _totals(
+    model: PreTrainedModel,
+    ids: Int[Tensor, "rows columns"],
+    lengths: Int[Tensor, " rows"],
+    heads: Int[Tensor, " rows"],
+) -> Float[Tensor, " rows"]:
+    """Summed log-probability of the tokens of each row after its first `heads`."""
+    ids = ids[:, : int(lengths.max())]
+    layout = Layout.sharing(ids, lengths)
+    completed = layout.inside & (torch.arange(ids.shape[1], device=ids.device) >= heads[:, None])
+    # each token of a completion once, however many rows have it in common
+    needed, which = layout.tokens(completed).unique(return_inverse=True)
+    cells = layout.where[needed]
+    before = torch.zeros_like(ids, dtype=torch.bool).flatten()
+    before[cells - 1] = True  # a token is predicted at the one before it
+    states = states_of(model, ids, layout, before.view(ids.shape))
+    picked = log_probs_after(model.get_output_embeddings(), states, ids.flatten()[cells])
+    return picked.new_zeros(len(ids)).index_add(0, completed.nonzero()[:, 0], picked[which])
 
 
 @torch.inference_mode()

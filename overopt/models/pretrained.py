@@ -1,23 +1,22 @@
 """Models that somebody else trained: loaded by hub id or folder, prompted and scored as they expect it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 import torch
-from jaxtyping import Float
-from torch import Tensor
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from overopt.models.adapters import config_of, load_model, tokenizer_source
+from overopt.models.as_saved import tokenizer_as_saved
+from overopt.models.causal import refuse_if_sees_ahead
+from overopt.models.logits import which_logit
+from overopt.models.prompt_tokens import prompt_tokens
 from overopt.models.samples import Prompts, pad_rows
+from overopt.models.turns import chat_text
+from overopt.models.vocabulary import drop_rows_without_token, ends_of
+from overopt.models.weights import CLASSIFIER, POLICY, Kind, loaded
 from overopt.util.chats import last_user_turn, written_out
 from overopt.util.errors import UserError
 from overopt.util.table_files import TABLES, format_of, opened, read_table
@@ -43,61 +42,53 @@ def load_policy(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A causal language model and its tokenizer, ready for `overopt.models.sampling`.
 
-    The end of a completion is the tokenizer's end of sequence; where there is no padding token, that one pads.
+    Of adapters (LoRA), the base that they name, with them added into its weights. Completions end with the tokenizer's end
+    of sequence, or with whatever else the generation configuration says: `config.eos_token_id` is the end, or a list of
+    them. Where there is no padding token, the end of sequence pads. Embedding rows that no token has are cut.
 
     Raises:
-        UserError: if there is no such model, or its tokenizer has no end of sequence.
+        UserError: if there is no such model, or not all of its weights; if it is quantised, reads ahead or is no causal
+            language model; or if its tokenizer has no end of sequence or leaves embedding rows without a token.
 
     >>> policy, tokenizer = load_policy("sft")  # a folder, or the id of a model of the hub
     >>> tokenizer.eos_token_id == policy.config.eos_token_id
     True
     """
-    model = _loaded(
-        "a causal language model",
-        name,
-        lambda: AutoModelForCausalLM.from_pretrained(name, dtype=dtype, use_safetensors=True),
-    )
-    tokenizer = _tokenizer(name)
-    if tokenizer.eos_token_id is None:
-        raise UserError(f"model {name}: found a tokenizer without an end of sequence, expected one with")
+    model, tokenizer = load_causal(name, dtype)
+    drop_rows_without_token(model, tokenizer, name)
+    return model.to(device), tokenizer
+
+
+def load_causal(
+    name: str, dtype: torch.dtype = torch.float32
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """As `load_policy`, with all embedding rows that were saved."""
+    model, tokenizer = load_model(POLICY, name, dtype), _tokenizer(POLICY, name)
+    refuse_if_sees_ahead(model, name)
+    ends = ends_of(model, tokenizer, name)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    model.config.eos_token_id = tokenizer.eos_token_id
+    model.config.eos_token_id = ends if len(ends) > 1 else ends[0]
     model.config.pad_token_id = tokenizer.pad_token_id
-    return model.to(device).eval(), tokenizer
+    return model, tokenizer
 
 
 def load_classifier(
-    name: str, dtype: torch.dtype = torch.float32
+    name: str, dtype: torch.dtype = torch.float32, logit: str | None = None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A sequence classifier of one logit and its tokenizer.
+    """A sequence classifier and its tokenizer; `logit` says which of several logits is meant (default: the only one).
 
     Raises:
-        UserError: if there is no such model, or it has another number of logits than one.
+        UserError: if there is no such model, or not all of its weights; if it is quantised, or no classifier of texts; or
+            as `which_logit`, before weights are read.
     """
-    found = _loaded("a reward model", name, lambda: AutoConfig.from_pretrained(name)).num_labels
-    if found != 1:
-        raise UserError(f"reward model {name}: found {found} logits, expected a classifier of one")
-    model = _loaded(
-        "a reward model",
-        name,
-        lambda: AutoModelForSequenceClassification.from_pretrained(name, dtype=dtype, use_safetensors=True),
-    )
-    return model.eval(), _tokenizer(name)
+    which_logit(name, config_of(CLASSIFIER, name), logit)
+    return load_model(CLASSIFIER, name, dtype), _tokenizer(CLASSIFIER, name)
 
 
-def _tokenizer(name: str) -> PreTrainedTokenizerBase:
-    return _loaded("a tokenizer beside the model", name, lambda: AutoTokenizer.from_pretrained(name))
-
-
-def _loaded(expected: str, name: str, load: Callable[[], Any]) -> Any:
-    try:
-        return load()
-    except (OSError, ValueError, KeyError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise UserError(
-            f"model {name}: expected {expected}, by hub id or as a folder; found: {first}"
-        ) from None
+def _tokenizer(kind: Kind, name: str) -> PreTrainedTokenizerBase:
+    source = tokenizer_source(kind, name)
+    return loaded("a tokenizer beside the model", name, lambda: tokenizer_as_saved(source))
 
 
 def encode(
@@ -106,12 +97,9 @@ def encode(
     """Prompts as the model expects them, padded on the left: with special tokens, or as the user's turn of a chat.
 
     Raises:
-        UserError: if a prompt is empty or has more than `most` tokens (nothing is ever cut), or `chat` is asked of
-            a tokenizer without a template.
+        UserError: if a prompt is empty or has more than `most` tokens (nothing is ever cut), or as `prompt_rows`.
     """
-    if chat and not tokenizer.chat_template:
-        raise UserError("chat: found a tokenizer without a chat template, expected one; leave it out")
-    rows = [turn(prompt, tokenizer) if chat else list(tokenizer(prompt)["input_ids"]) for prompt in prompts]
+    rows = prompt_rows(prompts, tokenizer, chat=chat)
     for k, row in enumerate(rows):
         if not 0 < len(row) <= most:
             raise UserError(f"prompt {k + 1}: found {len(row)} tokens, expected 1 to {most}")
@@ -120,76 +108,21 @@ def encode(
     return Prompts(ids, torch.arange(ids.shape[1]) >= starts[:, None])
 
 
-def turn(prompt: str, tokenizer: PreTrainedTokenizerBase, completion: str | None = None) -> list[int]:
-    """Token ids of a user's turn and the start of the answer; or of both turns, where there is a completion."""
-    messages = [{"role": "user", "content": prompt}]
-    if completion is not None:
-        messages.append({"role": "assistant", "content": completion})
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=completion is None)
-    # the template writes its own special tokens
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+def prompt_rows(prompts: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, chat: bool) -> list[list[int]]:
+    """Token ids of each prompt, not padded.
 
-
-class RewardModel:
-    """A sequence classifier of one logit as a `Scorer`. It reads prompt and completion as one text, or as a chat.
-
-    >>> judge = RewardModel("reward-model")
-    >>> len(judge.score(["The film"], [" was good."]))  # a logit a completion
-    1
+    Raises:
+        UserError: if `chat` is asked of a tokenizer without a template, or as `prompt_tokens`.
     """
+    if chat and not tokenizer.chat_template:
+        raise UserError("chat: found a tokenizer without a chat template, expected one; leave it out")
+    return [turn(prompt, tokenizer) if chat else prompt_tokens(prompt, tokenizer) for prompt in prompts]
 
-    def __init__(
-        self,
-        name: str,
-        device: torch.device | str = "cpu",
-        *,
-        chat: bool | None = None,
-        batch: int = 32,
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        """Load it; `chat`: whether texts are two turns of a chat (default: if its tokenizer has a template).
 
-        Raises:
-            UserError: as `load_classifier`.
-        """
-        model, self.tokenizer = load_classifier(name, dtype)
-        self.name, self.batch = name, batch
-        # Rows of a batch are of one length. No token pads: one that did would hide the end of a text.
-        model.config.pad_token_id = -1
-        self.model = model.to(device)
-        self.chat = bool(self.tokenizer.chat_template) if chat is None else chat
-        self.most = getattr(model.config, "max_position_embeddings", None)
-
-    @torch.inference_mode()
-    def score(self, prompts: Sequence[str], completions: Sequence[str]) -> list[float]:
-        """The logit of each text.
-
-        Raises:
-            UserError: if a text is longer than the model reads: nothing is ever cut.
-        """
-        rows = [self._row(prompt, text) for prompt, text in zip(prompts, completions, strict=True)]
-        longest = max(range(len(rows)), key=lambda k: len(rows[k]))
-        if self.most is not None and len(rows[longest]) > self.most:
-            raise UserError(
-                f"text {longest + 1} for reward model {self.name}: found {len(rows[longest])} tokens, expected at "
-                f"most {self.most}; ask for shorter completions"
-            )
-        of_length: dict[int, list[int]] = {}
-        for k, row in enumerate(rows):
-            of_length.setdefault(len(row), []).append(k)
-        scores: Float[Tensor, " texts"] = torch.empty(len(rows))
-        for indices in of_length.values():
-            for start in range(0, len(indices), self.batch):
-                part = indices[start : start + self.batch]
-                ids = torch.tensor([rows[k] for k in part], device=self.model.device)
-                logits = self.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
-                scores[part] = logits[:, 0].float().cpu()
-        return scores.tolist()
-
-    def _row(self, prompt: str, completion: str) -> list[int]:
-        if self.chat:
-            return turn(prompt, self.tokenizer, completion)
-        return list(self.tokenizer(prompt + completion)["input_ids"])
+def turn(prompt: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Token ids of a user's turn and the start of the answer."""
+    # the template writes its own special tokens
+    return list(tokenizer(chat_text(prompt, tokenizer), add_special_tokens=False)["input_ids"])
 
 
 def read_prompts(path: Path | str, field: str = "prompt") -> list[str]:

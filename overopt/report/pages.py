@@ -10,7 +10,8 @@ import polars as pl
 from IPython.display import HTML, Markdown
 
 from overopt import api
-from overopt.analysis import rule_power
+from overopt.analysis import laws_elsewhere, rule_power
+from overopt.analysis.claim_sketches import sketch
 from overopt.analysis.evidence import Evidence, Slice
 from overopt.analysis.groups import SIZES
 from overopt.analysis.results import Results
@@ -19,6 +20,8 @@ from overopt.report import charts, figures, tables
 from overopt.report.myst import box, escaped
 from overopt.report.sentences import say_compute
 from overopt.report.strictness import say_strictness
+from overopt.report.thumbnails import thumbnail
+from overopt.report.world_caveat import badge
 from overopt.study.study import available, load_study
 from overopt.util.words import capital
 
@@ -85,6 +88,8 @@ class Page:
         description: str,
         stars: bool = False,
         law: bool = True,
+        paper: bool = False,
+        height: int = figures.HEIGHT,
         measured_by: str = "published",
     ) -> Any:
         """Gold, proxy and fitted law of one method's curves: see `figures.gold_and_proxy`.
@@ -98,6 +103,8 @@ class Page:
             description: what a reader who cannot see the chart is told.
             stars: whether the highest gold is marked.
             law: whether the fitted law is drawn.
+            paper: whether the paper's laws stand beside, in grey.
+            height: of the plot, in pixels.
             measured_by: a study that has such curves.
         """
         if curves is None or not curves.has(method, groups=1 if curves.by is SIZES else 2):
@@ -108,6 +115,8 @@ class Page:
             curves.law_lines(method) if law else mean.clear(),
             curves.peaks(method) if stars else None,
             by=curves.by,
+            paper=laws_elsewhere.paper_lines(method, float(mean["kl"].max())) if paper else None,  # type: ignore[arg-type]
+            height=height,
             title="" if curves.by is SIZES else figures.proxy_title(curves.curves),
             description=description,
         )
@@ -117,7 +126,7 @@ class Page:
         return Markdown(tables.printed(name, data, caption))
 
     def verdict_cards(self) -> Markdown:
-        """A card for each claim: verdict, measured number, rule, and a link to the figure."""
+        """A card for each claim: a small picture, the verdict, the number measured, the rule, and a link to the figure."""
         lines = ["::::{grid} 1 1 2 2", ":gutter: 2", ""]
         for entry in self.results.verdicts:
             page, _, target = entry["figure"].partition(".html#")
@@ -126,6 +135,8 @@ class Page:
                 f":::{{grid-item-card}} {mark} {entry['claim']}. {escaped(entry['text'])}",
                 f":class-card: oo-verdict oo-{entry['verdict'].replace(' ', '-')}",
                 "",
+                *_paragraph(self._thumbnail(entry["claim"])),
+                *_paragraph(badge(self.results.study, entry["claim"])),
                 f"**{_checked(entry)}{entry['verdict'].capitalize()}.** {escaped(capital(entry['measured']))}"
                 f"{say_strictness(entry)}",
                 "",
@@ -136,6 +147,11 @@ class Page:
                 "",
             ]
         return Markdown("\n".join([*lines, "::::"]))
+
+    def _thumbnail(self, claim: int) -> str:
+        """The claim's small picture; nothing where it has none."""
+        found = sketch(self.evidence, claim)
+        return thumbnail(found) if found else ""
 
     def power(self) -> Markdown:
         """The table of what rules can tell, or a sentence where it was computed for other rules than today's."""
@@ -172,6 +188,11 @@ class Page:
             "```",
         ]
         return Markdown(box("Reproduce this page", "tip reproduce", "\n".join(lines)))
+
+
+def _paragraph(text: str) -> list[str]:
+    """The lines of a paragraph; none where there is nothing to say."""
+    return [text, ""] if text else []
 
 
 def _checked(entry: dict[str, Any]) -> str:

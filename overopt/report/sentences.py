@@ -79,12 +79,27 @@ def say_compute(record: Mapping[str, Any]) -> str:
 
 
 def say_falls(peaks: pl.DataFrame) -> str:
-    """How many gold curves rise and then fall inside the measured range."""
+    """For how many proxy sizes gold ends below its highest, by the measured points and no law."""
     falling, count, reach = sum(peaks["falls"]), peaks.height, max(peaks["end_kl"])
     return (
-        f"Gold falls again, by more than two standard errors, for {falling} of {count} proxy sizes before "
-        f"{reach:.1f} nats, where the measurement ends."
+        f"By the points alone, gold ends more than two standard errors below its highest for {falling} of {count} proxy "
+        f"sizes, at {reach:.1f} nats or before."
     )
+
+
+def say_bends(entry: Mapping[str, Any], peaks: pl.DataFrame) -> str:
+    """Both counts of a rise and fall: by the law, as a claim counts, and by the points alone, with a word where they differ.
+
+    Args:
+        entry: the verdict on claim 1 or 2, whose statistic is the share of sizes that bend.
+        peaks: the highest points of that method: see `averages.measured_peaks`.
+    """
+    if entry["statistic"] is None:
+        return say_falls(peaks)
+    by_law = f"By the fitted law, as claim {entry['claim']} counts, {entry['measured']} {say_falls(peaks)}"
+    if round(entry["statistic"] * peaks.height) == sum(peaks["falls"]):
+        return by_law
+    return f"{by_law} The two differ: a law weighs the whole curve, the points alone only its highest and its last."
 
 
 def say_trend(values: pl.DataFrame, column: str, what: str) -> str:
@@ -105,12 +120,6 @@ def say_trend(values: pl.DataFrame, column: str, what: str) -> str:
     if not any(steps):
         return f"{what} falls with every step in proxy size, {ends}."
     return f"{what} goes {ends}; it rises in {sum(steps)} of {len(steps)} steps in proxy size."
-
-
-def say_statuses(table: pl.DataFrame) -> str:
-    """How many fits may be trusted for their peak."""
-    good = int((table["status"] == "ok").sum())
-    return f"{good} of {table.height} fits put the peak inside the measured range and may be trusted for it."
 
 
 def say_reach(mean: pl.DataFrame) -> str:
@@ -135,41 +144,6 @@ def say_proxies(proxies: pl.DataFrame) -> str:
         f"{say_trend(mean, 'rm_loss', 'validation loss')} "
         f"Accuracy goes from {100 * first['rm_accuracy']:.0f}% to {100 * last['rm_accuracy']:.0f}%."
     )
-
-
-def say_gold(gold: dict[str, Any]) -> str:
-    """How gold does on held-out data beside its baseline."""
-
-    def shares(name: str, kinds: list[dict[str, Any]]) -> str:
-        low, high = (f"{100 * f(kind[name] for kind in kinds):.0f}%" for f in (min, max))
-        return low if low == high else f"{low} to {high}"
-
-    human, *spoilt = gold["pairs"]
-    sentences = [
-        f"Gold puts {shares('accuracy', [human])} of held-out human-rated pairs in the right order "
-        f"(a linear TF-IDF baseline: {shares('baseline', [human])})."
-    ]
-    if spoilt:
-        sentences.append(
-            f"On pairs of real and spoilt text, of {len(spoilt)} kinds, it is right in "
-            f"{shares('accuracy', spoilt)}, its judges of language alone in {shares('fluency', spoilt)}."
-        )
-        compared = [kind for kind in spoilt if kind["baseline"] is not None]
-        if compared:
-            sentences[-1] = f"{sentences[-1][:-1]} (baseline: {shares('baseline', compared)})."
-        gated = [kind for kind in spoilt if "passes_real" in kind]
-        if gated:
-            real, bad = (
-                sum(kind[name] for kind in gated) / len(gated) for name in ("passes_real", "passes_spoilt")
-            )
-            sentences.append(
-                f"Its gate takes real text for language with {real:.2f}, corrupted text with {bad:.2f}."
-            )
-    sentences.append(
-        f"Its scores correlate {gold['pearson']:.2f} with mean human ratings "
-        f"(baseline: {gold['pearson_baseline']:.2f})."
-    )
-    return " ".join(sentences)
 
 
 def say_policy(policy: Mapping[str, Any] | None) -> str:
@@ -228,8 +202,8 @@ def say_both(peaks: pl.DataFrame, second: pl.DataFrame) -> str:
     apart = both.filter((pl.col("end_gold") - pl.col("end_gold_second")).abs() > DISAGREE)
     low, high = (f(both["gold_second"]) for f in (min, max))
     sentence = (
-        f" A second gold puts the highest point between {low:.2f} and {high:.2f} SDs and sees a fall for "
-        f"{sum(both['falls_second'])} of {both.height} sizes."
+        f" A second gold puts the highest point between {low:.2f} and {high:.2f} SDs and, by its points alone, sees a "
+        f"fall for {sum(both['falls_second'])} of {both.height} sizes."
     )
     if apart.height:
         sentence += (

@@ -103,6 +103,10 @@ def _method() -> Column:
     return Column("method", lambda row: NAMES[row["method"]], "l")
 
 
+def _times(value: float | None, factor: int) -> float | None:
+    return None if value is None else factor * value
+
+
 def _reach(row: Row) -> str:
     """The n for which a completion is the best."""
     return f"{row['n']:,}" if row["n"] == row["most"] else f"{row['n']:,} to {row['most']:,}"
@@ -112,15 +116,16 @@ def _sample(row: Row) -> str:
     return f"*{myst.escaped(row['prompt_text'])}* {myst.escaped(row['completion'])}"
 
 
-# of `fitted_laws.coefficient_table`
-_COEFFICIENTS = Table(
-    [
-        _size("l"),
-        Column("status", lambda row: row["status"].replace("_", " "), "l"),
-        _with_interval("α", "alpha", 2),
-        _with_interval("β", "beta", 3),
-    ]
-)
+def _coefficient(title: str, name: str, digits: int) -> Column:
+    """With its interval where there is one, a dash where nobody knows it."""
+
+    def cell(row: Row) -> str:
+        value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+        return number(value, digits) if low is None else with_interval(value, low, high, digits)
+
+    return Column(title, cell)
+
+
 # of `texts.ppo_texts`; a stage is named once
 _PPO_TEXTS = [
     Column("stage", lambda row: row["stage"] if row["first"] else "", "l"),
@@ -150,8 +155,17 @@ TABLES = {
         ],
         "The study kept no samples of its initial policy.",
     ),
-    "tab-bon": _COEFFICIENTS,
-    "tab-ppo": _COEFFICIENTS,
+    "tab-coefficients": Table(
+        [
+            _text("where", "source"),
+            _method(),
+            _size(),
+            _count("pairs"),
+            _coefficient("α (SDs/√nat)", "alpha", 2),
+            _coefficient("β (SDs/nat; PPO: SDs/√nat)", "beta", 3),
+            Column("shape", lambda row: row["shape"] or "", "l"),
+        ]
+    ),
     "tab-peaks": Table(
         [
             _method(),
@@ -159,13 +173,14 @@ TABLES = {
             _with_interval("peak KL (nats)", "peak_kl", 1),
             _with_interval("peak gold (SDs)", "peak_gold", 2),
         ],
-        "No law has a peak within the measured KL.",
+        "*No curve has a peak that is known to within a factor of ten.*",
     ),
     "tab-forms": Table(
         [
             _method(),
-            Column("form", lambda row: f"${row['tex']}$", "l"),
-            _number("held-out error (SDs), mean over sizes", "error"),
+            Column("form", lambda row: f"${row['tex']}$" + (" (the paper's)" if row["own"] else ""), "l"),
+            Column("misfit, % of gold's range", lambda row: number(_times(row["misfit"], 100), 1)),
+            _number("held-out error (SDs)", "error"),
         ]
     ),
     "tab-ppo-sweep": Table(

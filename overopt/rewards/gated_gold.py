@@ -17,12 +17,10 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from overopt.models.build import load_language_model, load_reward_model
-from overopt.models.fast.packing import rows_at_once
-from overopt.models.log_probs import token_log_probs
+from overopt.models.log_probs import total_log_probs
 from overopt.models.samples import Samples
 from overopt.rewards.rating import Rating
 from overopt.rewards.scoring import Rows, score
-from overopt.util import processes
 from overopt.util.files import read_json, write_json
 
 GATES = "gates.json"  # of a folder that holds such a gold
@@ -136,10 +134,6 @@ class GatedGold:
         )
 
 
-@torch.inference_mode()
 def mean_log_prob(model: PreTrainedModel, samples: Samples, *, batch: int = 256) -> Float[Tensor, " samples"]:
     """Mean log-probability of a completion's tokens, EOS included, nats a token, on the CPU; `batch` changes no result."""
-    totals = []
-    for rows in processes.dealt(torch.arange(len(samples))).split(rows_at_once(model.device, batch)):
-        totals.append(token_log_probs(model, samples[rows].to(model.device)).sum(-1).cpu())
-    return processes.gathered(torch.cat(totals), len(samples)) / samples.lengths
+    return total_log_probs(model, samples, batch=batch) / samples.lengths.cpu()

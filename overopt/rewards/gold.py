@@ -12,8 +12,10 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from overopt.models.build import load_reward_model
-from overopt.models.pretrained import RewardModel, Scorer, encode
-from overopt.models.samples import Samples, decode
+from overopt.models.pretrained import Scorer, encode
+from overopt.models.samples import Samples
+from overopt.models.text_reward import RewardModel
+from overopt.models.written import scores_of, written
 from overopt.rewards.gated_gold import GATES, GatedGold
 from overopt.rewards.reviews_gold import GoldModel
 from overopt.rewards.scoring import Rows, Scale, gold_scale, score, score_all
@@ -87,17 +89,19 @@ class TokenGold:
 
 @dataclass(frozen=True)
 class TextGold:
-    """Whatever scores texts. `asked`: each prompt by its token ids, since a template hides it in them."""
+    """Whatever scores texts. `asked`: each prompt by its token ids, since a template hides it in them, of a `chat`."""
 
     scorer: Scorer
     tokenizer: PreTrainedTokenizerFast
     asked: Mapping[tuple[int, ...], str]
+    chat: bool
 
     def score(self, samples: Samples, *, batch: int) -> Float[Tensor, " samples"]:
         """See `Gold`. `batch` is the scorer's own affair."""
         ids, mask = samples.prompts.ids, samples.prompts.mask
         prompts = [self.asked[tuple(row[inside].tolist())] for row, inside in zip(ids, mask, strict=True)]
-        return torch.tensor(self.scorer.score(prompts, decode(samples.ids, self.tokenizer)))
+        texts = written(samples, prompts, self.tokenizer, chat=self.chat)
+        return torch.tensor(scores_of(self.scorer, texts))
 
 
 def load_gold(
@@ -120,6 +124,6 @@ def load_gold(
         tuple(row[inside].tolist()): prompt
         for row, inside, prompt in zip(encoded.ids, encoded.mask, prompts, strict=True)
     }
-    return TextGold(
-        RewardModel(str(folder / REWARD_MODEL), device, chat=named["chat"], dtype=dtype), tokenizer, asked
-    )
+    told = {field: named[field] for field in ("reads", "ends", "logit")}
+    scorer = RewardModel(str(folder / REWARD_MODEL), device, **told, dtype=dtype)
+    return TextGold(scorer, tokenizer, asked, named["asked_in_chat"])

@@ -11,11 +11,15 @@ import torch
 from jaxtyping import Float64
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from overopt.models.comparable import LoadedPolicy, comparable
 from overopt.models.log_probs import sample_kl
 from overopt.models.pretrained import Scorer, encode
-from overopt.models.samples import decode
+from overopt.models.reading import check_asked
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
+from overopt.models.text_reward import RewardModel
+from overopt.models.vocabulary import ends_of, with_one_end
+from overopt.models.written import Reader, scores_of, written
 from overopt.rewards.judge_table import Measured, policy_table
 from overopt.util.errors import UserError
 
@@ -23,7 +27,7 @@ STREAM = "own policies"  # of the random numbers that all policies share
 
 
 def measure(
-    policies: Mapping[str, Callable[[], PreTrainedModel]],
+    policies: Mapping[str, Callable[[], LoadedPolicy]],
     base: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[str],
@@ -35,6 +39,7 @@ def measure(
     batch: int = 64,
     chat: bool = False,
     progress: Callable[[str], None] = lambda line: None,
+    show: Callable[[str], None] = lambda line: None,
 ) -> pl.DataFrame:
     """One row for the base policy, then one for each of `policies`, in their order.
 
@@ -43,7 +48,8 @@ def measure(
     mean 0 and standard deviation 1, for each scorer alike.
 
     Args:
-        policies: by name, functions that load one; one at a time is held beside the base policy.
+        policies: by name, functions that load one, best with its tokenizer (`load_policy`), which is then compared with the
+            base policy's; one at a time is held beside the base policy.
         base: where all of them began; same vocabulary.
         tokenizer: of all policies.
         prompts: seen by none of them in training.
@@ -54,17 +60,19 @@ def measure(
         batch: completions at once; changes no result.
         chat: whether prompts are a user's turn of a chat.
         progress: told which policy is being measured.
+        show: told, before a reward model scores anything, how it reads, with one of the base policy's texts as an example.
 
     Returns:
         Columns `policy, kl, kl_se, kl_k1, kl_k3` (nats), `gold, gold_se` and, with a proxy, `proxy, proxy_se` (base-policy
         SDs), `length` (tokens), `prompts, samples`. Standard errors are over prompts, null with a single one.
 
     Raises:
-        UserError: if there is no gold, a policy has another vocabulary, a prompt is too long, or a score is no number.
+        UserError: if there is no gold, a policy cannot be compared (see `comparable`), a prompt is too long, or a score is
+            no number; or as `written` and `check_asked`.
 
     >>> import overopt
     >>> base, tokenizer = overopt.load_policy("sft")
-    >>> policies = {"dpo": lambda: overopt.load_policy("dpo-400")[0]}
+    >>> policies = {"dpo": lambda: overopt.load_policy("dpo-400")}
     >>> scorers = {"gold": overopt.RewardModel("reward-model")}
     >>> table = measure(policies, base, tokenizer, ["The film"], scorers, samples=8, completion_tokens=8)
     >>> table["policy"].to_list(), table["kl"][0]  # nats from the base policy
@@ -72,6 +80,9 @@ def measure(
     """
     if "gold" not in scorers:
         raise UserError(f"scorers: found {', '.join(scorers) or 'none'}, expected gold among them")
+    for scorer in scorers.values():
+        if isinstance(scorer, RewardModel):
+            check_asked(scorer.name, scorer.reading, chat=chat)
     positions = getattr(base.config, "max_position_embeddings", None)
     longest = positions - completion_tokens if positions else 2**31
     encoded = encode(prompts, tokenizer, most=longest, chat=chat)
@@ -80,38 +91,22 @@ def measure(
     def measured() -> Iterator[tuple[str, Measured]]:
         for name, load in {"base": lambda: base, **policies}.items():
             progress(name)
-            policy = load()
-            check_vocabulary(name, policy, base)
-            policy.config.eos_token_id, policy.config.pad_token_id = (
-                tokenizer.eos_token_id,
-                tokenizer.pad_token_id,
-            )
+            policy = comparable(name, load(), base, tokenizer, prompts, chat=chat)
             draws = generator(seed, STREAM)
             completions = sample_many(
                 policy, encoded, samples, completion_tokens, generator=draws, batch=batch
             )
             kl = sample_kl(policy, base, completions, batch=batch)
-            texts = decode(completions.ids, tokenizer)
-            scores = {
-                kind: checked_scores(kind, scorer.score(prompt_of_sample, texts), len(texts))
-                for kind, scorer in scorers.items()
-            }
+            completions = with_one_end(completions, ends_of(base, tokenizer, "base"), tokenizer.eos_token_id)
+            texts = written(completions, prompt_of_sample, tokenizer, chat=chat)
+            scores = {}
+            for kind, scorer in scorers.items():
+                if name == "base" and isinstance(scorer, Reader):
+                    show(f"{kind}: {scorer.example(texts)}")
+                scores[kind] = checked_scores(kind, scores_of(scorer, texts), len(texts))
             yield name, Measured(kl, scores, completions.lengths)
 
     return policy_table(measured(), len(prompts))
-
-
-def check_vocabulary(name: str, policy: PreTrainedModel, base: PreTrainedModel) -> None:
-    """Whether a KL of `policy` from `base` has a meaning.
-
-    Raises:
-        UserError: if their vocabularies have different sizes.
-    """
-    if policy.config.vocab_size != base.config.vocab_size:
-        raise UserError(
-            f"policy {name}: found {policy.config.vocab_size} tokens in its vocabulary, expected the base "
-            f"policy's {base.config.vocab_size}"
-        )
 
 
 def checked_scores(kind: str, scores: Sequence[float], count: int) -> Float64[np.ndarray, " scores"]:

@@ -6,16 +6,22 @@ from functools import cached_property
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from overopt.models.comparable import comparable
 from overopt.models.identity import ModelFiles
-from overopt.models.pretrained import RewardModel, load_policy
-from overopt.rewards.judge import check_vocabulary
+from overopt.models.pretrained import encode, load_policy
+from overopt.models.reading import check_asked
+from overopt.models.samples import Prompts, Samples
+from overopt.models.text_reward import RewardModel
+from overopt.models.vocabulary import ends_of
+from overopt.rewards.judge_question import Judge, Question
+from overopt.util.errors import UserError
 
 
 class JudgeModels:
     """Base policy and judges by kind (`gold`, `proxy`), and whichever policy is being measured."""
 
-    def __init__(self, base: ModelFiles, scorers: Mapping[str, ModelFiles]) -> None:
-        self.base_files, self.scorer_files = base, scorers
+    def __init__(self, base: ModelFiles, judges: Mapping[str, Judge], question: Question) -> None:
+        self.base_files, self.judges, self.question = base, judges, question
         self._scorers: dict[str, RewardModel] = {}
         self._policy: tuple[ModelFiles, PreTrainedModel] | None = None
 
@@ -31,10 +37,34 @@ class JudgeModels:
         """That of the base policy, which all policies share."""
         return self.on_cpu[1]
 
-    def longest_prompt(self, completion_tokens: int) -> int:
-        """The most tokens of a prompt that leave room for a completion."""
-        positions = getattr(self.on_cpu[0].config, "max_position_embeddings", None)
-        return positions - completion_tokens if positions else 2**31
+    @property
+    def ends(self) -> list[int]:
+        """The tokens that end a completion of the base policy, the tokenizer's end of sequence first."""
+        return ends_of(*self.on_cpu, "base")
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        """All prompts as tokens, on the CPU.
+
+        Raises:
+            UserError: if one is too long: see `encode`.
+        """
+        asked, positions = self.question, getattr(self.on_cpu[0].config, "max_position_embeddings", None)
+        longest = positions - asked.completion_tokens if positions else 2**31
+        return encode(asked.prompts, self.tokenizer, most=longest, chat=asked.chat)
+
+    def check_tokens(self, files: ModelFiles, drawn: Samples) -> None:
+        """For samples that another sampler drew, which may know embedding rows that `load_policy` cuts.
+
+        Raises:
+            UserError: if a token is none of the tokenizer's.
+        """
+        highest, count = int(drawn.ids.max()), int(self.on_cpu[0].config.vocab_size)
+        if highest >= count:
+            raise UserError(
+                f"policy {files.name}: found the token {highest} in what vLLM drew, expected one below {count}, those of "
+                "the tokenizer; the sampler transformers draws no other"
+            )
 
     def base(self, device: torch.device | str) -> PreTrainedModel:
         """The base policy."""
@@ -44,27 +74,28 @@ class JudgeModels:
         """A policy; the one before it is let go.
 
         Raises:
-            UserError: as `load_policy`, or if its vocabulary is not the base policy's, or its files have changed.
+            UserError: as `load_policy` and `comparable`, or if its files have changed.
         """
-        if files.identity == self.base_files.identity:
-            return self.base(device)
         if self._policy is None or self._policy[0] is not files:
             self._policy = None  # before the next is loaded: memory is for one
-            policy = load_policy(files.name, device)[0]
+            is_base = files.identity == self.base_files.identity
+            loaded = self.base(device) if is_base else load_policy(files.name, device)
             files.check_unchanged()
-            check_vocabulary(files.name, policy, self.on_cpu[0])
-            policy.config.eos_token_id = self.tokenizer.eos_token_id
-            policy.config.pad_token_id = self.tokenizer.pad_token_id
-            self._policy = files, policy
+            asked, base = self.question, self.base(device)
+            model = comparable(files.name, loaded, base, self.tokenizer, asked.prompts, chat=asked.chat)
+            self._policy = files, model
         return self._policy[1]
 
     def scorer(self, kind: str, device: torch.device | str) -> RewardModel:
         """A judge.
 
         Raises:
-            UserError: as `RewardModel`, or if its files have changed.
+            UserError: as `RewardModel` and `check_asked`, or if its files have changed.
         """
         if kind not in self._scorers:
-            self._scorers[kind] = RewardModel(self.scorer_files[kind].name, device)
-            self.scorer_files[kind].check_unchanged()
+            judge = self.judges[kind]
+            scorer = RewardModel(judge.name, device, reads=judge.reads, ends=judge.ends, logit=judge.logit)
+            judge.files.check_unchanged()
+            check_asked(scorer.name, scorer.reading, chat=self.question.chat)
+            self._scorers[kind] = scorer
         return self._scorers[kind]

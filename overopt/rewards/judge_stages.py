@@ -5,27 +5,27 @@ and the versions of the libraries: a change of any of them asks for another resu
 Bump VERSION where the meaning of a stage changes.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from overopt.engine.record import sha256_of_json
 from overopt.engine.stage import Job, Stage
 from overopt.models.identity import ModelFiles
 from overopt.models.log_probs import KL, sample_kl
-from overopt.models.pretrained import Scorer, encode
-from overopt.models.samples import Samples, decode
+from overopt.models.samples import Samples
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
-from overopt.models.vllm import draw_and_release, installed_version
+from overopt.models.text_reward import RewardModel
+from overopt.models.vllm import draw_and_release
+from overopt.models.vocabulary import with_one_end
+from overopt.models.written import scores_of, written
 from overopt.rewards.judge import STREAM, checked_scores
 from overopt.rewards.judge_models import JudgeModels
 from overopt.rewards.judge_table import Measured, base_scale
@@ -33,41 +33,6 @@ from overopt.util import processes
 from overopt.util.seeds import derive
 
 VERSION = 1
-PACKAGES = ("overopt", "torch", "transformers", "tokenizers")
-
-Sampler = Literal["transformers", "vllm"]
-
-
-@dataclass(frozen=True)
-class Question:
-    """What every policy is asked: `samples` completions of each prompt, of at most `completion_tokens` tokens.
-
-    chat: whether prompts are a user's turn of a chat; seed: of the random numbers; sampler: what draws.
-    """
-
-    prompts: Sequence[str]
-    samples: int
-    completion_tokens: int
-    chat: bool = False
-    seed: int = 0
-    sampler: Sampler = "transformers"
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """JSON that is another for another question, or for other libraries."""
-        versions = {name: version(name) for name in PACKAGES}
-        if self.sampler == "vllm":
-            versions["vllm"] = installed_version()
-        return {
-            "prompts": sha256_of_json(list(self.prompts)),
-            "samples": self.samples,
-            "tokens": self.completion_tokens,
-            "chat": self.chat,
-            "seed": self.seed,
-            "sampler": self.sampler,
-            "dtype": "float32",
-            "packages": versions,
-        }
 
 
 @dataclass(frozen=True)
@@ -93,20 +58,22 @@ class PolicyStages:
         return Measured(KL(kl["exact"], kl["k1"], kl["k3"]), scores, drawn.lengths)
 
 
-def policy_stages(name: str, policy: ModelFiles, models: JudgeModels, question: Question) -> PolicyStages:
-    """The stages of one policy; `name` is for people alone.
+def policy_stages(
+    name: str, policy: ModelFiles, models: JudgeModels, show: Callable[[str], None] = lambda line: None
+) -> PolicyStages:
+    """The stages of one policy; `name` is for people alone. `show` is told how each judge reads, before it does.
 
     Raises:
         UserError: if the files of a model cannot be read, or vLLM is asked for and not installed.
     """
-    asked = {"question": question.identity, "base": models.base_files.identity}
+    asked = {"question": models.question.identity, "base": models.base_files.identity}
     drawn = Stage(
         "judged_samples",
         f"{name}: samples",
         VERSION,
         asked | {"policy": policy.identity},
         {},
-        partial(_draw, models=models, policy=policy, question=question),
+        partial(_draw, models=models, policy=policy),
     )
 
     def of_samples(kind: str, what: str, spec: dict[str, Any], run: Callable[..., None]) -> Stage:
@@ -117,30 +84,30 @@ def policy_stages(name: str, policy: ModelFiles, models: JudgeModels, question: 
         kind: of_samples(
             "judged_scores",
             f"{kind} scores",
-            {"scorer": files.identity},
-            partial(_score, models=models, policy=policy, kind=kind, question=question),
+            {"judge": judge.identity},
+            partial(_score, models=models, policy=policy, kind=kind, show=show),
         )
-        for kind, files in models.scorer_files.items()
+        for kind, judge in models.judges.items()
     }
     return PolicyStages(name, drawn, kl, scores)
 
 
-def _draw(job: Job[Any], *, models: JudgeModels, policy: ModelFiles, question: Question) -> None:
+def _draw(job: Job[Any], *, models: JudgeModels, policy: ModelFiles) -> None:
     """Completions of every prompt, with the random numbers that all policies share."""
-    tokens, tokenizer = question.completion_tokens, models.tokenizer
-    prompts = encode(question.prompts, tokenizer, most=models.longest_prompt(tokens), chat=question.chat)
-    if question.sampler == "vllm":
-        seed = derive(question.seed, STREAM)
-        ends = {"eos": tokenizer.eos_token_id, "pad": tokenizer.pad_token_id}
-        drawn = draw_and_release(policy.name, prompts, question.samples, tokens, seed=seed, **ends)
+    asked = models.question
+    if asked.sampler == "vllm":
+        seed, pad = derive(asked.seed, STREAM), models.tokenizer.pad_token_id
+        sizes = asked.samples, asked.completion_tokens
+        drawn = draw_and_release(policy.name, models.prompts, *sizes, seed=seed, eos=models.ends, pad=pad)
         policy.check_unchanged()
+        models.check_tokens(policy, drawn)
     else:
         drawn = sample_many(
             models.policy(policy, job.runtime.device),
-            prompts,
-            question.samples,
-            tokens,
-            generator=generator(question.seed, STREAM),
+            models.prompts,
+            asked.samples,
+            asked.completion_tokens,
+            generator=generator(asked.seed, STREAM),
             batch=job.runtime.batch,
             progress=job.progress,
         )
@@ -163,27 +130,33 @@ def _measure_kl(job: Job[Any], *, models: JudgeModels, policy: ModelFiles) -> No
     )
 
 
-def _score(job: Job[Any], *, models: JudgeModels, policy: ModelFiles, kind: str, question: Question) -> None:
+def _score(
+    job: Job[Any], *, models: JudgeModels, policy: ModelFiles, kind: str, show: Callable[[str], None]
+) -> None:
     """What one judge says of each sample.
 
     Raises:
         UserError: if a score is no number, or all of the base policy's are the same: before other policies are measured.
     """
+    scorer, asked, tokenizer = models.scorer(kind, job.runtime.device), models.question, models.tokenizer
     samples = Samples.load(job.parents["samples"] / "samples.safetensors")
-    texts = decode(samples.ids, models.tokenizer)
-    scorer = models.scorer(kind, job.runtime.device)
-    mine = processes.dealt(torch.arange(len(texts))).tolist()
+    mine = processes.dealt(torch.arange(len(samples)))
+    finished = with_one_end(samples[mine], models.ends, tokenizer.eos_token_id)
+    prompts = [asked.prompts[k // asked.samples] for k in mine.tolist()]
+    texts = written(finished, prompts, tokenizer, chat=asked.chat)
+    is_base = policy.identity == models.base_files.identity
+    if is_base and processes.rank() == 0:
+        show(f"{kind}: {scorer.example(texts)}")
     with _counted(scorer, len(mine), job.progress):
-        prompts = [question.prompts[k // question.samples] for k in mine]
-        part = scorer.score(prompts, [texts[k] for k in mine])
-    scores = processes.gathered(torch.from_numpy(checked_scores(kind, part, len(mine))), len(texts))
-    if policy.identity == models.base_files.identity:
+        part = checked_scores(kind, scores_of(scorer, texts), len(mine))
+    scores = processes.gathered(torch.from_numpy(part), len(samples))
+    if is_base:
         base_scale(kind, scores.numpy())
     save_file({"scores": scores}, job.out / "scores.safetensors")
 
 
 @contextmanager
-def _counted(scorer: Scorer, texts: int, progress: Callable[[int, int], None]) -> Iterator[None]:
+def _counted(scorer: RewardModel, texts: int, progress: Callable[[int, int], None]) -> Iterator[None]:
     """Inside, `progress` is told what a reward model has read: which texts it reads together is its own affair."""
     done = 0
 
@@ -192,10 +165,8 @@ def _counted(scorer: Scorer, texts: int, progress: Callable[[int, int], None]) -
         done += len(output.logits)
         progress(done, texts)
 
-    model = getattr(scorer, "model", None)
-    hook = model.register_forward_hook(read) if isinstance(model, torch.nn.Module) else None
+    hook = scorer.model.register_forward_hook(read)
     try:
         yield
     finally:
-        if hook:
-            hook.remove()
+        hook.remove()

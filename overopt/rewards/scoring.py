@@ -12,15 +12,12 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from overopt.models.fast.last_block import states_of
-from overopt.models.fast.packing import Layout, common_starts, rows_at_once
+from overopt.models.fast.packing import Layout
+from overopt.models.fast.reading import read_rows
 from overopt.models.samples import Samples, pad_rows
-from overopt.util import processes
 from overopt.util.files import read_json, write_json
 
 Rows = list[list[int]]  # token ids of texts, BOS first
-WORTH_SHARING = (
-    0.2  # of the tokens: above that, reading a prompt once saves more than rows of unlike length cost
-)
 
 
 def score_rows(
@@ -56,22 +53,13 @@ def _score_table(
     model: PreTrainedModel, ids: Int[Tensor, "rows columns"], lengths: Int[Tensor, " rows"], batch: int
 ) -> Float[Tensor, " rows"]:
     """Raw scores of rows that start at column 0, on the CPU, in their order."""
-    found, order = [], reading_order(ids, lengths)
-    for rows in processes.dealt(order).split(rows_at_once(model.device, batch)):
+
+    def read(rows: Int[Tensor, " part"]) -> Float[Tensor, " part"]:
         of = lengths[rows].to(model.device)
         part = ids[rows, : int(of.max())].to(model.device)
-        found.append(score_rows(model, part, Layout.sharing(part, of)).cpu())
-    scores = torch.empty(len(ids))
-    scores[order] = processes.gathered(torch.cat(found), len(ids))
-    return scores
+        return score_rows(model, part, Layout.sharing(part, of))
 
-
-def reading_order(ids: Int[Tensor, "rows columns"], lengths: Int[Tensor, " rows"]) -> Int[Tensor, " rows"]:
-    """Rows that begin alike side by side, where that saves work; else by length: short ones do not pay for long ones."""
-    ids, lengths = ids.cpu(), lengths.cpu()
-    alike = torch.from_numpy(np.lexsort(ids.numpy().T[::-1]))
-    saved = common_starts(ids[alike], lengths[alike]).sum() / lengths.sum()
-    return alike if saved > WORTH_SHARING else lengths.argsort(stable=True)
+    return read_rows(ids, lengths, read, device=model.device, batch=batch)
 
 
 @dataclass(frozen=True)

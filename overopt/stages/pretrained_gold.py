@@ -1,5 +1,7 @@
 """The stages that make gold in a study of pretrained models: trained on human ratings, or somebody's reward model."""
 
+import shutil
+
 import polars as pl
 import torch
 from torch import nn
@@ -14,8 +16,10 @@ from overopt.models.build import (
     new_reward_model,
     save_model,
 )
+from overopt.models.model_card import CARD
 from overopt.models.pretrained import load_classifier
 from overopt.models.published import folder_of
+from overopt.models.reading import check_asked, reading_of
 from overopt.models.seeding import generator
 from overopt.plan.stage_specs import NamedGoldSpec, RatedGoldSpec
 from overopt.rewards.gold import NAMED, REWARD_MODEL, TokenGold
@@ -84,10 +88,12 @@ def freeze_below(model: PreTrainedModel, layers: int) -> None:
 
 def named(job: Job[NamedGoldSpec]) -> None:
     """A reward model as somebody published it, with the prompts it will be asked about."""
-    spec = job.spec
-    model, tokenizer = load_classifier(str(folder_of(spec)))
+    spec, folder = job.spec, folder_of(job.spec)
+    model, tokenizer = load_classifier(str(folder), logit=spec.logit)
     check_sizes(model, spec)
     model.save_pretrained(job.out / REWARD_MODEL)
+    if (folder / CARD).is_file():  # it may say how the texts ended that the model learned from
+        shutil.copyfile(folder / CARD, job.out / REWARD_MODEL / CARD)
     tokenizer.save_pretrained(job.out / REWARD_MODEL)
     prompts = (
         pl.read_parquet(job.parents["prompts"] / "prompts.parquet")
@@ -95,5 +101,9 @@ def named(job: Job[NamedGoldSpec]) -> None:
         .unique(maintain_order=True)
     )
     prompts.write_parquet(job.out / "prompts.parquet")
-    write_json(job.out / NAMED, {"chat": spec.chat, "asked_in_chat": spec.asked_in_chat})
+    told = {"reads": spec.reads, "ends": spec.ends}
+    fixed_end = model.config.is_encoder_decoder
+    reading = reading_of(str(folder), tokenizer, **told, fixed_end=fixed_end)  # refused here, if at all
+    check_asked(str(folder), reading, chat=spec.asked_in_chat)
+    write_json(job.out / NAMED, told | {"logit": spec.logit, "asked_in_chat": spec.asked_in_chat})
     write_json(job.out / "validity.json", {"params": count_parameters(model)})

@@ -13,6 +13,7 @@ from overopt.models.build import count_parameters, load_language_model, load_tok
 from overopt.models.pretrained import encode, read_prompts
 from overopt.models.published import load_published
 from overopt.models.seeding import isolated
+from overopt.models.vocabulary import drop_rows_without_token
 from overopt.plan.stage_specs import CutSpec, Nothing, PromptsSpec, ScratchSpec, TunedSpec
 from overopt.study.pretrained_parts import Loaded, Published, Sized, TextSource
 from overopt.util.download import sha256_of
@@ -74,6 +75,7 @@ def tuned(job: Job[TunedSpec]) -> None:
 
 def _keep(job: Job[Sized], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     check_sizes(model, job.spec)
+    drop_rows_without_token(model, tokenizer, "of this stage")  # no stage draws them
     save_model(model, job.out)
     tokenizer.save_pretrained(job.out / "model")
     metrics = {"parameters": count_parameters(model), "vocabulary": model.config.vocab_size}

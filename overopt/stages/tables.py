@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 
 from overopt.analysis import curves
 from overopt.engine.record import costs, read_record
@@ -22,6 +23,7 @@ DECIMALS = (
 
 def gather(job: Job[TablesSpec]) -> None:
     """Join the curves of all runs, the texts, and what describes the chain of models."""
+    study = parse_study(job.spec.study)
     found = {title: path for title, path in job.parents.items() if (path / "curve.parquet").is_file()}
     far = [path for title, path in found.items() if title.startswith("far best-of-n")]
     if far:
@@ -33,8 +35,9 @@ def gather(job: Job[TablesSpec]) -> None:
     tilts = [path for path in runs if (path / "tilt.parquet").is_file()]
     curves.write(pl.concat([_joined(runs, "curve"), _joined(tilts, "tilt")]), job.out / "curves.parquet")
     by_prompt = pl.concat([curves.read_by_prompt(run / "by_prompt.parquet") for run in runs])
-    rounded = by_prompt.with_columns(pl.col("kl", "gold", "proxy").round(DECIMALS))
-    curves.write_by_prompt(rounded, job.out / "by_prompt.parquet")
+    if study.prompt_groups:
+        by_prompt = in_groups(by_prompt, study.prompt_groups)
+    curves.write_by_prompt(by_prompt.with_columns(cs.float().round(DECIMALS)), job.out / "by_prompt.parquet")
     texts = [run / "texts.parquet" for run in runs if (run / "texts.parquet").is_file()]
     pl.concat([pl.read_parquet(path) for path in texts]).write_parquet(job.out / "texts.parquet")
     measured = [path / "proxy.json" for path in runs if (path / "proxy.json").is_file()]
@@ -45,9 +48,19 @@ def gather(job: Job[TablesSpec]) -> None:
         shutil.copyfile(job.parents["learning rates"] / "sweep.parquet", job.out / "sweep.parquet")
     if "settings of PPO" in job.parents:
         shutil.copyfile(job.parents["settings of PPO"] / "ppo_sweep.parquet", job.out / "ppo_sweep.parquet")
-    study = parse_study(job.spec.study)
     write_json(job.out / "chain.json", describe_models.described(job, study))
     write_json(job.out / "summary.json", summary(job, study))
+
+
+def in_groups(by_prompt: pl.DataFrame, groups: int) -> pl.DataFrame:
+    """Means over groups of prompts, the same groups at every point and in every record; `prompt` numbers the groups.
+
+    Of equally large groups the mean is that of all prompts, and what resampling says of it varies as it should: a mean of
+    independent means. The table is as many times smaller as a group has prompts.
+    """
+    place = ["record", "n", "step", pl.col("prompt") % groups]
+    means = by_prompt.group_by(place, maintain_order=True).agg(cs.float().mean())
+    return means.select(by_prompt.columns)
 
 
 def _joined(runs: list[Path], name: str) -> pl.DataFrame:

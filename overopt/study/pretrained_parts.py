@@ -202,12 +202,28 @@ class RatedGold(Training):
 
 
 class NamedGold(Published):
-    """A reward model of one logit that somebody published; it reads text, in its own tokens.
+    """A reward model that somebody published; it reads text, in its own tokens.
 
-    chat: whether it reads two turns of a chat, in its own template.
+    chat: whether it reads two turns of a chat, in its own template; pair: whether it reads prompt and completion as a pair;
+    ends: what finished completions end with (`auto`: what is recorded with the model); logit: which of several, by its
+    label, or A-B.
     """
 
     chat: bool = False
+    pair: bool = False
+    ends: Literal["auto", "eos", "nothing"] = "auto"
+    logit: str | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "NamedGold":
+        if self.chat and self.pair:
+            raise ValueError("found chat and pair, expected one of them")
+        return self
+
+    @property
+    def reads(self) -> str:
+        """text, pair or chat."""
+        return "chat" if self.chat else "pair" if self.pair else "text"
 
 
 def _made(fields: object) -> str:

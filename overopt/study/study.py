@@ -52,7 +52,11 @@ from overopt.util.paths import STUDIES
 
 
 class Study(Spec):
-    """What studies of every world share. `models` names every language model; the other parts refer to them by name."""
+    """What studies of every world share. `models` names every language model; the other parts refer to them by name.
+
+    prompt_groups: the tables keep means over so many groups of evaluation prompts, which intervals are resampled from, and
+    not what every prompt had.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     title: str
@@ -69,6 +73,7 @@ class Study(Spec):
     ppo: PPORuns | None = None
     iterated: Iterated | None = None
     show_prompts: tuple[str, ...]
+    prompt_groups: Annotated[int, Field(ge=2)] | None = unless(None)
 
     @property
     def smallest_batch(self) -> int:
@@ -127,8 +132,13 @@ class Study(Spec):
         curves = {"best_of_n": self.best_of_n, "far_best_of_n": self.far_best_of_n}
         if self.other_policies:
             curves["other_policies.best_of_n"] = self.other_policies.best_of_n
+        groups = self.prompt_groups or 1
         for field, curve in curves.items():
             if curve:
+                _require(
+                    curve.prompts % groups == 0,
+                    f"{field}.prompts: found {curve.prompts}, expected a multiple of prompt_groups = {groups}",
+                )
                 _require(
                     curve.max_n <= curve.samples,
                     f"{field}.max_n: found {curve.max_n}, expected at most samples = {curve.samples}",

@@ -2,40 +2,18 @@
 
 import math
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
-import fake_results
 import numpy as np
 import polars as pl
 import pytest
+from fake_evidence import evidence
 
+from overopt.analysis import law_tables
 from overopt.analysis.claims import coefficients, data, methods, outcome, prediction, shape, theory, verdicts
 from overopt.analysis.claims.outcome import Outcome, jointly
 from overopt.analysis.evidence import Evidence
-from overopt.analysis.results import Results
 from overopt.report import charts, figures, tables
-from overopt.study.study import load_study
-
-
-def evidence(change=lambda table: table, **options):
-    """Evidence of synthetic results whose two tables went through `change`."""
-    found, study = fake_results.load(**options), load_study("smoke")
-    return Evidence(
-        Results(
-            study=study,
-            record=found.record,
-            curves=change(found.curves).with_columns(policy_params=study.models[study.policy].parameters),
-            by_prompt=change(found.by_prompt),
-            far=None,
-            far_by_prompt=None,
-            proxies=pl.DataFrame(),
-            sweep=None,
-            texts=found.texts,
-            chain=found.chain,
-            folder=Path(),
-        )
-    )
 
 
 def test_one_prompt_and_one_seed_crash_nothing_and_show_no_interval():
@@ -50,10 +28,12 @@ def test_one_prompt_and_one_seed_crash_nothing_and_show_no_interval():
     entries = {entry["claim"]: entry for entry in verdicts.as_data(verdicts.judge(e))}
     assert len(entries) == 20
     assert entries[1]["verdict"] == entries[2]["verdict"] == "cannot tell"
+    laws = law_tables.coefficients(e)
+    assert set(laws.filter(source="here")["shape"]) == {"unfitted"}
+    rows = tables.TABLES["tab-coefficients"].cells(laws.filter(source="here"))
+    assert all(cell.endswith("[—,\u00a0—]") for row in rows for cell in row[4:6])
     for method in ("bon", "ppo"):
         assert e.sizes.of(method)["gold_se"].is_nan().all()
-        rows = tables.TABLES[f"tab-{method}"].cells(e.sizes.coefficients(method))
-        assert all(cell.endswith("[—,\u00a0—]") for row in rows for cell in row[2:])
         law = e.sizes.law_lines(method)
         assert law["gold"].is_finite().all()
         mean, peaks = e.sizes.of(method), e.sizes.peaks(method)

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from overopt.analysis import averages, fitted_laws
+from overopt.analysis import averages, fitted_laws, laws_elsewhere
 from overopt.analysis.groups import PENALTIES
 from overopt.analysis.ppo_sweep import LEVELS
 from overopt.report import charts, figures, myst, sentences, tables, texts
 from overopt.report.figures.optimisation import MOST_POINTS, thinned
-from overopt.report.figures.style import ordered_colours
+from overopt.report.figures.style import PAPER_INK, ordered_colours
 from overopt.util.words import short_number
 
 
@@ -41,10 +41,17 @@ def drawings(request):
             mean.filter(method="ppo"),
             fitted_laws.law_lines(fits, "ppo"),
             averages.measured_peaks(mean, "ppo"),
+            paper=laws_elsewhere.paper_lines("ppo", float(mean["kl"].max())),
             **about,
         ),
         "coefficients": figures.coefficients(
-            fitted_laws.coefficient_table(fits, "bon"), title="best-of-n", **about
+            fitted_laws.coefficient_table(fits, "bon"),
+            laws_elsewhere.paper("bon"),
+            title="best-of-n",
+            **about,
+        ),
+        "PPO coefficients": figures.coefficients(
+            fitted_laws.coefficient_table(fits, "ppo"), laws_elsewhere.paper("ppo"), title="PPO", **about
         ),
         "gold against proxy": figures.gold_against_proxy(mean, **about),
         "kl": figures.kl_against_step(ppo, **about),
@@ -68,6 +75,19 @@ def test_every_figure_is_valid_described_and_drawn(drawings):
             svg = charts.static_svg(spec, width, "x-")
             assert svg.startswith("<svg"), name
             assert svg.count("<path") > 3, name
+
+
+def test_the_paper_stands_beside_us_in_grey_and_by_name(drawings):
+    svg = charts.static_svg(drawings["ppo"].to_dict(), charts.WIDE, "x-")
+    assert "paper, 3M" in svg
+    assert "paper, 3B" in svg
+    assert svg.count(PAPER_INK) >= 4  # two lines, two names
+    assert PAPER_INK not in charts.static_svg(drawings["bon"].to_dict(), charts.WIDE, "x-")
+    alone = [
+        len([view for view in panel["layer"] if view["mark"].get("color") == PAPER_INK])
+        for panel in drawings["PPO coefficients"].to_dict()["concat"]
+    ]
+    assert alone == [0, 3]  # nobody read off alpha of RL
 
 
 def test_a_legend_of_sizes_selects_by_click(drawings):

@@ -2,18 +2,17 @@
 
 import math
 
-import numpy as np
 import polars as pl
 import pytest
 import torch
-from conftest import TEXTS
-from tiny_models import CONFIGS, REWARD_CONFIGS
+from tiny_models import CONFIGS
 from transformers import AutoModelForSequenceClassification
 
-from overopt.cli.judge import judge_command
+from overopt.cli.judge import HowRead, judge_command
 from overopt.estimators.tables import fit_table
 from overopt.models.log_probs import token_log_probs
-from overopt.models.pretrained import RewardModel, encode, load_policy, read_prompts
+from overopt.models.pretrained import encode, load_policy, read_prompts
+from overopt.models.text_reward import RewardModel
 from overopt.rewards.judge import measure
 from overopt.util.errors import UserError
 
@@ -72,6 +71,51 @@ def test_scores_are_in_standard_deviations_of_the_base_policy(saved):
     assert tables[0]["gold"].to_list() == tables[0]["proxy"].to_list()
 
 
+class Reads(LikesLetters):
+    """A gold that is told which completions ended, and keeps what it was told."""
+
+    def __init__(self):
+        self.told = []
+
+    def score_written(self, written):
+        self.told.append(written)
+        return [float(len(text)) for text in written.completions]
+
+    def example(self, written):
+        return f"reads {len(written)} texts"
+
+
+def test_a_gold_is_told_which_completions_the_policy_ended(saved):
+    base, tokenizer = load_policy(saved("llama"))
+    with torch.no_grad():
+        base.lm_head.weight.mul_(10)  # surer of its next token
+        first = base(torch.tensor([tokenizer(PROMPTS[0])["input_ids"]])).logits[0, -1].softmax(-1)
+    # what the policy most likely says next shall be its end
+    tokenizer.eos_token = tokenizer.convert_ids_to_tokens(int(first.argmax()))
+    gold, lines = Reads(), []
+    others = {"same": lambda: base}
+    sizes = {"samples": 40, "completion_tokens": 1}
+    measure(others, base, tokenizer, PROMPTS[:1], {"gold": gold}, **sizes, show=lines.append)
+    written = gold.told[0]
+    assert 0 < sum(written.ended) < 40
+    # an end is no text, and whatever else is one token long was cut
+    assert [text == "" for text in written.completions] == written.ended
+    assert written.prompts == PROMPTS[:1] * 40
+    assert lines == ["gold: reads 40 texts"]  # once, of the base policy
+
+
+def test_turns_of_a_chat_are_not_glued_to_their_answers(saved):
+    base, tokenizer = load_policy(saved("llama"))
+    tokenizer.chat_template = TEMPLATE
+    gold = RewardModel(saved("gpt2", AutoModelForSequenceClassification, num_labels=1), ends="nothing")
+    options = {"samples": 2, "completion_tokens": 4}
+    with pytest.raises(
+        UserError, match="reads prompt and completion as one text, and prompts that are turns"
+    ):
+        measure({}, base, tokenizer, PROMPTS, {"gold": gold}, **options, chat=True)
+    assert measure({}, base, tokenizer, PROMPTS, {"gold": LikesLetters()}, **options, chat=True).height == 1
+
+
 def test_the_batch_changes_no_result(saved):
     base, tokenizer = load_policy(saved("qwen"))
     rows = [
@@ -88,29 +132,6 @@ def test_the_batch_changes_no_result(saved):
         for batch in (2, 64)
     ]
     assert rows[0].row(0) == pytest.approx(rows[1].row(0), abs=1e-5)
-
-
-@pytest.mark.parametrize("name", REWARD_CONFIGS)
-def test_a_reward_model_scores_whole_texts_one_by_one_or_together(name, saved, tokenizer):
-    folder = saved(name, AutoModelForSequenceClassification, configs=REWARD_CONFIGS, num_labels=1)
-    model = RewardModel(folder, batch=3)
-    texts = [*TEXTS[:5], TEXTS[0] + tokenizer.eos_token]  # one ends in the token that often pads
-    texts = [text[:60] for text in texts]
-    together = model.score(["The film "] * len(texts), texts)
-    alone = [model.score(["The film "], [text])[0] for text in texts]
-    assert together == pytest.approx(alone, abs=1e-5)
-    assert np.std(together) > 1e-4
-    ids = torch.tensor([model.tokenizer("The film " + texts[0])["input_ids"]])
-    direct = AutoModelForSequenceClassification.from_pretrained(folder)(input_ids=ids).logits
-    assert together[0] == pytest.approx(direct.item(), abs=1e-5)
-
-
-def test_a_reward_model_has_one_logit_and_cuts_nothing(saved):
-    with pytest.raises(UserError, match="found 2 logits, expected a classifier of one"):
-        RewardModel(saved("llama", AutoModelForSequenceClassification, num_labels=2))
-    model = RewardModel(saved("neox", AutoModelForSequenceClassification, num_labels=1))
-    with pytest.raises(UserError, match=r"text 2 for reward model .*: found \d+ tokens, expected at most 48"):
-        model.score(["a", "a"], ["b", "the film " * 60])
 
 
 def test_log_probabilities_agree_with_transformers(saved):
@@ -207,8 +228,14 @@ def test_the_command_writes_what_fit_reads(saved, tmp_path, capsys):
     judge_command(
         policies, base=saved("llama"), gold=gold, prompts=prompts, out=out, proxy=gold,
         samples=4, tokens=6, chat=False, seed=0, device="cpu", batch=64,
+        gold_read=HowRead(ends="eos"), proxy_read=HowRead(ends="nothing"),
     )  # fmt: skip
     table = pl.read_csv(out)
     assert table["policy"].to_list()[1:] == policies
-    assert "5 policies, the base one first, on 3 prompts x 4 samples" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "5 policies, the base one first, on 3 prompts x 4 samples" in said
+    examples = [line for line in said.splitlines() if line.startswith(("gold: ", "proxy: "))]
+    assert [line.split(":")[0] for line in examples] == ["gold", "proxy"]  # one a model, before it scores
+    assert all("reads a text, its end as told; finished: " in line for line in examples)
+    assert [line.count("<eos>") for line in examples] == [1, 0]
     assert fit_table(out, "rl")[0]["n_points"] == 4

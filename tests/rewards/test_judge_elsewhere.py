@@ -15,8 +15,8 @@ from overopt.engine.runner import make_runtime
 from overopt.models.log_probs import sample_kl
 from overopt.models.pretrained import load_policy
 from overopt.models.samples import Samples
+from overopt.rewards.judge_question import Question
 from overopt.rewards.judge_run import JudgeRun
-from overopt.rewards.judge_stages import Question
 
 
 @pytest.fixture

@@ -16,11 +16,12 @@ from transformers import AutoModelForSequenceClassification
 from overopt.engine.runner import make_runtime
 from overopt.models import identity
 from overopt.models.identity import ModelFiles
-from overopt.models.pretrained import RewardModel, load_policy
-from overopt.rewards import judge_stages
+from overopt.models.pretrained import load_policy
+from overopt.models.text_reward import RewardModel
+from overopt.rewards import judge_question, judge_stages
 from overopt.rewards.judge import measure
+from overopt.rewards.judge_question import Judge, Question
 from overopt.rewards.judge_run import JudgeRun
-from overopt.rewards.judge_stages import Question
 from overopt.util.errors import UserError
 
 QUESTION = Question(PROMPTS, samples=4, completion_tokens=6)
@@ -31,6 +32,7 @@ from pathlib import Path
 from overopt.engine import store
 from overopt.engine.runner import make_runtime
 from overopt.rewards import judge_stages
+from overopt.rewards.judge_question import Judge, Question
 from overopt.rewards.judge_run import JudgeRun
 told = json.loads(sys.argv[1])
 store.git_state = lambda: {"commit": None, "changed": None}
@@ -41,8 +43,9 @@ def checked(*args):
         os.kill(os.getpid(), signal.SIGKILL)
     return score(*args)
 judge_stages.checked_scores = checked
-question = judge_stages.Question(told["prompts"], samples=4, completion_tokens=6)
-JudgeRun(told["policies"], told["base"], told["scorers"], question, Path(told["kept"])).table(make_runtime("cpu"))
+question = Question(told["prompts"], samples=4, completion_tokens=6)
+judges = {kind: Judge(name) for kind, name in told["judges"].items()}
+JudgeRun(told["policies"], told["base"], judges, question, Path(told["kept"])).table(make_runtime("cpu"))
 """
 
 
@@ -72,11 +75,11 @@ def keys(models, kept, question=QUESTION):
 def test_the_numbers_are_those_of_measure(models, tmp_path):
     base, tokenizer = load_policy(models["base"])
     table = measure(
-        {name: lambda name=name: load_policy(name)[0] for name in models["policies"]},
+        {name: lambda name=name: load_policy(name) for name in models["policies"]},
         base,
         tokenizer,
         PROMPTS,
-        {kind: RewardModel(name) for kind, name in models["scorers"].items()},
+        {kind: RewardModel(judge.name) for kind, judge in models["judges"].items()},
         samples=4,
         completion_tokens=6,
     )
@@ -88,7 +91,8 @@ def test_the_numbers_are_those_of_measure(models, tmp_path):
 def test_a_run_that_was_killed_goes_on(models, tmp_path, drawn):
     whole, kept = judged(models, tmp_path / "whole"), tmp_path / "kept"
     drawn.clear()
-    told = json.dumps(models | {"prompts": PROMPTS, "kept": str(kept)})
+    judges = {kind: judge.name for kind, judge in models["judges"].items()}
+    told = json.dumps(models | {"judges": judges, "prompts": PROMPTS, "kept": str(kept)})
     done = subprocess.run([sys.executable, "-c", KILLED, told], capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
     (half,) = kept.glob("*/*.work")
@@ -153,8 +157,12 @@ def test_other_weights_are_never_answered_with_old_scores(models, tmp_path, chan
         path = Path(models["base"]) / "tokenizer_config.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"clean_up_tokenization_spaces": True}))
     else:
-        folders = models["scorers"] | {"base": models["base"], "policy": models["policies"][1]}
+        folders = {kind: judge.name for kind, judge in models["judges"].items()} | {
+            "base": models["base"],
+            "policy": models["policies"][1],
+        }
         other_weights(folders[changed])
+        models["judges"] = {kind: Judge(judge.name) for kind, judge in models["judges"].items()}
     after = keys(models, tmp_path)
     assert sum(a == b for a, b in zip(before, after, strict=True)) == same
 
@@ -175,11 +183,30 @@ def test_another_question_is_never_answered_with_old_scores(models, tmp_path, ot
     assert not set(keys(models, tmp_path)) & set(keys(models, tmp_path, other))
 
 
-@pytest.mark.parametrize("package", judge_stages.PACKAGES)
+@pytest.mark.parametrize("package", judge_question.PACKAGES)
 def test_other_libraries_are_never_answered_with_old_scores(models, tmp_path, monkeypatch, package):
-    before, version = keys(models, tmp_path), judge_stages.version
-    monkeypatch.setattr(judge_stages, "version", lambda name: "0.0.1" if name == package else version(name))
-    assert not set(before) & set(keys(models, tmp_path))
+    before, version = keys(models, tmp_path), judge_question.version
+    monkeypatch.setattr(judge_question, "version", lambda name: "0.0.1" if name == package else version(name))
+    assert not set(before) & set(keys(models, tmp_path, Question(PROMPTS, 4, 6)))
+
+
+def test_how_a_judge_reads_is_part_of_what_it_says(models, tmp_path):
+    gold = models["judges"]["gold"].name
+    found = [
+        keys(models | {"judges": models["judges"] | {"gold": judge}}, tmp_path)
+        for judge in (
+            Judge(gold),
+            Judge(gold, reads="text"),
+            Judge(gold, ends="nothing"),
+            Judge(gold, logit="a"),
+        )
+    ]
+    for k, other in enumerate(found[1:]):
+        assert sum(a == b for a, b in zip(found[k], other, strict=True)) == 12  # gold's scores are others
+    before = keys(models, tmp_path)
+    (Path(gold) / "README.md").write_text("another card")
+    models["judges"]["gold"] = Judge(gold)
+    assert sum(a == b for a, b in zip(before, keys(models, tmp_path), strict=True)) == 12
 
 
 def test_names_and_what_trainers_leave_change_nothing(models, tmp_path):
@@ -214,14 +241,19 @@ def test_what_cannot_be_used_is_refused_before_the_work(models, tmp_path, monkey
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"empty: found no config.json or adapter_config.json in it"):
         judged(models | {"base": str(tmp_path / "empty")}, tmp_path / "kept")
-    two = saved("neox", AutoModelForSequenceClassification, num_labels=2)
-    with pytest.raises(UserError, match="found 2 logits, expected a classifier of one"):
-        judged(models | {"scorers": models["scorers"] | {"proxy": two}}, tmp_path / "kept")
+    unclear = saved("neox", AutoModelForSequenceClassification, num_labels=1)  # nobody says how its texts end
+    with pytest.raises(UserError, match=r"reward model .*neox"):
+        judged(models | {"judges": models["judges"] | {"proxy": Judge(unclear)}}, tmp_path / "kept")
+    told = models | {"judges": models["judges"] | {"proxy": Judge(unclear, ends="nothing")}}
+    assert judged(told, tmp_path / "kept")["proxy"].n_unique() == 4
+    drawn.clear()
+    with pytest.raises(UserError, match=r"prompt 1: found .* tokens, expected 1 to 41"):
+        judged(models, tmp_path / "kept", Question(["The film " * 30], 4, 7))
     assert drawn == []
 
 
 def test_a_gold_without_an_opinion_is_refused_before_a_second_policy_is_drawn(models, tmp_path, drawn):
-    path = Path(models["scorers"]["gold"]) / "model.safetensors"
+    path = Path(models["judges"]["gold"].name) / "model.safetensors"
     save_file(
         {name: torch.zeros_like(x) for name, x in load_file(path).items()}, path, metadata={"format": "pt"}
     )
@@ -235,10 +267,13 @@ def test_an_adapter_is_what_it_is_put_on(models, tmp_path):
     adapter.mkdir()
     (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": models["base"]}))
     (adapter / "adapter_model.safetensors").write_bytes(b"low rank")
-    before = ModelFiles.of(str(adapter)).identity
+    seen = ModelFiles.of(str(adapter))
+    before = seen.identity
     assert before["adapts"] == ModelFiles.of(models["base"]).identity
     other_weights(models["base"])
     assert ModelFiles.of(str(adapter)).identity != before
+    with pytest.raises(UserError, match=r"llama.*-0: found files that changed"):
+        seen.check_unchanged()
 
 
 def test_a_model_of_the_hub_is_its_commit(models, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from scipy.special import expit, log_expit
 from overopt.models.build import new_reward_model
 from overopt.models.fast import packing
 from overopt.models.samples import Prompts, Samples
-from overopt.rewards.scoring import Scale, gold_scale, proxy_gain, reading_order, scale_head, score
+from overopt.rewards.scoring import Scale, gold_scale, proxy_gain, scale_head, score
 
 
 @pytest.fixture
@@ -52,13 +52,6 @@ def test_scores_come_in_the_order_of_the_samples_however_many_are_read_at_once(
         torch.testing.assert_close(score(reward_model, samples), whole, atol=1e-5, rtol=0)
     order = torch.randperm(40, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(score(reward_model, samples[order]), whole[order], atol=1e-5, rtol=0)
-
-
-def test_rows_that_begin_alike_stand_side_by_side_where_they_share_much():
-    alike = torch.tensor([[5, 6, 7, 1], [3, 3, 3, 4], [5, 6, 7, 0], [3, 3, 3, 2]])
-    assert reading_order(alike, torch.tensor([4, 4, 3, 4])).tolist() == [3, 1, 2, 0]
-    apart = torch.tensor([[5, 6, 7, 8], [4, 5, 6, 0], [3, 0, 0, 0]])
-    assert reading_order(apart, torch.tensor([4, 3, 1])).tolist() == [2, 1, 0]
 
 
 @settings(max_examples=30, deadline=None)

@@ -7,17 +7,20 @@ import polars as pl
 import pytest
 import torch
 from conftest import TEXTS
+from edited_models import edit_json
 from pretrained_fixtures import PROMPTS, TEMPLATE, computed, one_proxy, ppo_of, published, study_fields  # noqa: F401
+from pydantic import ValidationError
 from tiny_models import CONFIGS
 from transformers import AutoTokenizer
 
 from overopt.analysis.claims import verdicts
 from overopt.analysis.evidence import Evidence
 from overopt.engine.store import Store
-from overopt.models.build import load_language_model
+from overopt.models.build import load_language_model, load_tokenizer
 from overopt.models.pretrained import encode, load_policy
 from overopt.optimisers.rloo import as_samples
 from overopt.plan.study_plan import plan
+from overopt.rewards.gold import load_gold
 from overopt.stages.pretrained_models import first_layers, untrained
 from overopt.study.study import parse_study
 from overopt.util.download import sha256_of
@@ -42,6 +45,36 @@ def test_from_folders_to_tables(name, judge, chat, fields, runtime):
     assert found.texts["prompt_text"].unique().to_list() == ["The film was"]
     assert found.chain["gold"]["params"] == spec.gold.parameters
     assert len(verdicts.judge(Evidence(found))) == len(verdicts.CLAIMS)
+
+
+def gold_of(spec, runtime):
+    """The gold of a study, and nothing else of it."""
+    store = Store(runtime.store)
+    for stage in plan(spec).stages:
+        store.compute(stage, runtime)
+        if stage.name == "named_gold":
+            tokenizer = load_tokenizer(store.path(stage.parents["tokenizer"]))
+            return load_gold(store.path(stage), tokenizer, "cpu")
+    raise AssertionError
+
+
+def test_gold_by_name_reads_as_it_was_trained_to(fields, runtime):
+    made = fields()
+    with pytest.raises(
+        UserError, match=r"found no record of how the texts .* a study's field `ends`: eos or nothing"
+    ):
+        gold_of(parse_study(made | {"gold": made["gold"] | {"ends": "auto"}}), runtime)
+    readings = [
+        gold_of(parse_study(made | {"gold": made["gold"] | {"ends": "nothing"}}), runtime).scorer.reading
+    ]
+    card = "---\ntags: [trl, reward-trainer]\n---\n- TRL: 1.16.0\n"
+    (Path(made["gold"]["path"]) / "README.md").write_text(card)
+    readings.append(
+        gold_of(parse_study(made | {"gold": made["gold"] | {"ends": "auto"}}), runtime).scorer.reading
+    )
+    assert [(reading.reads, reading.appended) for reading in readings] == [("text", ""), ("text", "<eos>")]
+    with pytest.raises(ValidationError, match="found chat and pair, expected one of them"):
+        parse_study(made | {"gold": made["gold"] | {"chat": True, "pair": True}})
 
 
 def test_ppo_of_other_peoples_models(fields, runtime):
@@ -213,6 +246,39 @@ def test_a_model_that_reads_other_tokens_is_refused(fields, runtime, saved):
         UserError, match="model other: found other tokens than the policy's, expected the same"
     ):
         computed(spec, runtime)
+
+
+def test_rows_that_no_token_has_are_cut_and_the_study_still_knows_what_was_published(fields, runtime):
+    made = fields()
+    base = made["models"]["base"]["path"]
+    whole = load_language_model(Path(base))
+    count = whole.config.vocab_size
+    whole.resize_token_embeddings(count + 8)
+    whole.save_pretrained(base)
+    wrong = parse_study(
+        made | {"models": made["models"] | {"base": published(base, whole) | {"vocabulary": count}}}
+    )
+    right = parse_study(
+        made | {"models": made["models"] | {"base": published(base, whole) | {"vocabulary": count + 8}}}
+    )
+    store, title = Store(runtime.store), "language model base"
+    with pytest.raises(UserError, match=f"vocabulary: found {count + 8}, expected the study's {count}"):
+        store.compute({stage.title: stage for stage in plan(wrong).stages}[title], runtime)
+    kept = load_language_model(
+        store.compute({stage.title: stage for stage in plan(right).stages}[title], runtime) / "model"
+    )
+    assert kept.config.vocab_size == count
+    ids = torch.tensor([[5, 6, 7]])
+    shares = whole(ids).logits[0, -1].softmax(-1)[:count]
+    torch.testing.assert_close(kept(ids).logits[0, -1].softmax(-1), shares / shares.sum())
+
+
+def test_a_study_has_one_end_of_completions(fields, runtime):
+    made = fields()
+    edit_json(made["models"]["base"]["path"], "generation_config.json", eos_token_id=[2, 1])
+    stages = {stage.title: stage for stage in plan(parse_study(made)).stages}
+    with pytest.raises(UserError, match="found 2 tokens that end a completion, expected one in a study"):
+        Store(runtime.store).compute(stages["language model base"], runtime)
 
 
 def test_what_does_not_verify_is_refused(fields, runtime):

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 from overopt.engine.record import write_record
 from overopt.engine.stage import Job
 from overopt.report.sentences import say_compute
-from overopt.stages.tables import summary
+from overopt.stages.tables import in_groups, summary
 from overopt.study.study import load_study
 
 ABOUT = {"device": "cpu", "packages": {"torch": "2"}, "git": {"commit": "a" * 40, "changed": False}}
@@ -48,3 +50,26 @@ def test_a_study_without_published_stages_says_nothing_of_them(job):
     assert found["published_costs"] == {}
     del found["published_costs"]  # as in tables that were made before
     assert say_compute(found) == "21.5 minutes of compute"
+
+
+def test_means_over_groups_of_prompts_have_the_mean_and_its_error():
+    rng, prompts, groups = np.random.default_rng(0), 512, 64
+    rows = [
+        {"record": record, "n": n, "step": None, "prompt": prompt, "gold": value}
+        for record in "ab"
+        for n in (1, 2)
+        for prompt, value in enumerate(rng.normal(n, 1, prompts))
+    ]
+    whole = pl.DataFrame(rows, schema_overrides={"step": pl.Int64})
+    found = in_groups(whole, groups)
+    assert found.columns == whole.columns
+    assert len(found) == 4 * groups
+    for (record, n), points in whole.group_by("record", "n"):
+        of = found.filter(record=record, n=n)
+        assert of["prompt"].to_list() == list(range(groups))
+        assert of["gold"].mean() == pytest.approx(points["gold"].mean())
+        first = points.filter(pl.col("prompt") % groups == 0)["gold"].mean()
+        assert of.filter(prompt=0)["gold"].item() == pytest.approx(first)
+        # an eighth of the values, each with an eighth of their variance: the mean's error is what it was
+        error = of["gold"].std() / groups**0.5
+        assert error == pytest.approx(points["gold"].std() / prompts**0.5, rel=0.25)

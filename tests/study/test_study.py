@@ -126,6 +126,7 @@ def test_a_study_cannot_be_changed():
             "proxies.grids.pairs: found 10000, expected at most the 720 training pairs",
         ),
         ("best_of_n.max_n", 81, "best_of_n.max_n: found 81, expected at most samples = 80"),
+        ("prompt_groups", 5, "best_of_n.prompts: found 16, expected a multiple of prompt_groups = 5"),
         (
             "ppo.run.minibatch",
             100,

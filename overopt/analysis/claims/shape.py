@@ -1,10 +1,9 @@
 """Claims about the shape of gold's curves: rise and fall, how well laws and proxies' scores follow the forms."""
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
 
+from overopt.analysis import fit_shapes
 from overopt.analysis.averages import NAMES
 from overopt.analysis.claims.claim import claim
 from overopt.analysis.claims.outcome import (
@@ -18,7 +17,7 @@ from overopt.analysis.claims.outcome import (
 )
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.fitted_laws import LAW_OF
-from overopt.analysis.misfits import Square, misfit, moved, rises
+from overopt.analysis.misfits import Square, misfit, moved
 from overopt.analysis.resampled import interval
 from overopt.util.words import with_interval
 
@@ -60,19 +59,14 @@ def falls(evidence: Evidence, method: str) -> Outcome:
     sizes = evidence.sizes
     if not sizes.has(method, 1):
         return not_measured(f"{method} against several sizes")
-    bends, turns, could = 0, 0, 0
     values = sizes.values(method)
+    words_of = fit_shapes.shapes(evidence, method)
+    bends = sum(word in ("bends", "turns") for word in words_of.values())
+    turns = sum(word == "turns" for word in words_of.values())
+    could = 0
     for size in values:
-        law, curve = sizes.fits[method, size], sizes.drawn(method, size)
-        if math.isnan(law.beta[0]):  # too little was measured for an interval
-            could += 1
-            continue
-        first, last = law.peak_kl
-        measured = float(curve.kl.max())
-        bent = rises(curve) and law.beta[0] > 0
-        bends += bent
-        turns += bent and last <= max(measured, evidence.far_kl(size) if method == "bon" else 0.0)
-        could += first <= BEYOND**2 * measured
+        first, measured = sizes.fits[method, size].peak_kl[0], float(sizes.drawn(method, size).kl.max())
+        could += words_of[size] == "unfitted" or first <= BEYOND**2 * measured
     count = len(values)
     holds = bends >= MOST * count and turns > 0
     verdict: Verdict = (

@@ -11,12 +11,13 @@ from overopt.report.figures.chain import (
 from overopt.report.figures.diagnostics import kl_against_step, kl_estimators, ppo_health
 from overopt.report.figures.lines import CHANCE, lines, pipeline
 from overopt.report.figures.optimisation import gold_against_proxy, gold_and_proxy
-from overopt.report.figures.style import EPOCHS, FORMS, NOISES, WHAT, proxy_title
+from overopt.report.figures.style import EPOCHS, FORMS, HEIGHT, NOISES, WHAT, proxy_title
 
 __all__ = [
     "CHANCE",
     "EPOCHS",
     "FORMS",
+    "HEIGHT",
     "NOISES",
     "PAIRS",
     "PENALTIES",

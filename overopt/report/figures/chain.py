@@ -8,7 +8,8 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from overopt.report.figures.style import INK, Layered, log_size_axis
+from overopt.report.figures.style import INK, PAPER_INK, Layered, log_size_axis
+from overopt.util.words import short_number
 
 KINDS = {
     "human ratings": "rated by people",
@@ -73,11 +74,11 @@ def gold_scores(scores: list[float], *, description: str, bins: int = 40) -> Lay
 
 
 def gold_accuracy(kinds: list[dict[str, Any]], *, description: str) -> Layered:
-    """Held-out accuracy of the gold model and of its TF-IDF baseline, by kind of pair.
+    """Held-out accuracy of the gold model and of its TF-IDF baseline, by kind of pair, with one standard error.
 
     Args:
         kinds: dicts with `kind`, `accuracy`, `accuracy_se`, `baseline`, `fluency` (fractions; the last, of gold's
-            fluency models alone, is None where it has no say).
+            fluency models alone, is None where it has no say), and `count`, the pairs they are of.
         description: what a reader who cannot see the chart is told.
     """
     rows = []
@@ -85,9 +86,9 @@ def gold_accuracy(kinds: list[dict[str, Any]], *, description: str) -> Layered:
     for word, kind in zip(order, kinds, strict=True):
         rows.append((word, "gold model", kind["accuracy"], kind["accuracy_se"]))
         if kind["fluency"] is not None:
-            rows.append((word, FLUENCY_JUDGE, kind["fluency"], 0.0))
+            rows.append((word, FLUENCY_JUDGE, kind["fluency"], _se(kind["fluency"], kind["count"])))
         if kind["baseline"] is not None:
-            rows.append((word, "TF-IDF baseline", kind["baseline"], 0.0))
+            rows.append((word, "TF-IDF baseline", kind["baseline"], _se(kind["baseline"], kind["count"])))
     data = pl.DataFrame(rows, schema=["kind", "judge", "accuracy", "se"], orient="row").with_columns(
         (pl.col("accuracy") - pl.col("se")).round(4).alias("low"),
         (pl.col("accuracy") + pl.col("se")).round(4).alias("high"),
@@ -122,6 +123,10 @@ def gold_accuracy(kinds: list[dict[str, Any]], *, description: str) -> Layered:
     return alt.layer(bars, errors, chance).properties(
         width="container", height=alt.Step(22), description=description
     )
+
+
+def _se(share: float, count: int) -> float:
+    return float(np.sqrt(share * (1 - share) / count))
 
 
 def proxy_validation(proxies: pl.DataFrame, *, description: str) -> alt.ConcatChart:
@@ -162,15 +167,18 @@ def proxy_validation(proxies: pl.DataFrame, *, description: str) -> alt.ConcatCh
     return alt.concat(*views, columns=2).properties(description=description)
 
 
-def coefficients(table: pl.DataFrame, *, title: str, description: str) -> alt.ConcatChart:
-    """Fitted alpha and beta against proxy parameters with intervals (paper: Fig. 3).
+def coefficients(
+    table: pl.DataFrame, paper: pl.DataFrame | None = None, *, title: str, description: str
+) -> alt.ConcatChart:
+    """Fitted alpha and beta against proxy parameters with intervals (paper: Fig. 3); the paper's own in grey.
 
     Args:
         table: `rm_params`, and for `alpha` and `beta` the value, `_low` and `_high`.
+        paper: `rm_params, alpha, beta`, where known, of the paper's smallest and largest proxy.
         title: the law's name, set above the panels' titles.
         description: what a reader who cannot see the chart is told.
     """
-    sizes = table["rm_params"].unique().to_list()
+    sizes = [size for data in (table, paper) if data is not None for size in data["rm_params"].unique()]
     views = []
     for name, sign, colour in (("alpha", "α", GOLD), ("beta", "β", BASELINE)):
         columns = [
@@ -191,5 +199,27 @@ def coefficients(table: pl.DataFrame, *, title: str, description: str) -> alt.Co
                 *[alt.Tooltip(f"{field}:Q", format=".3f") for field in ("value", "low", "high")],
             ],
         )
-        views.append(alt.layer(line, bars, dots).properties(width=260, height=220, title=f"{sign}, {title}"))
+        known = [] if paper is None else _paper_points(paper, name, x)
+        view = alt.layer(*known, line, bars, dots)
+        views.append(view.properties(width=260, height=220, title=f"{sign}, {title}"))
     return alt.concat(*views, columns=2).properties(description=description)
+
+
+def _paper_points(paper: pl.DataFrame, name: str, x: alt.X) -> list[alt.Chart]:
+    """The paper's values of one coefficient, joined and named; nothing where none is known."""
+    data = paper.drop_nulls(name).select(
+        pl.col("rm_params").alias("params"),
+        pl.col(name).alias("value"),
+        word=pl.lit("paper, " + " to ".join(map(short_number, sorted(paper["rm_params"])))),
+    )
+    if data.is_empty():
+        return []
+    base = alt.Chart(data).encode(x=x, y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)))
+    shown = [alt.Tooltip("params:Q", format=","), alt.Tooltip("value:Q", format=".3f")]
+    dots = base.mark_point(filled=True, shape="diamond", size=70, color=PAPER_INK).encode(tooltip=shown)
+    last = alt.Chart(data.tail(1)).mark_text(color=PAPER_INK, align="right", dy=-24)
+    return [
+        base.mark_line(color=PAPER_INK, strokeDash=[8, 4]),
+        dots,
+        last.encode(x=x, y=alt.Y("value:Q", title=None), text="word:N"),
+    ]

@@ -10,6 +10,7 @@ from overopt.analysis.groups import SIZES, Group
 from overopt.report.figures.style import (
     HEIGHT,
     INK,
+    PAPER_INK,
     Layered,
     faded,
     group_colour,
@@ -19,6 +20,7 @@ from overopt.report.figures.style import (
     seed_ends,
     titled,
 )
+from overopt.util.words import short_number
 
 SERIES = ("gold", "proxy", "law fitted to gold")
 MOST_POINTS = 60
@@ -78,7 +80,9 @@ def gold_and_proxy(
     *,
     by: Group = SIZES,
     line: float | None = None,
+    paper: pl.DataFrame | None = None,
     title: str = "",
+    height: int = HEIGHT,
     description: str,
 ) -> Layered:
     """Gold solid, proxy dashed and the law dotted, against KL, one colour a group (paper: Fig. 1 and its kin).
@@ -90,7 +94,9 @@ def gold_and_proxy(
         peaks: the group's column, `kl, gold`: the highest measured point of each curve, starred.
         by: what the curves differ in.
         line: KL (nats) of a vertical line, where a fit ends and a prediction begins.
+        paper: the paper's laws, drawn in grey and named: see `laws_elsewhere.paper_lines`.
         title: what all curves have in common, above the chart.
+        height: of the plot, in pixels.
         description: what a reader who cannot see the chart is told.
     """
     data = _long(thinned(mean, by), law, by)
@@ -133,7 +139,8 @@ def gold_and_proxy(
         .mark_point(filled=True, size=16)
         .encode(y=y, color=colour, opacity=faded(pick), tooltip=shown)
     )
-    layers: list[alt.Chart] = [band, lines.add_params(pick), dots]
+    beside, names = ([], []) if paper is None else paper_laws(paper, x, y)
+    layers: list[alt.Chart] = [*beside, band, lines.add_params(pick), dots]
     ended = endings(mean, by)
     if ended.height:
         last = ended.select(
@@ -150,7 +157,30 @@ def gold_and_proxy(
     if line is not None:
         place = pl.DataFrame({"kl": [line]})
         layers.append(alt.Chart(place).mark_rule(color=INK, strokeDash=[2, 3]).encode(x=x))
-    return titled(alt.layer(*layers), title, description)
+    return titled(alt.layer(*layers, *names), title, description, height)
+
+
+def paper_laws(paper: pl.DataFrame, x: alt.X, y: alt.Y) -> tuple[list[alt.Chart], list[alt.Chart]]:
+    """The paper's laws as grey lines, and the name of each where it ends, which is to stand above all else.
+
+    Args:
+        paper: `rm_params, assumed, kl, gold`: see `laws_elsewhere.paper_lines`.
+        x: the axis of KL.
+        y: the axis of the column `score`.
+    """
+    words = {size: f"paper, {short_number(size)}" for size in paper["rm_params"].unique(maintain_order=True)}
+    data = paper.select(
+        pl.col("rm_params").replace_strict(words, return_dtype=pl.String).alias("law"),
+        pl.when("assumed").then(pl.lit("read off, α assumed")).otherwise(pl.lit("read off")).alias("how"),
+        pl.col("kl").round(4),
+        pl.col("gold").round(4).alias("score"),
+    )
+    shown = ["law:N", "how:N", alt.Tooltip("kl:Q", format=".3g"), alt.Tooltip("score:Q", format=".3f")]
+    base = alt.Chart(data).encode(x=x, y=y, detail="law:N")
+    ends = alt.Chart(data.group_by("law", maintain_order=True).last())
+    names = ends.mark_text(color=PAPER_INK, align="right", dx=-2, dy=-7, fontSize=11, fontWeight="bold")
+    lines = base.mark_line(clip=True, color=PAPER_INK, strokeWidth=1.6, strokeDash=[10, 4])
+    return [lines.encode(tooltip=shown)], [names.encode(x=x, y=y, text="law:N")]
 
 
 def gold_against_proxy(mean: pl.DataFrame, *, description: str) -> Layered:

@@ -23,6 +23,7 @@ NOISES = Group("noise", "Noise variance", "{:g}".format)
 ANCHORS = ("#e8903a", "#e0607e", "#a45fd0", "#4464dc")
 TICKS = (0, 0.1, 0.5, 1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500)
 INK = "currentColor"
+PAPER_INK = "#8b8b8b"  # the paper beside us: reads on white and on dark, and is none of the groups' colours
 HEIGHT = 340
 
 Layered = alt.LayerChart | alt.FacetChart  # what altair calls a layered chart once it has a size
@@ -82,6 +83,7 @@ def log_size_axis(sizes: list[int], *, field: str = "params", title: str = "Para
     """x = a parameter count on a log scale with a tick at every measured size."""
     scale = alt.Scale(type="log", domain=[min(sizes) / 1.5, max(sizes) * 1.5], nice=False)
     label = (
+        "datum.value >= 1e9 ? format(datum.value / 1e9, '.3~g') + 'B' : "
         "datum.value >= 1e6 ? format(datum.value / 1e6, '.3~g') + 'M' : "
         "datum.value >= 1e3 ? format(datum.value / 1e3, '.3~g') + 'k' : format(datum.value, '~g')"
     )
@@ -102,10 +104,10 @@ def seed_ends(ended: pl.DataFrame) -> alt.Chart:
     return cross.encode(tooltip=["group:N", seeds])
 
 
-def titled(layers: Layered, title: str, description: str) -> Layered:
+def titled(layers: Layered, title: str, description: str, height: int = HEIGHT) -> Layered:
     """A chart as wide as its page, with what all its curves have in common above it, if anything."""
     above = {"title": title} if title else {}
-    return layers.properties(width="container", height=HEIGHT, description=description, **above)
+    return layers.properties(width="container", height=height, description=description, **above)
 
 
 @alt.theme.register("overopt", enable=True)

@@ -1,0 +1,86 @@
+"""What the fitted law of a curve says of its shape, in one word: the words of the claims, the tables and the front page."""
+
+import math
+from collections import Counter
+
+import polars as pl
+
+from overopt.analysis.averages import NAMES
+from overopt.analysis.evidence import Evidence
+from overopt.analysis.misfits import rises
+from overopt.estimators.bootstrap import Bootstrap
+
+SHAPES = {
+    "turns": "gold surely rises and bends down, and the interval of the law's peak ends within the measured KL",
+    "bends": "gold surely rises and bends down (β's interval lies above 0); where it peaks, the measured KL does not show",
+    "falls": "β's interval lies above 0, and gold does not surely rise before it falls",
+    "straight": "β's interval holds 0: the curve cannot be told from a straight line in √KL",
+    "steepens": "β's interval lies below 0: gold rises ever faster, and the law has no peak",
+    "unfitted": "too little was measured for a law with an interval",
+}
+DECADE = 10.0  # a peak is known where its interval's ends are not further apart than this factor
+
+
+def shape(law: Bootstrap, *, rising: bool, reach: float) -> str:
+    """The word of `SHAPES` for a law with intervals, of a curve that surely rises or not, measured to `reach` nats."""
+    low, high = law.beta
+    if math.isnan(low):
+        return "unfitted"
+    if low <= 0 <= high:
+        return "straight"
+    if high < 0:
+        return "steepens"
+    if not rising:
+        return "falls"
+    return "turns" if law.peak_kl[1] <= reach else "bends"
+
+
+def reach(evidence: Evidence, method: str, size: int) -> float:
+    """KL (nats) to which a proxy size was measured: by best-of-n, as far as far best-of-n went."""
+    near = float(evidence.sizes.drawn(method, size).kl.max())
+    return max(near, evidence.far_kl(size)) if method == "bon" else near
+
+
+def shape_of(evidence: Evidence, method: str, size: int) -> str:
+    """The word of `SHAPES` for the curve of one method and proxy size."""
+    rising = rises(evidence.sizes.drawn(method, size))
+    return shape(evidence.sizes.fits[method, size], rising=rising, reach=reach(evidence, method, size))
+
+
+def shapes(evidence: Evidence, method: str) -> dict[int, str]:
+    """The word of `SHAPES` for every proxy size of a method, smallest first; none where it was not measured."""
+    if not evidence.sizes.has(method, 1):
+        return {}
+    return {size: shape_of(evidence, method, size) for size in evidence.sizes.values(method)}
+
+
+def counted(words: dict[int, str]) -> dict[str, int]:
+    """How many sizes have each shape, in the order of `SHAPES`.
+
+    >>> counted({1_000: "straight", 7_000: "turns", 77_000: "straight"})
+    {'turns': 1, 'straight': 2}
+    """
+    counts = Counter(words.values())
+    return {word: counts[word] for word in SHAPES if counts[word]}
+
+
+def peaks(evidence: Evidence) -> pl.DataFrame:
+    """The law's peak of every curve that turns: `method, rm_params, known`, and `peak_kl, peak_gold` with `_low, _high`.
+
+    `known`: the peak lies within what was measured, and its interval's ends differ by no more than a factor of `DECADE`.
+    """
+    parts = []
+    for method in NAMES:
+        turning = [size for size, word in shapes(evidence, method).items() if word == "turns"]
+        if turning:
+            found = evidence.sizes.coefficients(method).filter(pl.col("rm_params").is_in(turning))
+            first = evidence.sizes.curves.filter(pl.col("kl") > 0, method=method)["kl"].min()
+            parts.append(
+                found.with_columns(
+                    method=pl.lit(method),
+                    known=(pl.col("peak_kl_low") > 0)
+                    & (pl.col("peak_kl_high") <= DECADE * pl.col("peak_kl_low"))
+                    & (pl.col("peak_kl") >= first),
+                )
+            )
+    return pl.concat(parts) if parts else pl.DataFrame(schema={"known": pl.Boolean})

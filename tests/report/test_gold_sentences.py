@@ -1,0 +1,59 @@
+"""Gold beside its baselines: better, worse, or not to be told, by the intervals of both."""
+
+import fake_results
+import pytest
+
+from overopt.report import figures
+from overopt.report.gold_sentences import say_gold
+
+
+def gold(human=(0.8, 0.7), spoilt=((0.9, 0.8),), count=1_000, **more):
+    """Shares of gold and of its baseline, of pairs that people rated and of kinds of spoilt text."""
+    kinds = [("human ratings", human, None), *(("looped", pair, 0.95) for pair in spoilt)]
+    pairs = [
+        {"kind": kind, "accuracy": own, "baseline": base, "fluency": fluency, "count": count, **more}
+        for kind, (own, base), fluency in kinds
+    ]
+    return {"pairs": pairs, "pearson": 0.8, "pearson_baseline": 0.7, "rated_held_out": 1_000}
+
+
+@pytest.mark.parametrize(
+    ("human", "word"),
+    [((0.8, 0.7), "better"), ((0.7, 0.8), "worse"), ((0.75, 0.76), "not to be told from it")],
+)
+def test_gold_is_said_to_be_better_only_where_it_surely_is(human, word):
+    assert f": gold is {word}. Of pairs" in say_gold(gold(human))
+
+
+def test_a_baseline_that_is_better_on_spoilt_text_is_said():
+    said = say_gold(gold(spoilt=((0.7, 0.9), (0.9, 0.7), (0.8, 0.8))))
+    assert "gold is worse for 1, better for 1, not to be told from it for 1 of 3 kinds" in said
+
+
+def test_shares_and_correlations_have_intervals():
+    said = say_gold(gold())
+    assert "gold puts 80\u00a0[78,\u00a082]% in the right order" in said
+    assert "(TF-IDF) puts 70\u00a0[67,\u00a073]%" in said
+    assert "0.80\u00a0[0.78,\u00a0" in said
+
+
+def test_few_pairs_tell_nothing():
+    assert "gold is not to be told from it. Of pairs" in say_gold(gold(count=20))
+
+
+def test_what_a_gold_lacks_is_not_said():
+    gated = gold(spoilt=((0.9, None),), passes_real=0.9, passes_spoilt=0.2)
+    assert "gate takes real text for language with 0.90, corrupted text with 0.20" in say_gold(gated)
+    assert "learned from such pairs" not in say_gold(gated)
+
+
+def test_baselines_have_bars():
+    kinds = fake_results.load().chain["gold"]["pairs"]
+    chart = figures.gold_accuracy(kinds, description="Accuracy.").to_dict()
+    rows = [
+        row for rows in chart["datasets"].values() for row in rows if row.get("judge") == "TF-IDF baseline"
+    ]
+    assert len(rows) == len(kinds)
+    first = rows[0]
+    by_hand = (kinds[0]["baseline"] * (1 - kinds[0]["baseline"]) / kinds[0]["count"]) ** 0.5
+    assert (first["high"] - first["low"]) / 2 == pytest.approx(by_hand, abs=1e-4)
