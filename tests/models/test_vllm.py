@@ -1,6 +1,7 @@
 """The contract with vLLM, kept by an engine that draws with one of our models."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -51,6 +52,29 @@ def test_what_the_engine_drew_is_what_we_hold(policy, vllm, keep_eos):
     assert (samples.lengths[~ended.any(1)] == 6).all()
     # what is computed on them is computed by us
     assert (token_log_probs(model, samples)[samples.mask] < 0).all()
+
+
+def test_completions_end_with_any_of_several_ends(policy, vllm):
+    """An engine that leaves the end out says which it was, unless it was the usual one."""
+    eos, other, rest = 2, 7, [11, 12, 13]
+
+    class Scripted:
+        def generate(self, prompts, sampling_params, use_tqdm):
+            (self.told,) = sampling_params
+            outputs = [
+                SimpleNamespace(token_ids=(*rest, other), finish_reason="stop", stop_reason=other),
+                SimpleNamespace(token_ids=tuple(rest), finish_reason="stop", stop_reason=other),
+                SimpleNamespace(token_ids=tuple(rest), finish_reason="stop", stop_reason=None),
+                SimpleNamespace(token_ids=(), finish_reason="stop", stop_reason=None),
+                SimpleNamespace(token_ids=(*rest, 14), finish_reason="length", stop_reason=None),
+            ]
+            return [SimpleNamespace(outputs=outputs)]
+
+    engine, prompts = Scripted(), encode(["The film"], policy[1], most=40)
+    samples = sample_with_vllm(engine, prompts, 5, 4, seed=0, eos=[eos, other], pad=0)
+    rows = [row[inside].tolist() for row, inside in zip(samples.ids, samples.mask, strict=True)]
+    assert rows == [[*rest, other], [*rest, other], [*rest, eos], [eos], [*rest, 14]]
+    assert engine.told.stop_token_ids == [eos, other]
 
 
 def test_an_engine_that_answers_otherwise_is_refused(policy, vllm):

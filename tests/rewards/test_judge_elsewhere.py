@@ -1,5 +1,6 @@
 """`overopt judge` on other devices, in several processes, and with vLLM: the same question, the same table."""
 
+import json
 import sys
 
 import polars as pl
@@ -130,6 +131,34 @@ def test_vllm_in_several_processes_is_refused(command, vllm, monkeypatch, capsys
     assert ended.value.code == 2
     assert "sampler: found vllm in several processes, expected one" in capsys.readouterr().err
     assert vllm.loaded == []
+
+
+def test_vllm_is_not_asked_for_adapters(command, vllm, models, tmp_path, capsys):
+    adapters = tmp_path / "adapters"
+    adapters.mkdir()
+    (adapters / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": models["base"]}))
+    models["policies"][1] = str(adapters)
+    with pytest.raises(SystemExit) as ended:
+        command("refused", "--sampler", "vllm")
+    assert ended.value.code == 2
+    assert f"sampler: found vllm and a policy that is adapters, {adapters}" in capsys.readouterr().err
+    assert vllm.loaded == []
+
+
+def test_a_token_that_no_text_holds_is_refused(command, vllm, capsys):
+    """vLLM knows the rows that pad a vocabulary; a KL that knows them not has no meaning."""
+    generate = vllm.LLM.generate
+
+    def padded(self, *args, **options):
+        answers = generate(self, *args, **options)
+        answers[-1].outputs[-1].token_ids = (100_000,)
+        return answers
+
+    vllm.LLM.generate = padded
+    with pytest.raises(SystemExit) as ended:
+        command("refused", "--sampler", "vllm")
+    assert ended.value.code == 2
+    assert "found the token 100000 in what vLLM drew, expected one below" in capsys.readouterr().err
 
 
 def test_auto_takes_a_gpu_where_there_is_one(monkeypatch):

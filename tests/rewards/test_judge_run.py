@@ -11,12 +11,13 @@ import pytest
 import torch
 from judge_fixtures import PROMPTS, judge_models  # noqa: F401
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, GenerationConfig
 
 from overopt.engine.runner import make_runtime
 from overopt.models import identity
 from overopt.models.identity import ModelFiles
 from overopt.models.pretrained import load_policy
+from overopt.models.samples import Samples
 from overopt.models.text_reward import RewardModel
 from overopt.rewards import judge_question, judge_stages
 from overopt.rewards.judge import measure
@@ -86,6 +87,29 @@ def test_the_numbers_are_those_of_measure(models, tmp_path):
     assert table.equals(judged(models, tmp_path / "kept"))
     assert table["kl"].n_unique() == 4
     assert table["gold"].n_unique() == 4
+
+
+def test_completions_that_end_otherwise_are_judged_as_measure_judges_them(models, tmp_path):
+    """A policy for chats may end a turn and a text by two tokens, of which reward models know one."""
+    tokenizer = load_policy(models["base"])[1]
+    ends = [tokenizer.eos_token_id, tokenizer.bos_token_id]
+    for folder in (models["base"], models["policies"][0]):
+        GenerationConfig(eos_token_id=ends).save_pretrained(folder)
+        path = Path(folder) / "model.safetensors"
+        weights = load_file(path)
+        weights["lm_head.weight"][ends[1]] = 4 * weights["lm_head.weight"].abs().mean(0)
+        save_file(weights, path, metadata={"format": "pt"})
+    models |= {"policies": models["policies"][:1], "judges": {"gold": models["judges"]["gold"]}}
+    kept = tmp_path / "kept"
+    table = judged(models, kept)
+    run = JudgeRun(**models, question=QUESTION, kept=kept)
+    drawn = Samples.load(run.store.path(run.policies[1].samples) / "samples.safetensors")
+    assert 0 < drawn.ended(ends[1]).sum() < len(drawn)
+    base, tokenizer = load_policy(models["base"])
+    policies = {models["policies"][0]: lambda: load_policy(models["policies"][0])}
+    gold = RewardModel(models["judges"]["gold"].name)
+    sizes = {"samples": 4, "completion_tokens": 6}
+    assert table.equals(measure(policies, base, tokenizer, PROMPTS, {"gold": gold}, **sizes))
 
 
 def test_a_run_that_was_killed_goes_on(models, tmp_path, drawn):
