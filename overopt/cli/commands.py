@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
@@ -244,6 +244,9 @@ def judge(
     seed: Annotated[int, arg(help="of the samples")] = 0,
     device: Device = "auto",
     batch: Annotated[int, arg(help="completions at once; changes no result")] = 64,
+    sampler: Annotated[
+        Literal["transformers", "vllm"], arg(help="what draws; vllm, where installed, is faster on a GPU")
+    ] = "transformers",
     gold_reads: Reads = "auto",
     gold_ends: Ends = "auto",
     gold_logit: WhichLogit = None,
@@ -251,7 +254,10 @@ def judge(
     proxy_ends: Ends = "auto",
     proxy_logit: WhichLogit = None,
 ) -> None:
-    """Measure policies of your own: KL from where they began, gold and proxy score. One row a policy."""
+    """Measure policies of your own: KL from where they began, gold and proxy score. One row a policy.
+
+    What is measured is kept beside the table: a run that was stopped goes on where it was.
+    """
     from overopt.cli.judge import HowRead, judge_command
 
     judge_command(
@@ -267,6 +273,7 @@ def judge(
         seed=seed,
         device=device,
         batch=batch,
+        sampler=sampler,
         gold_read=HowRead(gold_reads, gold_ends, gold_logit),
         proxy_read=HowRead(proxy_reads, proxy_ends, proxy_logit),
     )

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from overopt.estimators.tables import ending_of, write_table
 from overopt.util.errors import UserError
 from overopt.util.quiet import quiet_transformers
+
+KEPT = "overopt-kept"  # beside the table, for all tables of that folder
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,13 @@ def judge_command(
     seed: int,
     device: str,
     batch: int,
+    sampler: Literal["transformers", "vllm"] = "transformers",
     gold_read: HowRead = HowRead(),
     proxy_read: HowRead = HowRead(),
 ) -> None:
     """`overopt judge`: models by name, prompts and table as files. See `overopt.cli.commands.judge` for each argument.
+
+    Samples and scores are kept in a folder beside `out`, and not made again.
 
     Raises:
         UserError: as `measure`; if a model or the prompts cannot be read, a count is below 1, `out` cannot be written,
@@ -52,29 +57,28 @@ def judge_command(
         raise UserError(f"{out}: found no folder {out.absolute().parent}, expected one to write into")
     quiet_transformers()  # before it is imported
     from overopt.engine.runner import make_runtime
-    from overopt.models.pretrained import load_policy, read_prompts
-    from overopt.models.text_reward import RewardModel
-    from overopt.rewards.judge import measure
+    from overopt.models.pretrained import read_prompts
+    from overopt.rewards.judge_question import Judge, Question
+    from overopt.rewards.judge_run import JudgeRun
+    from overopt.util import processes
 
     texts = read_prompts(prompts)
-    torch_device = make_runtime(device).device
-    base_policy, tokenizer = load_policy(base, torch_device)
-    scorers = {"gold": RewardModel(gold, torch_device, **asdict(gold_read))}
+    runtime = make_runtime(device, batch=batch)
+    question = Question(texts, samples, tokens, chat=chat, seed=seed, sampler=sampler)
+    judges = {"gold": Judge(gold, **asdict(gold_read))}
     if proxy:
-        scorers["proxy"] = RewardModel(proxy, torch_device, **asdict(proxy_read))
-    table = measure(
-        {name: partial(load_policy, name, torch_device) for name in policies},
-        base_policy,
-        tokenizer,
-        texts,
-        scorers,
-        samples=samples,
-        completion_tokens=tokens,
-        seed=seed,
-        batch=batch,
-        chat=chat,
-        progress=lambda name: print(f"measuring {name}", flush=True),
-        show=lambda line: print(line, flush=True),
-    )
-    write_table(table, out)
-    print(f"{table.height} policies, the base one first, on {len(texts)} prompts x {samples} samples: {out}")
+        judges["proxy"] = Judge(proxy, **asdict(proxy_read))
+
+    def show(line: str) -> None:
+        print(line, flush=True)
+
+    kept = out.parent / KEPT
+    asked = JudgeRun(list(dict.fromkeys(policies)), base, judges, question, kept, show=show)
+    count = len(asked.policies)
+    if processes.is_first():
+        there = f"{asked.there()} of {count} policies are measured already"
+        print(f"{there}: samples and scores are kept in {kept}", flush=True)
+    table = asked.table(runtime)
+    if processes.is_first():
+        write_table(table, out)
+        print(f"{count} policies, the base one first, on {len(texts)} prompts x {samples} samples: {out}")

@@ -1,5 +1,6 @@
 """What a policy says of completions: their log-probabilities, and its exact KL from another policy."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -94,7 +95,12 @@ def _totals(
 
 @torch.inference_mode()
 def sample_kl(
-    policy: PreTrainedModel, reference: PreTrainedModel, samples: Samples, *, batch: int = 256
+    policy: PreTrainedModel,
+    reference: PreTrainedModel,
+    samples: Samples,
+    *,
+    batch: int = 256,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> KL:
     """KL of `policy` from `reference` on each sample, on the CPU; `batch` changes no result."""
     parts = []
@@ -107,4 +113,5 @@ def sample_kl(
         of_tokens = torch.stack([exact, log_ratio, torch.expm1(-log_ratio) + log_ratio], -1)
         row = part.mask.nonzero()[:, 0]
         parts.append(torch.zeros(len(part), 3, device=policy.device).index_add_(0, row, of_tokens).cpu())
+        progress(int(rows[-1]) + 1, len(samples))
     return KL(*processes.gathered(torch.cat(parts), len(samples)).unbind(-1))

@@ -3,8 +3,7 @@
 Whatever optimised them (DPO, GRPO, another library's PPO), what counts is where they ended.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -12,7 +11,6 @@ import torch
 from jaxtyping import Float64
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from overopt.estimators.uncertainty import standard_error
 from overopt.models.comparable import LoadedPolicy, comparable
 from overopt.models.log_probs import sample_kl
 from overopt.models.pretrained import Scorer, encode
@@ -22,9 +20,10 @@ from overopt.models.seeding import generator
 from overopt.models.text_reward import RewardModel
 from overopt.models.vocabulary import ends_of, with_one_end
 from overopt.models.written import Reader, scores_of, written
+from overopt.rewards.judge_table import Measured, policy_table
 from overopt.util.errors import UserError
 
-Table = Float64[np.ndarray, "prompts samples"]
+STREAM = "own policies"  # of the random numbers that all policies share
 
 
 def measure(
@@ -88,46 +87,29 @@ def measure(
     longest = positions - completion_tokens if positions else 2**31
     encoded = encode(prompts, tokenizer, most=longest, chat=chat)
     prompt_of_sample = [prompt for prompt in prompts for _ in range(samples)]
-    scales: dict[str, tuple[float, float]] = {}
-    rows: list[dict[str, Any]] = []
-    for name, load in {"base": lambda: base, **policies}.items():
-        progress(name)
-        policy = comparable(name, load(), base, tokenizer, prompts, chat=chat)
-        draws = generator(seed, "own policies")
-        completions = sample_many(policy, encoded, samples, completion_tokens, generator=draws, batch=batch)
-        kl = sample_kl(policy, base, completions, batch=batch)
-        completions = with_one_end(completions, ends_of(base, tokenizer, "base"), tokenizer.eos_token_id)
-        texts = written(completions, prompt_of_sample, tokenizer, chat=chat)
-        exact, k1, k3 = (
-            one.double().reshape(len(prompts), samples).numpy() for one in (kl.exact, kl.k1, kl.k3)
-        )
-        row: dict[str, Any] = {"policy": name} | _mean("kl", np.maximum(exact, 0.0))
-        row |= {"kl_k1": k1.mean(), "kl_k3": k3.mean()}
-        for kind, scorer in scorers.items():
-            if name == "base" and isinstance(scorer, Reader):
-                show(f"{kind}: {scorer.example(texts)}")
-            scores = _numbers(kind, scores_of(scorer, texts), len(texts))
-            raw = scores.reshape(len(prompts), samples)
-            if kind not in scales:  # the base policy comes first
-                scales[kind] = (raw.mean(), raw.std(ddof=1))
-                if not scales[kind][1] > 0:
-                    raise UserError(
-                        f"{kind}: found one score for all {raw.size} samples of the base policy, expected several"
-                    )
-            mean, sd = scales[kind]
-            row |= _mean(kind, (raw - mean) / sd)
-        length = completions.lengths.double().mean().item()
-        rows.append(row | {"length": length, "prompts": len(prompts), "samples": samples})
-    return pl.DataFrame(rows).with_columns(pl.col("^.*_se$").fill_nan(None))
+
+    def measured() -> Iterator[tuple[str, Measured]]:
+        for name, load in {"base": lambda: base, **policies}.items():
+            progress(name)
+            policy = comparable(name, load(), base, tokenizer, prompts, chat=chat)
+            draws = generator(seed, STREAM)
+            completions = sample_many(
+                policy, encoded, samples, completion_tokens, generator=draws, batch=batch
+            )
+            kl = sample_kl(policy, base, completions, batch=batch)
+            completions = with_one_end(completions, ends_of(base, tokenizer, "base"), tokenizer.eos_token_id)
+            texts = written(completions, prompt_of_sample, tokenizer, chat=chat)
+            scores = {}
+            for kind, scorer in scorers.items():
+                if name == "base" and isinstance(scorer, Reader):
+                    show(f"{kind}: {scorer.example(texts)}")
+                scores[kind] = checked_scores(kind, scores_of(scorer, texts), len(texts))
+            yield name, Measured(kl, scores, completions.lengths)
+
+    return policy_table(measured(), len(prompts))
 
 
-def _mean(name: str, values: Table) -> dict[str, float]:
-    """Mean, and its standard error over prompts."""
-    of_prompts = values.mean(1)
-    return {name: float(of_prompts.mean()), f"{name}_se": float(standard_error(of_prompts))}
-
-
-def _numbers(kind: str, scores: Sequence[float], count: int) -> Float64[np.ndarray, " scores"]:
+def checked_scores(kind: str, scores: Sequence[float], count: int) -> Float64[np.ndarray, " scores"]:
     """Scores as an array.
 
     Raises:

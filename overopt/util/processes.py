@@ -20,6 +20,11 @@ def launched() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
+def is_first() -> bool:
+    """Whether this process was launched as the first of all, also before it has found the others."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 def start(device: str) -> str:
     """Find the other processes; the device that this one computes on. They part when this one ends."""
     from accelerate import PartialState

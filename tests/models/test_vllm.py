@@ -1,62 +1,16 @@
 """The contract with vLLM, kept by an engine that draws with one of our models."""
 
 import sys
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 import torch
+from fake_vllm import FakeEngine, fake_vllm  # noqa: F401
 
 from overopt.models.log_probs import token_log_probs
 from overopt.models.pretrained import encode, load_policy
-from overopt.models.sampling import sample_many
-from overopt.models.seeding import generator
 from overopt.models.vllm import load_engine, sample_with_vllm
 from overopt.util.errors import UserError
-
-
-class FakeEngine:
-    """`vllm.LLM` as far as it is used. `keep_eos`: whether the token that ends a completion stands in it."""
-
-    def __init__(self, model, tokenizer, keep_eos=True):
-        self.model, self.tokenizer, self.keep_eos, self.asked = model, tokenizer, keep_eos, []
-
-    def generate(self, prompts, sampling_params, use_tqdm):
-        answers = []
-        for prompt, params in zip(prompts, sampling_params, strict=True):
-            self.asked.append((prompt["prompt_token_ids"], params))
-            ids = torch.tensor([prompt["prompt_token_ids"]])
-            one = SimpleNamespace(ids=ids, mask=torch.ones_like(ids, dtype=torch.bool))
-            made = sample_many(
-                self.model,
-                type(self).prompts(one),
-                params.n,
-                params.max_tokens,
-                generator=generator(params.seed, "x"),
-            )
-            outputs = []
-            for row, inside in zip(made.ids, made.mask, strict=True):
-                tokens = row[inside].tolist()
-                ended = tokens[-1] == self.tokenizer.eos_token_id
-                kept = tokens if self.keep_eos or not ended else tokens[:-1]
-                outputs.append(
-                    SimpleNamespace(token_ids=tuple(kept), finish_reason="stop" if ended else "length")
-                )
-            answers.append(SimpleNamespace(outputs=outputs))
-        return answers
-
-    @staticmethod
-    def prompts(one):
-        from overopt.models.samples import Prompts
-
-        return Prompts(one.ids, one.mask)
-
-
-@pytest.fixture
-def vllm(monkeypatch):
-    """A package of that name, of which only the parameters are needed."""
-    fake = ModuleType("vllm")
-    fake.SamplingParams = lambda **fields: SimpleNamespace(**fields)
-    monkeypatch.setitem(sys.modules, "vllm", fake)
 
 
 @pytest.fixture
@@ -98,6 +52,29 @@ def test_what_the_engine_drew_is_what_we_hold(policy, vllm, keep_eos):
     assert (samples.lengths[~ended.any(1)] == 6).all()
     # what is computed on them is computed by us
     assert (token_log_probs(model, samples)[samples.mask] < 0).all()
+
+
+def test_completions_end_with_any_of_several_ends(policy, vllm):
+    """An engine that leaves the end out says which it was, unless it was the usual one."""
+    eos, other, rest = 2, 7, [11, 12, 13]
+
+    class Scripted:
+        def generate(self, prompts, sampling_params, use_tqdm):
+            (self.told,) = sampling_params
+            outputs = [
+                SimpleNamespace(token_ids=(*rest, other), finish_reason="stop", stop_reason=other),
+                SimpleNamespace(token_ids=tuple(rest), finish_reason="stop", stop_reason=other),
+                SimpleNamespace(token_ids=tuple(rest), finish_reason="stop", stop_reason=None),
+                SimpleNamespace(token_ids=(), finish_reason="stop", stop_reason=None),
+                SimpleNamespace(token_ids=(*rest, 14), finish_reason="length", stop_reason=None),
+            ]
+            return [SimpleNamespace(outputs=outputs)]
+
+    engine, prompts = Scripted(), encode(["The film"], policy[1], most=40)
+    samples = sample_with_vllm(engine, prompts, 5, 4, seed=0, eos=[eos, other], pad=0)
+    rows = [row[inside].tolist() for row, inside in zip(samples.ids, samples.mask, strict=True)]
+    assert rows == [[*rest, other], [*rest, other], [*rest, eos], [eos], [*rest, 14]]
+    assert engine.told.stop_token_ids == [eos, other]
 
 
 def test_an_engine_that_answers_otherwise_is_refused(policy, vllm):

@@ -1,13 +1,11 @@
 """Two processes on every stage: the numbers of one, no row done twice."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 import torch
 import yaml
+from launching import launch
 from pretrained_fixtures import computed, one_proxy, ppo_of, study_fields  # noqa: F401
 from safetensors.torch import load_file
 
@@ -31,30 +29,6 @@ with alone():
     assert dealt(rows).tolist() == rows.tolist()
 sys.stdout.write(json.dumps([rank(), mine.tolist(), back, flags, few]) + "\n")  # in one piece
 """
-
-
-def launch(*command, **env):
-    """`accelerate launch` of two processes, which find no GPU."""
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
-    launcher += [
-        "--num_machines",
-        "1",
-        "--mixed_precision",
-        "no",
-        "--dynamo_backend",
-        "no",
-        "--main_process_port",
-        "0",
-    ]
-    done = subprocess.run(
-        [*launcher, *command],
-        capture_output=True,
-        text=True,
-        timeout=400,
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | env,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
 
 
 def test_rows_are_dealt_once_and_come_back_in_order(tmp_path):
