@@ -64,7 +64,7 @@ laws = law_tables.coefficients(evidence)
 page.say(law_sentences.say_meanings(laws["shape"]))
 
 # %% tags=["hide-input"]
-caption = "α and β of $d(\\alpha - \\beta d)$ for best-of-n and of $d(\\alpha - \\beta \\ln\\,d)$ for PPO: elsewhere, and here with 95% intervals."
+caption = "α and β of $d(\\alpha - \\beta d)$ for best-of-n and of $d(\\alpha - \\beta \\ln\\,d)$ for PPO, in the paper, in a replication, and here with 95% intervals. α is in SDs/√nat, β in SDs/nat for best-of-n and in SDs/√nat for PPO."
 page.table("tab-coefficients", laws, caption=caption)
 
 # %% tags=["remove-input"]

@@ -39,8 +39,8 @@ page = pages.open_page(study, "09_rules")
 # Each has the runs of the study `published`: its proxy sizes, numbers of pairs, prompts, seeds, *n* and KL. Noise is the study's
 # own: what prompts differ in is drawn again from its tables, what seeds differ in has their measured spread.
 #
-# - **The paper's world.** Gold follows both laws, with coefficients that a third party read off the paper's figures, over three
-#   decades of proxy size: α of best-of-n from 0.49 to 0.66, its β from 0.12 to 0.09, β of RL from 0.175 to 0.118, α of RL the same
+# - **The paper's world.** Gold follows both laws, with [coefficients that a third party read off](02_functional_forms) the
+#   paper's figures, over three decades of proxy size. α of RL, which nobody read off, is the same
 #   for all. With pairs α grows as in a later replication, and below a threshold nothing is learned. Every claim is so.
 # - **Noise in the proxy.** Proxy = gold + normal noise. Gold rises more slowly than the proxy, and never turns.
 # - **A straight line.** Gold grows in proportion to √KL, whatever the proxy, its data and the policy.

@@ -21,6 +21,16 @@ SHAPES = {
 DECADE = 10.0  # a peak is known where its interval's ends are not further apart than this factor
 
 
+def known(peak_kl: tuple[float, float]) -> bool:
+    """Whether the interval of a peak's KL (nats) is short enough to print: its ends lie within a factor of `DECADE`.
+
+    >>> known((2.0, 8.0)), known((0.2, 223_571.9)), known((2.0, math.inf)), known((0.0, 0.1))
+    (True, False, False, False)
+    """
+    low, high = peak_kl
+    return 0 < low and high <= DECADE * low
+
+
 def shape(law: Bootstrap, *, rising: bool, reach: float) -> str:
     """The word of `SHAPES` for a law with intervals, of a curve that surely rises or not, measured to `reach` nats."""
     low, high = law.beta

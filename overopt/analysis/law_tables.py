@@ -20,7 +20,7 @@ ENDS = [f"{name}_{end}" for name in ("alpha", "beta") for end in ("low", "high")
 def coefficients(evidence: Evidence) -> pl.DataFrame:
     """Alpha and beta of both methods: `source, method, rm_params, pairs, alpha, beta, shape`; ends: `_low, _high`.
 
-    First those of `laws_elsewhere`, without intervals and shape, then ours by proxy size, with the word of
+    Of each method first those of `laws_elsewhere`, without intervals and shape, then ours by proxy size, with the word of
     `fit_shapes.SHAPES`. Alpha is in SDs a sqrt(nat), beta in SDs a nat for best-of-n, in SDs a sqrt(nat) for PPO.
     """
     parts = [laws_elsewhere.table()]
@@ -34,7 +34,7 @@ def coefficients(evidence: Evidence) -> pl.DataFrame:
                 pairs=pl.lit(evidence.pairs),
             )
             parts.append(found.select(*laws_elsewhere.SCHEMA, *ENDS, "shape"))
-    return pl.concat(parts, how="diagonal_relaxed")
+    return pl.concat(parts, how="diagonal_relaxed").sort("method", maintain_order=True)
 
 
 def form_misfits(evidence: Evidence) -> pl.DataFrame:

@@ -13,7 +13,7 @@ import yaml
 from overopt.estimators.laws import LAWS
 
 FILE = Path(__file__).with_suffix(".yaml")
-PAPER, REPRO = "paper", "Overoptimization-Repro"
+PAPER, REPRO = "paper", "replication"
 SCHEMA = {
     "source": pl.String,
     "method": pl.String,
@@ -46,7 +46,7 @@ def sources() -> tuple[Source, ...]:
     """Every source of `table`, in its order.
 
     >>> [source.name for source in sources()]
-    ['paper', 'Overoptimization-Repro']
+    ['paper', 'replication']
     """
     return tuple(Source(entry["source"], entry["says"], entry["provenance"].strip()) for entry in _entries())
 

@@ -9,6 +9,7 @@ from html import escape
 
 import polars as pl
 
+from overopt.analysis.fit_shapes import known
 from overopt.analysis.known_worlds import ALPHA_BON, BETA_BON, BETA_RL
 from overopt.analysis.own_curves import OwnCurve
 from overopt.estimators.laws import LAWS, Law
@@ -28,16 +29,13 @@ def coefficients(curves: Sequence[OwnCurve]) -> str:
     rows: list[Row] = []
     for curve in curves:
         fit, drawn = curve.law.fit, curve.law
-        numbers = [
-            _known(value, *interval)
-            for value, interval in (
-                (fit.alpha, drawn.alpha),
-                (fit.beta, drawn.beta),
-                (fit.peak_kl, drawn.peak_kl),
-                (fit.peak_gold, drawn.peak_gold),
-            )
-        ]
-        rows.append(([curve.name or "gold", *numbers, fit.status.replace("_", " ")], ""))
+        coefficients = (fit.alpha, drawn.alpha), (fit.beta, drawn.beta)
+        peak = (fit.peak_kl, drawn.peak_kl), (fit.peak_gold, drawn.peak_gold)
+        numbers = [_known(value, *interval) for value, interval in coefficients]
+        # a peak that could lie anywhere over a decade of KL is none; without draws the status alone says how far to trust it
+        shown = math.isnan(drawn.peak_kl[0]) or known(drawn.peak_kl)
+        numbers += [_known(value, *interval) if shown else "—" for value, interval in peak]
+        rows.append(([curve.name or "gold", *numbers, _status(curve)], ""))
     law = curves[0].law.fit.law
     rows += [([f"paper, {size}", *_paper(law, k), ""], "paper") for k, size in enumerate(("3M", "3B"))]
     units = ["", "/√nat", "/nat" if law is LAWS["bon"] else "/√nat", "nats", "", ""]
@@ -48,6 +46,12 @@ def coefficients(curves: Sequence[OwnCurve]) -> str:
     return _table(
         [f"{head} ({unit})" if unit else head for head, unit in zip(heads, units, strict=True)], rows
     )
+
+
+def _status(curve: OwnCurve) -> str:
+    """The fit's status, or that its interval of beta holds 0, which is the plainer word for it."""
+    low, high = curve.law.beta
+    return "straight line, as far as β tells" if low <= 0 <= high else curve.law.fit.status.replace("_", " ")
 
 
 def _known(value: float, low: float, high: float) -> str:

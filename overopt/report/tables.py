@@ -161,9 +161,9 @@ TABLES = {
             _method(),
             _size(),
             _count("pairs"),
-            _coefficient("α (SDs/√nat)", "alpha", 2),
-            _coefficient("β (SDs/nat; PPO: SDs/√nat)", "beta", 3),
-            Column("shape", lambda row: row["shape"] or "", "l"),
+            Column("shape", lambda row: row["shape"] or "—", "l"),
+            _coefficient("α", "alpha", 2),
+            _coefficient("β", "beta", 3),
         ]
     ),
     "tab-peaks": Table(

@@ -217,9 +217,11 @@ def _paper_points(paper: pl.DataFrame, name: str, x: alt.X) -> list[alt.Chart]:
     base = alt.Chart(data).encode(x=x, y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)))
     shown = [alt.Tooltip("params:Q", format=","), alt.Tooltip("value:Q", format=".3f")]
     dots = base.mark_point(filled=True, shape="diamond", size=70, color=PAPER_INK).encode(tooltip=shown)
-    last = alt.Chart(data.tail(1)).mark_text(color=PAPER_INK, align="right", dy=-24)
+    # above a line that goes down, below one that goes up: beside it, and not on it
+    falls = data["value"][0] > data["value"][-1]
+    named = alt.Chart(data.head(1)).mark_text(color=PAPER_INK, align="left", dx=4, dy=-10 if falls else 16)
     return [
         base.mark_line(color=PAPER_INK, strokeDash=[8, 4]),
         dots,
-        last.encode(x=x, y=alt.Y("value:Q", title=None), text="word:N"),
+        named.encode(x=x, y=alt.Y("value:Q", title=None), text="word:N"),
     ]
