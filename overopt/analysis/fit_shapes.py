@@ -28,7 +28,7 @@ def known(peak_kl: tuple[float, float]) -> bool:
     (True, False, False, False)
     """
     low, high = peak_kl
-    return 0 < low and high <= DECADE * low
+    return low > 0 and high <= DECADE * low
 
 
 def shape(law: Bootstrap, *, rising: bool, reach: float) -> str:
