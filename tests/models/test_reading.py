@@ -28,6 +28,13 @@ CHATML = (
 CARD = "---\nlicense: mit\ntags:\n- trl\n- {tag}\n---\n# A model\n\n- TRL: {version}\n- Pytorch: 2.9\n"
 
 
+@pytest.fixture(autouse=True)
+def any_model(tmp_path, monkeypatch):
+    """The model "any" is an empty folder: what is no folder would be looked for on the hub."""
+    (tmp_path / "any").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def folder(tmp_path):
     """A folder with the card of a model that TRL trained, by default one that ended its texts."""

@@ -94,15 +94,24 @@ def test_a_figure_of_too_few_rows_is_a_sentence(poor):
 
 
 def test_a_table_has_a_title_and_a_place_for_every_cell():
-    data = pl.DataFrame({"method": ["ppo"], "tex": ["d"], "error": [0.126]})
+    data = pl.DataFrame(
+        {
+            "method": ["ppo"] * 2,
+            "tex": ["d", "d^2"],
+            "own": [True, False],
+            "misfit": [0.05, 0.1],
+            "error": [0.126, 1],
+        }
+    )
     lines = tables.printed("tab-forms", data, "Errors.").splitlines()
     assert lines == [
         ":::{table} Errors.",
         ":name: tab-forms",
         "",
-        "| method | form | held-out error (SDs), mean over sizes |",
-        "| :--- | :--- | ---: |",
-        "| PPO | $d$ | 0.13 |",
+        "| method | form | misfit, % of gold's range | held-out error (SDs) |",
+        "| :--- | :--- | ---: | ---: |",
+        "| PPO | $d$ (the paper's) | 5.0 | 0.13 |",
+        "| PPO | $d^2$ | 10.0 | 1.00 |",
         ":::",
     ]
     assert "did not measure KL penalties" in tables.printed("tab-penalty", pl.DataFrame(), "Ends.")
