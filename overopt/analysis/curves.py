@@ -85,7 +85,11 @@ class Curves(_Table):
     )
     rounds: int = _column("rounds", "rounds of RLHF, each with a new proxy, of the whole run", ge=1)
     round: int = _column("-", "which of the rounds, from 1", ge=1)
-    seed: int = _column("-", "seed of the proxy and of what is optimised against it", ge=0)
+    seed: int = _column(
+        "-",
+        "seed of the proxy and of what is optimised against it; of several proxies, which of their ensembles",
+        ge=0,
+    )
     n: int = _column("samples", "best of how many; null for trained policies", ge=1, nullable=True)
     step: int = _column(
         "optimiser steps", "checkpoint of a trained policy; null for best-of-n", ge=0, nullable=True

@@ -5,6 +5,7 @@ texts that only some of them like (Coste et al. 2023, arXiv:2310.02743). A new j
 word of `JoinName` in `overopt.study.ensemble_parts`.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -107,9 +108,9 @@ def load_proxy(folder: Path, device: torch.device | str = "cpu", dtype: torch.dt
 def save_ensemble(
     out: Path, members: Sequence[Path], scales: Sequence[Scale], *, join: str, weight: float = 0.0
 ) -> None:
-    """Copy the models of these folders into `out`, each with its scale, and how they are joined."""
+    """Keep the models of these folders in `out`, each with its scale, and how they are joined."""
     for part, member, scale in zip(_member_folders(out, len(members)), members, scales, strict=True):
-        shutil.copytree(member / "model", part / "model")
+        shutil.copytree(member / "model", part / "model", copy_function=_linked)
         scale.save(part, "proxy")
     write_json(out / JOIN, {"join": join, "weight": weight, "members": len(members)})
 
@@ -123,6 +124,14 @@ def first_model(folder: Path) -> tuple[PreTrainedModel, Scale]:
         return load_reward_model(folder / "model"), Scale(1.0, 0.0)
     first = _member_folders(folder, 1)[0]
     return load_reward_model(first / "model"), Scale.load(first, "proxy")
+
+
+def _linked(source: str, target: str) -> None:
+    """One file under two names: results never change, and a model that is in every ensemble need not be kept in each."""
+    try:
+        os.link(source, target)
+    except OSError:  # other disks, and some file systems
+        shutil.copyfile(source, target)
 
 
 def _member_folders(folder: Path, members: int) -> list[Path]:

@@ -1,5 +1,6 @@
 """Joined scores against closed forms, and ensembles as they are kept and read."""
 
+import os
 import typing
 
 import numpy as np
@@ -76,6 +77,19 @@ def test_an_ensemble_joins_what_its_members_say_on_their_scales(reward_model, sa
     torch.testing.assert_close(found, JOINS[name](torch.stack(on_scales), 0.7), atol=0, rtol=0)
     raw = JOINS[name](torch.stack([score(model, samples) for model in models]), 0.7)
     assert not torch.allclose(found, raw, atol=0.1)  # scales count
+
+
+@pytest.mark.parametrize("can_link", [True, False])
+def test_a_member_is_kept_once_where_it_can_be(reward_model, tmp_path, monkeypatch, can_link):
+    if not can_link:
+        monkeypatch.setattr(os, "link", lambda *names: (_ for _ in ()).throw(OSError("another disk")))
+    save_model(reward_model(0), tmp_path / "one")
+    save_ensemble(tmp_path / "joined", [tmp_path / "one"] * 2, [Scale(1.0, 0.0)] * 2, join="mean")
+    first = tmp_path / "one" / "model" / "model.safetensors"
+    for k in range(2):
+        kept = tmp_path / "joined" / f"member_{k}" / "model" / "model.safetensors"
+        assert kept.samefile(first) == can_link
+        assert kept.read_bytes() == first.read_bytes()
 
 
 def test_a_single_proxy_says_what_its_model_does(reward_model, samples, tmp_path):
