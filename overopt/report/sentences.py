@@ -170,11 +170,10 @@ def say_second_gold(results: Results) -> str:
         f"correlation of {second['correlation']:.2f} to gold ({second['correlation_within_prompts']:.2f} within prompts)."
     )
     if bon.height:
-        last = bon.filter(n=bon["n"].max())
+        largest = int(bon["n"].max())  # type: ignore[arg-type]
+        last = bon.filter(n=largest)
         gap = float((last["gold"] - last["gold_second"]).abs().mean())  # type: ignore[arg-type]
-        sentence += (
-            f" Under best-of-n, at n = {bon['n'].max():,}, the two differ by {gap:.2f} SDs on average."
-        )
+        sentence += f" Under best-of-n, at n = {largest:,}, the two differ by {gap:.2f} SDs on average."
     if late.height > 2:
         gap = float(np.abs((late["gold"] - late["gold_second"]).to_numpy()).mean())
         low = [100 * float((late[name] < 0).to_numpy().mean()) for name in ("gold_second", "gold")]
