@@ -85,12 +85,7 @@ def peaks(evidence: Evidence) -> pl.DataFrame:
         if turning:
             found = evidence.sizes.coefficients(method).filter(pl.col("rm_params").is_in(turning))
             first = evidence.sizes.curves.filter(pl.col("kl") > 0, method=method)["kl"].min()
-            parts.append(
-                found.with_columns(
-                    method=pl.lit(method),
-                    known=(pl.col("peak_kl_low") > 0)
-                    & (pl.col("peak_kl_high") <= DECADE * pl.col("peak_kl_low"))
-                    & (pl.col("peak_kl") >= first),
-                )
-            )
+            ends = found.select("peak_kl_low", "peak_kl_high").rows()
+            short = pl.Series("known", [known(interval) for interval in ends])
+            parts.append(found.with_columns(short & (pl.col("peak_kl") >= first), method=pl.lit(method)))
     return pl.concat(parts) if parts else pl.DataFrame(schema={"known": pl.Boolean})

@@ -164,10 +164,16 @@ def say_second_gold(results: Results) -> str:
         return "This study has no second gold to judge gold by."
     ppo = results.curves.filter(pl.col("gold_second").is_not_null(), method="ppo")
     late = ppo.filter(pl.col("kl") > 20)
+    bon = results.curves.filter(pl.col("gold_second").is_not_null(), method="bon")
     sentence = (
         "A second gold, of other raters' votes, seeds and spoilt texts, scores samples of the initial policy with a "
         f"correlation of {second['correlation']:.2f} to gold ({second['correlation_within_prompts']:.2f} within prompts)."
     )
+    if bon.height:
+        largest = int(bon["n"].max())  # type: ignore[arg-type]
+        last = bon.filter(n=largest)
+        gap = float((last["gold"] - last["gold_second"]).abs().mean())  # type: ignore[arg-type]
+        sentence += f" Under best-of-n, at n = {largest:,}, the two differ by {gap:.2f} SDs on average."
     if late.height > 2:
         gap = float(np.abs((late["gold"] - late["gold_second"]).to_numpy()).mean())
         low = [100 * float((late[name] < 0).to_numpy().mean()) for name in ("gold_second", "gold")]

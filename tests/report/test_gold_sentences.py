@@ -1,9 +1,15 @@
 """Gold beside its baselines: better, worse, or not to be told, by the intervals of both."""
 
-import fake_results
-import pytest
+from dataclasses import replace
 
-from overopt.report import figures
+import fake_results
+import numpy as np
+import polars as pl
+import pytest
+from fake_evidence import evidence
+
+from overopt.analysis import figure_tables
+from overopt.report import figures, sentences
 from overopt.report.gold_sentences import say_gold
 
 
@@ -45,6 +51,21 @@ def test_what_a_gold_lacks_is_not_said():
     gated = gold(spoilt=((0.9, None),), passes_real=0.9, passes_spoilt=0.2)
     assert "gate takes real text for language with 0.90, corrupted text with 0.20" in say_gold(gated)
     assert "learned from such pairs" not in say_gold(gated)
+
+
+def test_a_second_gold_is_said_and_drawn_for_best_of_n_too():
+    def judged(table):
+        second = pl.col("gold") - 0.25
+        return table.with_columns(gold_second=second) if "prompts" in table.columns else table
+
+    e = evidence(judged)
+    chain = {"second_gold": {"correlation": 0.9, "correlation_within_prompts": 0.8}}
+    said = sentences.say_second_gold(replace(e.results, chain=chain))
+    assert "Under best-of-n, at n = 1,024, the two differ by 0.25 SDs on average." in said
+    for method in ("bon", "ppo"):
+        both = figure_tables.second_gold(e, method).pivot("what", index=["rm_params", "kl"], values="score")
+        np.testing.assert_allclose(both["gold"] - both["second gold"], 0.25)
+    assert figure_tables.second_gold(evidence(), "bon").is_empty()
 
 
 def test_baselines_have_bars():
