@@ -162,7 +162,7 @@ def say_second_gold(results: Results) -> str:
     second = results.chain.get("second_gold")
     if not second:
         return "This study has no second gold to judge gold by."
-    ppo = results.curves.filter(pl.col("gold_second").is_not_null(), method="ppo")
+    ppo = results.curves.filter(pl.col("gold_second").is_not_null(), method="ppo", ensemble="single")
     late = ppo.filter(pl.col("kl") > 20)
     bon = results.curves.filter(pl.col("gold_second").is_not_null(), method="bon")
     sentence = (
@@ -186,7 +186,7 @@ def say_second_gold(results: Results) -> str:
 
 def say_ends(results: Results) -> str:
     """In how many PPO runs a second gold ends where gold does; nothing where there is none."""
-    judged = results.curves.filter(pl.col("gold_second").is_not_null(), method="ppo")
+    judged = results.curves.filter(pl.col("gold_second").is_not_null(), method="ppo", ensemble="single")
     if judged.is_empty():
         return ""
     ends = judged.sort("step").group_by("record").last()
