@@ -96,6 +96,9 @@ def clone(tmp_path_factory, tokenizer, worker_id):
             making.mkdir()
             copy_of_clean_clone(making)
             (making / ".venv").symlink_to(Path(sys.prefix))
+            for name in ("requirements.txt", "pyproject.toml"):
+                # older than the environment, which make would install this copy into: it belongs to the clone that is tested
+                os.utime(making / name, (0, 0))
             with (making / ".git" / "info" / "exclude").open("a") as exclude:
                 exclude.write("/.venv\n")
             before = {path.name for path in making.iterdir()}
