@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.special import gammaln
 from scipy.stats import poisson
 
 from overopt.estimators.best_of_n import best_of_n_ragged, powers_of_two
+from overopt.estimators.selection import poisson_choice, poisson_weights, soft_choice
 from overopt.estimators.uncertainty import shares_drawn
 from overopt.util.errors import UserError
 
@@ -27,7 +27,6 @@ Interval = tuple[float, float]
 
 FOLDS = 10  # parts of the prompts; each is judged by what the others chose
 TEMPERATURES = (0.1, 0.2, 0.5, 1.0, 2.0)  # of soft best-of-n, in SDs of the proxy within prompts
-GROUPS = 64  # draws of n samples that a prompt is split into at the least
 MISSED = 1e-3  # chance of more draws than samples at which a Poisson is too long to be judged
 
 
@@ -122,15 +121,8 @@ def soft_best_of_n(
     >>> soft_best_of_n(proxy, gold, n=2, tau=1.0, rng=np.random.default_rng(0)).round(6).tolist()
     [4.0]
     """
-    found = np.empty(len(proxy))
-    for k, (p, g) in enumerate(zip(proxy, gold, strict=True)):
-        groups = len(p) // n
-        deals = -(-GROUPS // groups) if n < len(p) else 1
-        dealt = np.argsort(rng.random((deals, len(p))), axis=1)[:, : groups * n].reshape(-1, n)
-        scores = p[dealt] / tau
-        weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-        found[k] = ((weights * g[dealt]).sum(1) / weights.sum(1)).mean()
-    return found
+    both = zip(proxy, gold, strict=True)
+    return np.array([soft_choice(scores, n, tau, rng=rng) @ values for scores, values in both])
 
 
 def best_of_poisson(proxy: Vectors, gold: Vectors, mu: float) -> Float64[np.ndarray, " prompts"]:
@@ -141,25 +133,9 @@ def best_of_poisson(proxy: Vectors, gold: Vectors, mu: float) -> Float64[np.ndar
     >>> best_of_poisson([np.array([1.0, 2.0])], [np.array([0.0, 8.0])], mu=0.0).tolist()  # any of the two
     [4.0]
     """
-    weights = {size: _poisson_weights(size, mu) for size in {len(row) for row in proxy}}
-    found = np.empty(len(proxy))
-    for k, (p, g) in enumerate(zip(proxy, gold, strict=True)):
-        _, tie, sizes = np.unique(p, return_inverse=True, return_counts=True)
-        found[k] = weights[len(p)] @ np.repeat(np.bincount(tie, g) / sizes, sizes)
-    return found
-
-
-def _poisson_weights(samples: int, mu: float) -> Float64[np.ndarray, " ranks"]:
-    """The chance of each rank, lowest first; n that come with a chance below 1e-12 of the likeliest are left out."""
-    chances = poisson.pmf(np.arange(samples), mu)  # of n - 1
-    ns = np.flatnonzero(chances > 1e-12 * chances.max()) + 1
-    log_factorials = gammaln(np.arange(1, samples + 2, dtype=np.float64))  # of 0 ... N
-    weights = np.zeros(samples)
-    for n in ns:
-        below = log_factorials[n - 1 : samples] - log_factorials[: samples - n + 1]
-        wins = np.exp(below - below[-1])
-        weights[n - 1 :] += chances[n - 1] * wins / wins.sum()
-    return weights / weights.sum()
+    by_rank = {size: poisson_weights(size, mu) for size in {len(row) for row in proxy}}
+    both = zip(proxy, gold, strict=True)
+    return np.array([poisson_choice(scores, by_rank[len(scores)]) @ values for scores, values in both])
 
 
 def _chosen(
