@@ -12,6 +12,7 @@ from overopt.models.seeding import generator
 from overopt.optimisers.ppo import Iteration
 from overopt.study.ppo_parts import PPO
 from overopt.study.pretrained_parts import RLOO
+from overopt.study.rejection_parts import RejectionRun
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Evaluator:
         return Evaluation(policy, step, samples, sample_kl(policy, self.reference, samples), iteration)
 
 
-def thousandths(step: int, kl: float, config: PPO | RLOO) -> int:
+def thousandths(step: int, kl: float, config: PPO | RLOO | RejectionRun) -> int:
     """How much of its way a run has gone: to `max_steps` iterations or sqrt(`max_kl` nats), whichever comes first."""
     share = max(step / config.max_steps, math.sqrt(max(0.0, kl) / config.max_kl))
     return round(1000 * min(1.0, share))

@@ -1,12 +1,12 @@
-"""A policy against a proxy, watched by gold: the PPO run of a study, evaluated as it moves away."""
+"""A policy against a proxy, watched by gold: a run of PPO or of rejection sampling, evaluated as it moves away."""
 
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from overopt.engine.checkpoint import Checkpoint
+from overopt.optimisers import ppo, rejection
 from overopt.optimisers.evaluation import Evaluation, Evaluator, thousandths
-from overopt.optimisers.ppo import Trainer
 
 
 class PPORun:
@@ -24,7 +24,7 @@ class PPORun:
 
     def __init__(
         self,
-        trainer: Trainer,
+        trainer: ppo.Trainer | rejection.Trainer,
         evaluator: Evaluator,
         *,
         kept: list[Any] | dict[str, Any],
