@@ -79,7 +79,7 @@ def _curve(method: str, size: int, seed: int, rng: np.random.Generator) -> tuple
         curve.append(
             {"study": "laptop", "world": "reviews", "method": method, "policy_params": POLICY,
              "rm_params": SIZES[size], "pairs": 9_000, "label_noise": 0.0, "kl_penalty": 0.0,
-             "ensemble": "single", "seed": seed, "n": n, "step": step, "kl": mean_kl,
+             "ensemble": "single", "setting": None, "seed": seed, "n": n, "step": step, "kl": mean_kl,
              "kl_se": float(kls.std(ddof=1) / np.sqrt(PROMPTS)), "kl_kind": "exact" if ppo else "analytic",
              "gold": float(each.mean()), "gold_se": se, "proxy": proxy, "proxy_se": 0.02 * scale,
              "prompts": PROMPTS, "samples": 1024 * PROMPTS, "rm_loss": 0.62 - 0.05 * size + 0.01 * seed,

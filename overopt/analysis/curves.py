@@ -24,14 +24,14 @@ from overopt.study.ensemble_parts import How
 from overopt.util.errors import UserError
 from overopt.util.files import replacing
 
-METHODS = ("bon", "tilt", "ppo", "rloo", *get_args(DirectLoss))
+METHODS = ("bon", "tilt", "ppo", "rloo", *get_args(DirectLoss), "soft_bon", "bop", "rft")
 PLACES = ("n", "step", "temperature")  # where on its curve a point is: exactly one is known
 KL_KINDS = ("analytic", "exact", "k1", "k3")
 # one proxy, or the scores or weights of so many made into one: what `Ensembles.label` says
 ENSEMBLES = rf"single|({'|'.join(get_args(How))}) of \d+(, weight [\d.e+-]+)?"
 STRICTNESS = ("gold_lenient", "gold_strict")  # gold with gates that doubt half and twice as much real text
 # columns that tables from before they were known lack: there they hold nothing
-LATER = (*STRICTNESS, *(f"{name}_se" for name in STRICTNESS), "rating", "gate")
+LATER = (*STRICTNESS, *(f"{name}_se" for name in STRICTNESS), "rating", "gate", "setting")
 
 
 def _column(unit: str, meaning: str, **checks: Any) -> Any:
@@ -82,6 +82,11 @@ class Curves(_Table):
     )
     ensemble: str = _column(
         "-", "how several proxies were joined into one score", str_matches=rf"^({ENSEMBLES})$"
+    )
+    setting: str = _column(
+        "-",
+        "what is otherwise in this run than in the study's others, by the name the study has for it; null where nothing is",
+        nullable=True,
     )
     rounds: int = _column("rounds", "rounds of RLHF, each with a new proxy, of the whole run", ge=1)
     round: int = _column("-", "which of the rounds, from 1", ge=1)

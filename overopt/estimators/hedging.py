@@ -15,10 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.stats import poisson
 
 from overopt.estimators.best_of_n import best_of_n_ragged, powers_of_two
-from overopt.estimators.selection import poisson_choice, poisson_weights, soft_choice
+from overopt.estimators.selection import poisson_choice, poisson_fits, poisson_weights, soft_choice
 from overopt.estimators.uncertainty import shares_drawn
 from overopt.util.errors import UserError
 
@@ -27,7 +26,6 @@ Interval = tuple[float, float]
 
 FOLDS = 10  # parts of the prompts; each is judged by what the others chose
 TEMPERATURES = (0.1, 0.2, 0.5, 1.0, 2.0)  # of soft best-of-n, in SDs of the proxy within prompts
-MISSED = 1e-3  # chance of more draws than samples at which a Poisson is too long to be judged
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ def hedge(
     ]
     found.append(_chosen("soft best-of-n", soft, largest, folds, shares))
     progress("best-of-Poisson")
-    means = [n - 1.0 for n in ns if poisson.sf(fewest - 1, n - 1.0) < MISSED]
+    means = [n - 1.0 for n in ns if poisson_fits(fewest, n - 1.0)]
     random = [_Setting(mu + 1.0, None, best_of_poisson(proxy, gold, mu)) for mu in means]
     found.append(_chosen("best-of-Poisson", random, largest, folds, shares))
     return found

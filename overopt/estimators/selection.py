@@ -26,6 +26,7 @@ from scipy.stats import poisson
 
 from overopt.util.errors import UserError
 
+MISSED = 1e-3  # chance of more draws than samples at which a Poisson is too long to be judged
 GROUPS = 64  # draws of n samples that a prompt is split into at the least
 STEP = 0.4  # of y: the integrand is analytic, and the sum off by 2 |Gamma(1 + 2 pi i / STEP)| = 4e-10 of it
 LOWEST, HIGHEST = -36.0, 4.0  # of y: below, exp(y) is 2e-16, and above, exp(-exp(y)) is less
@@ -64,6 +65,15 @@ def poisson_choice(
     order = np.argsort(proxy, kind="stable")
     _, tie, sizes = np.unique(proxy, return_inverse=True, return_counts=True)
     return (np.bincount(tie[order], by_rank) / sizes)[tie]
+
+
+def poisson_fits(samples: int, mu: float) -> bool:
+    """Whether 1 + Poisson(mu) is hardly ever more than so many samples.
+
+    >>> [poisson_fits(80, mu) for mu in (31.0, 63.0)]
+    [True, False]
+    """
+    return bool(poisson.sf(samples - 1, mu) < MISSED)
 
 
 def poisson_weights(samples: int, mu: float) -> Float64[np.ndarray, " ranks"]:

@@ -238,6 +238,11 @@ def best_of_n(stage: Stage, spec: specs.OtherBestOfNSpec, batch: int) -> Price:
     return _over_pool(stage.parents["pool"], scorers(stage.parents["proxy"]), batch, _unit(spec))
 
 
+def pool_scores(stage: Stage, spec: specs.Reading, batch: int) -> Price:
+    """As best-of-n: every sample of the pool scored by the proxy."""
+    return _over_pool(stage.parents["pool"], scorers(stage.parents["proxy"]), batch, _unit(spec))
+
+
 def far_best_of_n(stage: Stage, spec: specs.FarBestOfNSpec, batch: int) -> Price:
     """Every sample scored by the proxy and judged."""
     return _over_pool(stage, [*scorers(stage.parents["proxy"]), *_golds(stage)], batch, _unit(spec))
@@ -301,6 +306,28 @@ def rloo(stage: Stage, spec: specs.RLOOSpec, batch: int) -> Price:
     total += read([policy], 2 * watched, text, batch, logits=completion)
     total += read(proxy, samples, text, run.batch) + read(seen, watched, text, run.batch)
     total += learnt(policy, samples, text, run.batch, logits=completion, share=0.0 if spec.lora else 1.0)
+    always = sum(_unit(spec) * model.weights for model in (policy, *seen))
+    return replace(total, memory=total.memory + always)
+
+
+def rejection(stage: Stage, spec: specs.RejectionSpec, batch: int) -> Price:
+    """n completions of each prompt drawn and scored, the best learnt from, and looks at the policy."""
+    prompt, completion, run = spec.prompt_tokens, spec.completion_tokens, spec.run
+    policy, text = size(stage.parents["policy"]), prompt + completion
+    proxy = scorers(stage.parents["proxy"])
+    seen = [*proxy, *_golds(stage)]
+    learnt_from = run.max_steps * run.batch
+    looks = 1 + min(run.max_steps, sqrt(run.max_kl) / run.spacing)
+    if run.look_every:
+        looks += run.max_steps / run.look_every
+    watched = looks * spec.evaluation_prompts * run.evaluation_samples
+    total = drawn(policy, spec.n * learnt_from, prompt, completion, batch, of_prompt=spec.n)
+    total += drawn(policy, watched, prompt, completion, batch)
+    # KL asks policy and reference of one completion a prompt, and of all that is looked at
+    total += read([policy], 2 * (learnt_from + watched), text, batch, logits=completion)
+    total += read(proxy, spec.n * learnt_from, text, run.batch) + read(seen, watched, text, run.batch)
+    share = 0.0 if spec.lora else 1.0
+    total += learnt(policy, learnt_from, text, run.batch, logits=completion, share=share)
     always = sum(_unit(spec) * model.weights for model in (policy, *seen))
     return replace(total, memory=total.memory + always)
 

@@ -41,7 +41,7 @@ class CurveStages:
         """Everything that needs the first seed, then the second: what a stopped study has is whole curves of few seeds."""
         study = self.study
         samples, max_n = study.best_of_n.samples, study.best_of_n.max_n
-        spec = specs.OverPool(curve=self._curve(None), samples=samples, max_n=max_n)
+        spec = specs.OverPool(curve=self.curve(None), samples=samples, max_n=max_n)
         self.graph.add("gold_frontier", "best-of-n by gold itself", spec, pool=self.pool)
         cells = [(cell, partial(self._add_best_of_n, cell)) for cell in study.proxies.cells]
         cells += [(run[0], partial(self._add_ppo, *run)) for run in self._ppo_runs()]
@@ -58,12 +58,13 @@ class CurveStages:
         for _, add in sorted(cells, key=lambda pair: pair[0].seed):  # of one seed, in the order above
             add()
 
-    def _curve(
+    def curve(
         self,
         cell: Cell | None,
         policy: str = "",
         *,
         ensemble: str = "single",
+        setting: str = "",
         rounds: int = 1,
         round: int = 1,
     ) -> specs.Curve:
@@ -75,6 +76,7 @@ class CurveStages:
             policy_params=params,
             label_noise=cell.label_noise if cell else 0.0,
             ensemble=ensemble,
+            setting=setting,
             seed=cell.seed if cell else 0,
             rounds=rounds,
             round=round,
@@ -127,7 +129,7 @@ class CurveStages:
 
     def _add_best_of_n(self, cell: Cell) -> None:
         title, proxy = f"best-of-n {label(cell)}", self.proxies.add(cell)
-        self.best_of_n[cell] = self._best_of_n_stage(title, self._curve(cell), proxy)
+        self.best_of_n[cell] = self._best_of_n_stage(title, self.curve(cell), proxy)
 
     def _best_of_n_stage(self, title: str, curve: specs.Curve, proxy: Stage) -> Stage:
         study = self.study
@@ -143,7 +145,7 @@ class CurveStages:
 
     def add_joined(self, cell: Cell, ensemble: str, proxy: Stage, kl_penalties: Iterable[float]) -> None:
         """Best-of-n, and PPO with these penalties, against `proxy`: an `ensemble` of proxies like `cell` but for seeds."""
-        curve, which = self._curve(cell, ensemble=ensemble), f"{label(cell)}, {ensemble}"
+        curve, which = self.curve(cell, ensemble=ensemble), f"{label(cell)}, {ensemble}"
         scale = self._best_of_n_stage(f"best-of-n {which}", curve, proxy)
         for penalty in kl_penalties:
             parents = {"policy": self.world.policies[self.study.policy], "proxy": proxy, "scale": scale}
@@ -170,12 +172,12 @@ class CurveStages:
             "proxy": self.proxies.add(cell),
             "scale": self.best_of_n[cell],
         }
-        self._ppo_stage(title, self._curve(cell, policy), parents, kl_penalty=penalty)
+        self._ppo_stage(title, self.curve(cell, policy), parents, kl_penalty=penalty)
 
     def _add_rloo(self, study: PretrainedStudy, cell: Cell) -> None:
         assert study.rloo is not None  # what asks for a run has them
-        spec = specs.RLOOSpec(**self._optimising(self._curve(cell)), kl_penalty=0.0, rloo=study.rloo.run)
-        parents = self._watching | {
+        spec = specs.RLOOSpec(**self.optimising(self.curve(cell)), kl_penalty=0.0, rloo=study.rloo.run)
+        parents = self.watching | {
             "policy": self.world.policies[study.policy],
             "proxy": self.proxies.add(cell),
             "scale": self.best_of_n[cell],
@@ -183,8 +185,8 @@ class CurveStages:
         self.graph.add("rloo", f"RLOO {label(cell)}", spec, **parents)
 
     def _add_direct(self, direct: Direct, cell: Cell) -> None:
-        study, told = self.study, self._optimising(self._curve(cell))
-        parents = self._watching | {
+        study, told = self.study, self.optimising(self.curve(cell))
+        parents = self.watching | {
             "policy": self.world.policies[study.policy],
             "pairs": self.proxies.pairs,
         }
@@ -212,11 +214,11 @@ class CurveStages:
         runs = self.study.ppo
         assert runs is not None  # what asks for a run has them
         run = runs.run.model_copy(update=changes)
-        spec = specs.PPOSpec(**self._optimising(curve), kl_penalty=kl_penalty, ppo=run)
-        parents = self._watching | value_model(runs, run, self.world) | parents
+        spec = specs.PPOSpec(**self.optimising(curve), kl_penalty=kl_penalty, ppo=run)
+        parents = self.watching | value_model(runs, run, self.world) | parents
         return self.graph.add("ppo", title, spec, **parents)
 
-    def _optimising(self, curve: specs.Curve) -> dict[str, Any]:
+    def optimising(self, curve: specs.Curve) -> dict[str, Any]:
         """What every stage that optimises a policy is told."""
         study = self.study
         return {
@@ -229,7 +231,7 @@ class CurveStages:
         }
 
     @property
-    def _watching(self) -> dict[str, Stage]:
+    def watching(self) -> dict[str, Stage]:
         """The parents of every such stage: what asks a policy, and what judges it."""
         return self.world.judged | {"pool": self.pool, "corpus": self.world.corpus}
 
@@ -244,7 +246,7 @@ class CurveStages:
         count = round(cell.pairs / (1 - study.pairs.validation)) + 1
         for k in range(1, rounds + 1):
             which = f"{label(cell)}, round {k} of {rounds}"
-            curve = self._curve(cell, rounds=rounds, round=k)
+            curve = self.curve(cell, rounds=rounds, round=k)
             parents = {"policy": policy, "proxy": proxy, "scale": scale}
             if k > 1:
                 parents["initial"] = initial
@@ -271,7 +273,7 @@ class CurveStages:
             parents = world.judged | parts | {"pool": self.pool}
             size = specs.PoolSpec(parts=len(parts), frozen=self.frozen)
             pool = self.graph.add("pool", f"pool of {policy}", size, **parents)
-            curve = self._curve(cell, policy)
+            curve = self.curve(cell, policy)
             spec = specs.OtherBestOfNSpec(curve=curve, samples=of.samples, max_n=of.max_n, frozen=self.frozen)
             parents = {"pool": pool, "proxy": self.proxies.add(cell), "best_of_n": self.best_of_n[cell]}
             title = f"best-of-n {label(cell)}, policy {policy}"
@@ -280,7 +282,7 @@ class CurveStages:
     def _add_far(self, far: FarBestOfN, cell: Cell) -> None:
         parts = self._add_samples("far", far)
         spec = specs.FarBestOfNSpec(
-            curve=self._curve(cell),
+            curve=self.curve(cell),
             seed=self.study.seed,
             samples=far.samples,
             max_n=far.max_n,

@@ -20,6 +20,7 @@ from overopt.study.pretrained_parts import (
     Sized,
     TextSource,
 )
+from overopt.study.rejection_parts import RejectionRun
 
 # what several kinds share
 
@@ -64,6 +65,7 @@ class Curve(Spec):
     policy_params: int
     label_noise: float = 0.0
     ensemble: str = "single"
+    setting: str = unless("")
     seed: int
     rounds: PositiveInt = 1
     round: PositiveInt = 1
@@ -349,6 +351,16 @@ class FarBestOfNSpec(OtherBestOfNSpec):
     parts: PositiveInt
 
 
+class SelectionSpec(OverPool):
+    """Of a softer best-of-n over scores that are there: soft best-of-n, or best-of-Poisson where there is no `tau`.
+
+    tau: temperature, base-policy SDs of the proxy; seed: of how samples are dealt into groups of n.
+    """
+
+    tau: PositiveFloat | None = None
+    seed: int
+
+
 class Optimising(Prompting, Curved):
     """What every stage that optimises a policy is told; lora: the adapters that learn, none where all weights do."""
 
@@ -389,6 +401,13 @@ class RLOOSpec(Optimising):
     """With RLOO."""
 
     rloo: RLOO
+
+
+class RejectionSpec(Optimising):
+    """With rejection-sampling fine-tuning on the best of `n`."""
+
+    n: PositiveInt
+    run: RejectionRun
 
 
 class DirectSpec(Optimising):

@@ -1,8 +1,8 @@
 """A study as a graph of stages, in an order in which each follows its parents.
 
 The parts of the graph stand beside this file: `reviews` or `pretrained` (data, models, gold), `proxies` (pairs, learning
-rates, proxies), `ppo_sweep` (settings of PPO), `curves` (best-of-n, PPO, rounds of RLHF) and `ensembles` (several proxies
-as one).
+rates, proxies), `ppo_sweep` (settings of PPO), `curves` (best-of-n, PPO, rounds of RLHF), `selections` (softer
+best-of-n, and what learns from it) and `ensembles` (several proxies as one).
 """
 
 from overopt.engine.plan import Plan
@@ -14,6 +14,7 @@ from overopt.plan.pretrained import add_pretrained
 from overopt.plan.proxies import ProxyStages
 from overopt.plan.registry import Graph
 from overopt.plan.reviews import add_reviews
+from overopt.plan.selections import add_selections
 from overopt.plan.stage_specs import RulePowerSpec, TablesSpec, VerdictsSpec
 from overopt.study.study import PretrainedStudy, ReviewsStudy, Study
 
@@ -32,6 +33,7 @@ def plan(study: Study) -> Plan:
     if isinstance(study, ReviewsStudy) and study.ppo_sweep:
         add_ppo_sweep(graph, study, study.ppo_sweep, world, proxies)
     curves = add_curves(graph, study, world, proxies)
+    add_selections(graph, study, proxies, curves)
     if study.ensembles:
         add_ensembles(graph, study, study.ensembles, proxies, curves)
     everything = {stage.title: stage for stage in graph.stages}

@@ -1,6 +1,7 @@
 """The stages that measure best-of-n and tilting against one proxy, judged by gold on held-out prompts."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,11 +71,7 @@ def write_over_pool(
     job: Job[OverPool], metrics: dict[str, Any], proxy: Float[Tensor, "prompts samples"]
 ) -> dict[str, float]:
     """The curves of best-of-n and of tilting by `proxy`; how gold follows the proxy within prompts."""
-    pool = job.parents["pool"]
-    of_samples = pooled(pool, "evaluation")
-    if "gate" in of_samples:  # what is known of gold alone is all that the curves of older worlds have
-        of_samples["length"] = Samples.load(pool / "evaluation.safetensors").lengths.float()
-    golds = {name: values.reshape(proxy.shape) for name, values in of_samples.items()}
+    golds = judged_samples(job.parents["pool"], proxy.shape)
     ns, scores = powers_of_two(job.spec.max_n), proxy.double().numpy()
     curves = {name: best_of_n_curve(scores, values, ns) for name, values in golds.items()}
     write_points(job, metrics, curves, scores.shape[1])
@@ -88,6 +85,14 @@ def write_over_pool(
         rows.append(common | row | {"prompts": len(scores), "samples": scores.shape[1]})
     write_rows(rows, job.out / "tilt.parquet")
     return follow(scores, golds["gold"].double().numpy())
+
+
+def judged_samples(pool: Path, shape: torch.Size) -> dict[str, Float[Tensor, "prompts samples"]]:
+    """What is known of each sample of a pool for the evaluation prompts, by the name of the column that curves have."""
+    known = pooled(pool, "evaluation")
+    if "gate" in known:  # what is known of gold alone is all that the curves of older worlds have
+        known["length"] = Samples.load(pool / "evaluation.safetensors").lengths.float()
+    return {name: values.reshape(shape) for name, values in known.items()}
 
 
 def follow(

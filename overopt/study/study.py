@@ -49,6 +49,7 @@ from overopt.study.pretrained_parts import (
     Tuned,
     made_of,
 )
+from overopt.study.rejection_parts import Rejection, Selection
 from overopt.util.errors import UserError
 from overopt.util.paths import STUDIES
 
@@ -76,6 +77,8 @@ class Study(Spec):
     iterated: Iterated | None = None
     direct: Direct | None = unless(None)
     ensembles: Ensembles | None = unless(None)
+    selection: Selection | None = unless(None)
+    rejection: Rejection | None = unless(None)
     show_prompts: tuple[str, ...]
     prompt_groups: Annotated[int, Field(ge=2)] | None = unless(None)
 
@@ -84,7 +87,8 @@ class Study(Spec):
         """Texts of the smallest batch that anything learns from."""
         ppo = [self.ppo.run.minibatch] if self.ppo else []
         direct = [self.direct.run.batch] if self.direct else []
-        return min([self.proxies.batch, *ppo, *direct])
+        rejection = [self.rejection.run.batch] if self.rejection else []
+        return min([self.proxies.batch, *ppo, *direct, *rejection])
 
     def named(self) -> dict[str, Iterable[str]]:
         """The models that each field refers to."""
@@ -136,6 +140,8 @@ class Study(Spec):
                 "other_policies": self.other_policies,
                 "iterated": self.iterated,
                 "ensembles": self.ensembles,
+                "selection": self.selection,
+                "rejection": self.rejection,
             }.items()
             if part
         ]

@@ -13,8 +13,8 @@ from overopt.util.errors import UserError
 
 BON = {
     "study": "s", "world": "w", "method": "bon", "policy_params": 10, "rm_params": 10, "pairs": 90,
-    "epochs": 1, "label_noise": 0.0, "kl_penalty": 0.0, "ensemble": "single", "rounds": 1, "round": 1, "seed": 0,
-    "n": 2, "step": None, "temperature": None, "kl": 0.19, "kl_round": None,
+    "epochs": 1, "label_noise": 0.0, "kl_penalty": 0.0, "ensemble": "single", "setting": "tau 0.2",
+    "rounds": 1, "round": 1, "seed": 0, "n": 2, "step": None, "temperature": None, "kl": 0.19, "kl_round": None,
     "kl_se": 0.0, "kl_kind": "analytic", "gold": 0.3, "gold_se": 0.1, "proxy": 0.5,
     "proxy_se": 0.1, "gold_second": None, "gold_second_se": None,
     "gold_lenient": 0.4, "gold_lenient_se": 0.1, "gold_strict": 0.2, "gold_strict_se": 0.1, "rating": 0.5, "gate": 0.9,
@@ -90,7 +90,7 @@ def test_every_column_says_its_unit_and_meaning(model):
         ({"gold": None}, "column 'gold', row 1 .*: found no value or nan"),
         (
             {"method": "dice"},
-            r"column 'method', row 1 .*: found dice, expected one of \['bon', 'tilt', 'ppo', 'rloo', 'dpo', 'ipo', 'slic'\]",
+            r"column 'method', row 1 .*: found dice, expected one of \['bon', 'tilt', 'ppo', 'rloo', 'dpo', 'ipo', 'slic', .*'rft'\]",
         ),
         ({"ensemble": "best of 5"}, "column 'ensemble', row 1 .*: found best of 5, expected text like"),
         ({"kl_kind": "k9"}, "column 'kl_kind', row 1 .*: found k9, expected one of"),
