@@ -151,7 +151,7 @@ def test_rejection_sampling_is_a_curve_from_the_policy_on(store, title):
     assert curve["step"].to_list() == [0, 2, 4, 5]
     setting = title.rpartition(", ")[2]
     assert curve.select("method", "setting", "kl_penalty", "kl_kind", "rm_params").unique().rows() == [
-        ("rft", setting, 0.0, "exact", STUDY.models["1k"].parameters)
+        ("rft", setting, 0.0, "exact", curve_of(store, f"best-of-n {OF}")["rm_params"][0])
     ]
     assert curve["kl"][0] == 0
     assert curve["kl"][3] > curve["kl"][1] > 0
