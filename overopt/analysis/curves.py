@@ -24,7 +24,7 @@ from overopt.study.ensemble_parts import How
 from overopt.util.errors import UserError
 from overopt.util.files import replacing
 
-METHODS = ("bon", "tilt", "ppo", "rloo", *get_args(DirectLoss), "soft_bon", "bop", "rft")
+METHODS = ("bon", "tilt", "ppo", "rloo", *get_args(DirectLoss), "soft_bon", "bop", "rft", "grpo")
 PLACES = ("n", "step", "temperature")  # where on its curve a point is: exactly one is known
 KL_KINDS = ("analytic", "exact", "k1", "k3")
 # one proxy, or the scores or weights of so many made into one: what `Ensembles.label` says

@@ -16,7 +16,7 @@ from overopt.study.direct_parts import DirectLoss
 from overopt.util.seeds import derive
 
 # the law that the paper has for a method
-LAW_OF = {"bon": LAWS["bon"], "ppo": LAWS["rl"], "rloo": LAWS["rl"]}
+LAW_OF = {"bon": LAWS["bon"], "ppo": LAWS["rl"], "rloo": LAWS["rl"], "grpo": LAWS["rl"]}
 # what chooses among samples of the base policy has that of best-of-n, what trains a policy that of RL
 LAW_OF |= {"soft_bon": LAWS["bon"], "bop": LAWS["bon"], "rft": LAWS["rl"]}
 # direct alignment has that of RL (Rafailov et al. 2024, section 4)

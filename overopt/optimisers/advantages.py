@@ -37,6 +37,16 @@ def leave_one_out(totals: Float[Tensor, " batch"], of_each: int) -> Float[Tensor
     return (groups - others).flatten()
 
 
+def group_scaled(totals: Float[Tensor, " batch"], of_each: int) -> Float[Tensor, " batch"]:
+    """What each completion has more than the mean of its prompt's, in SDs of its prompt's; `of_each` stand side by side.
+
+    Where all of a prompt have the same, nothing is learnt from it. Shao et al. 2024 (GRPO), section 4.1.2.
+    """
+    groups = totals.view(-1, of_each)
+    centred = groups - groups.mean(-1, keepdim=True)
+    return (centred / (groups.std(-1, keepdim=True) + 1e-4)).flatten()
+
+
 def whitened(
     advantages: Float[Tensor, "batch completion"], mask: Bool[Tensor, "batch completion"]
 ) -> Float[Tensor, "batch completion"]:

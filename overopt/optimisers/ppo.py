@@ -19,7 +19,8 @@ from transformers import PreTrainedModel
 from overopt.models.log_probs import states_before, token_log_probs
 from overopt.models.samples import Prompts, Samples
 from overopt.models.sampling import gathered_samples, sample
-from overopt.optimisers.advantages import gae, leave_one_out, masked_mean, whitened
+from overopt.optimisers.advantages import gae, group_scaled, leave_one_out, masked_mean, whitened
+from overopt.optimisers.shaping import adapted, clipped, preferred
 from overopt.study.ppo_parts import PPO
 from overopt.training.optim import (
     adamw,
@@ -83,8 +84,9 @@ class Rollout:
 class Trainer:
     """Trains the policy and the value model of `models` in place, an iteration at a time.
 
-    kl_penalty: SDs a nat, on log(pi/pi0) of each token, 0 as in the paper's runs without one; completion_tokens: at most;
-    `step` counts finished iterations.
+    kl_penalty: SDs a nat, on log(pi/pi0) of each token, 0 as in the paper's runs without one, and with `config.kl_target`
+    what it is at first; completion_tokens: at most; base_scores: of completions of each prompt by the policy as it was, for
+    `config.compared_with`; `step` counts finished iterations.
     """
 
     def __init__(
@@ -97,8 +99,10 @@ class Trainer:
         completion_tokens: int,
         kl_penalty: float,
         generator: torch.Generator,
+        base_scores: Float[Tensor, "prompts base"] | None = None,
     ) -> None:
         self.models, self.reward, self.prompts, self.config = models, reward, prompts, config
+        self.base_scores = base_scores
         self.completion_tokens, self.kl_penalty, self.generator = completion_tokens, kl_penalty, generator
         adam = {"beta2": config.adam_beta2, "eps": config.adam_eps}
         self.policy_optimiser = adamw(
@@ -131,6 +135,8 @@ class Trainer:
             sum(column) / len(updates) for column in zip(*updates, strict=True)
         )
         check_finite(policy_loss + value_loss, "PPO: loss", self.step)
+        if config.kl_target:
+            self.kl_penalty = adapted(self.kl_penalty, kl, config.kl_target)
         return Iteration(
             step=self.step,
             kl=kl,
@@ -193,13 +199,14 @@ class Trainer:
         rewards = torch.zeros_like(log_probs)
         if penalty:
             rewards -= penalty * log_ratio
-        given = scores
+        given = self._shaped(scores, rows)
         if config.missing_eos_score is not None:
             given = scores.where(samples.ended(tokens.eos_token_id), config.missing_eos_score)
         rewards[torch.arange(len(samples)), samples.lengths - 1] += given  # it comes with the last token
         if config.leave_one_out:
             values = torch.zeros_like(log_probs)
-            advantages = leave_one_out(rewards.sum(-1), config.leave_one_out)[:, None] * samples.mask
+            compare = group_scaled if config.group_scaled else leave_one_out
+            advantages = compare(rewards.sum(-1), config.leave_one_out)[:, None] * samples.mask
         else:
             values = over(len(samples), token_values, models.value)
             advantages = gae(rewards, values, samples.mask, lam=config.gae_lambda)
@@ -212,6 +219,15 @@ class Trainer:
             scores=scores,
             kl=log_ratio.sum(-1),
         )
+
+    def _shaped(
+        self, scores: Float[Tensor, " batch"], rows: Int[Tensor, " batch"]
+    ) -> Float[Tensor, " batch"]:
+        """What completions of the prompts in these rows are rewarded with for their scores."""
+        if self.config.compared_with:
+            assert self.base_scores is not None  # what asks for it has them
+            return preferred(scores, self.base_scores[rows].to(scores))
+        return clipped(scores, self.config.score_clip) if self.config.score_clip else scores
 
     def _update(
         self, rollout: Rollout, rows: Int[Tensor, " minibatch"]
@@ -257,7 +273,9 @@ class Trainer:
 
     def state(self) -> dict[str, Tensor]:
         """All that the next iteration depends on: both models, both optimisers, random state, step."""
+        adaptive = {"kl_penalty": torch.tensor(self.kl_penalty, dtype=torch.float64)}
         return {
+            **(adaptive if self.config.kl_target else {}),
             "generator": self.generator.get_state(),
             "step": torch.tensor(self.step),
             **training_state("policy.", self.models.policy, self.policy_optimiser),
@@ -268,6 +286,8 @@ class Trainer:
         """Go on from what `state` returned."""
         self.generator.set_state(tensors["generator"])
         self.step = int(tensors["step"])
+        if self.config.kl_target:
+            self.kl_penalty = float(tensors["kl_penalty"])
         restore_training(tensors, "policy.", self.models.policy, self.policy_optimiser)
         restore_training(tensors, "value.", self.models.value, self.value_optimiser)
 

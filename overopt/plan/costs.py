@@ -393,6 +393,11 @@ def _of_ppo(
         learnt(policy, run.epochs * samples, text, run.minibatch, logits=completion, share=share),
         learnt(value, run.epochs * (samples + warmup), text, run.minibatch),
     ]
+    if run.leave_one_out:  # there is no value model
+        parts[2], parts[-1] = read(proxy, samples, text, run.minibatch), Price()
+    if run.compared_with:
+        base = run.prompts * run.compared_with
+        parts += [drawn(policy, base, prompt, completion, batch), read(proxy, base, text, run.minibatch)]
     total = sum(parts, Price())
     # the value model with its optimiser, the reference and all judges are there throughout
     others = seen if shared else [policy, *seen]

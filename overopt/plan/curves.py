@@ -12,7 +12,7 @@ from overopt.plan.registry import Graph
 from overopt.plan.world import World
 from overopt.study.direct_parts import Direct
 from overopt.study.parts import BestOfN, Cell, FarBestOfN, Iterated, OtherPolicies
-from overopt.study.ppo_parts import PPO, PPORuns
+from overopt.study.ppo_parts import PPO, PPORuns, changed_runs
 from overopt.study.study import PretrainedStudy, Study
 
 SAMPLES_A_STAGE = (
@@ -45,6 +45,7 @@ class CurveStages:
         self.graph.add("gold_frontier", "best-of-n by gold itself", spec, pool=self.pool)
         cells = [(cell, partial(self._add_best_of_n, cell)) for cell in study.proxies.cells]
         cells += [(run[0], partial(self._add_ppo, *run)) for run in self._ppo_runs()]
+        cells += [(run[0], partial(self._add_variant, *run)) for run in self._variants()]
         if isinstance(study, PretrainedStudy) and study.rloo:
             cells += [(cell, partial(self._add_rloo, study, cell)) for cell in study.rloo.grid.cells]
         if others := study.other_policies:
@@ -149,8 +150,7 @@ class CurveStages:
         scale = self._best_of_n_stage(f"best-of-n {which}", curve, proxy)
         for penalty in kl_penalties:
             parents = {"policy": self.world.policies[self.study.policy], "proxy": proxy, "scale": scale}
-            title = f"PPO {which}" + (f", penalty {penalty:g}" if penalty else "")
-            self._ppo_stage(title, curve, parents, kl_penalty=penalty)
+            self._ppo_stage(f"PPO {which}{at(penalty)}", curve, parents, kl_penalty=penalty)
 
     def _ppo_runs(self) -> list[tuple[Cell, str, float]]:
         """Proxy, policy and penalty of every PPO run, each once."""
@@ -166,13 +166,32 @@ class CurveStages:
     def _add_ppo(self, cell: Cell, policy: str, penalty: float) -> None:
         title = f"PPO {label(cell)}"
         title += f", policy {policy}" if policy != self.study.policy else ""
-        title += f", penalty {penalty:g}" if penalty else ""
+        title += at(penalty)
         parents = {
             "policy": self.world.policies[policy],
             "proxy": self.proxies.add(cell),
             "scale": self.best_of_n[cell],
         }
         self._ppo_stage(title, self.curve(cell, policy), parents, kl_penalty=penalty)
+
+    def _variants(self) -> list[tuple[Cell, str, PPO, float]]:
+        """Proxy, setting, run and penalty of every run with a setting of its own."""
+        return [
+            (cell, name, run, penalty)
+            for part in self.study.variants
+            for name, run in changed_runs(self._run, part.settings).items()
+            for cell in part.grid.cells
+            for penalty in part.kl_penalties
+        ]
+
+    def _add_variant(self, cell: Cell, name: str, run: PPO, penalty: float) -> None:
+        title = f"{run.method.upper()} {label(cell)}, {name}{at(penalty)}"
+        parents = {
+            "policy": self.world.policies[self.study.policy],
+            "proxy": self.proxies.add(cell),
+            "scale": self.best_of_n[cell],
+        }
+        self._ppo_stage(title, self.curve(cell, setting=name), parents, run, kl_penalty=penalty)
 
     def _add_rloo(self, study: PretrainedStudy, cell: Cell) -> None:
         assert study.rloo is not None  # what asks for a run has them
@@ -207,16 +226,22 @@ class CurveStages:
         title: str,
         curve: specs.Curve,
         parents: dict[str, Stage],
+        run: PPO | None = None,
         *,
         kl_penalty: float = 0.0,
-        **changes: float,
     ) -> Stage:
-        runs = self.study.ppo
-        assert runs is not None  # what asks for a run has them
-        run = runs.run.model_copy(update=changes)
+        """Reinforcement learning as in `run`, the study's own if it is not given."""
+        assert self.study.ppo is not None  # what asks for a run has them
+        run = run or self._run
         spec = specs.PPOSpec(**self.optimising(curve), kl_penalty=kl_penalty, ppo=run)
-        parents = self.watching | value_model(runs, run, self.world) | parents
+        parents = self.watching | value_model(self.study.ppo, run, self.world) | parents
         return self.graph.add("ppo", title, spec, **parents)
+
+    @property
+    def _run(self) -> PPO:
+        """How the study runs PPO."""
+        assert self.study.ppo is not None  # what asks for a run has them
+        return self.study.ppo.run
 
     def optimising(self, curve: specs.Curve) -> dict[str, Any]:
         """What every stage that optimises a policy is told."""
@@ -250,8 +275,8 @@ class CurveStages:
             parents = {"policy": policy, "proxy": proxy, "scale": scale}
             if k > 1:
                 parents["initial"] = initial
-            step = (distance / rounds) ** 2
-            policy = self._ppo_stage(f"PPO {which}", curve, parents, max_kl=step)
+            run = self._run.model_copy(update={"max_kl": (distance / rounds) ** 2})
+            policy = self._ppo_stage(f"PPO {which}", curve, parents, run)
             if k < rounds:
                 seed = 1 + cell.seed  # the study's own pairs have its seed
                 pairs = self.proxies.add_pairs(f"pairs after {which}", policy, count, seed=seed)
@@ -294,6 +319,11 @@ class CurveStages:
         parents |= {"proxy": self.proxies.add(cell), "best_of_n": self.best_of_n[cell]} | parts
         title = f"far best-of-n {label(cell)}"
         self.graph.add("far_best_of_n", title, spec, **parents)
+
+
+def at(penalty: float) -> str:
+    """How the title of a run ends that has this KL penalty."""
+    return f", penalty {penalty:g}" if penalty else ""
 
 
 def value_model(runs: PPORuns, run: PPO, world: World) -> dict[str, Stage]:

@@ -1,12 +1,16 @@
 """The stages that optimise a policy against one proxy, judged by gold on held-out prompts."""
 
+from jaxtyping import Float
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from overopt.engine.stage import Job
 from overopt.models.build import load_language_model, new_reward_model, save_model
 from overopt.models.precision import frozen_dtype
+from overopt.models.samples import Prompts
+from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
-from overopt.optimisers.ppo import Models, Trainer
+from overopt.optimisers.ppo import Models, Reward, Trainer
 from overopt.optimisers.ppo_run import PPORun
 from overopt.plan.stage_specs import PPOSpec, PPOTrialSpec
 from overopt.rewards.joined import first_model
@@ -30,15 +34,19 @@ def ppo(job: Job[PPOSpec]) -> None:
     else:
         reference = load_language_model(job.parents["policy"] / "model", device, frozen_dtype(spec.frozen))
     value_model = new_value_model(job, Scale.load(job.parents["scale"], "proxy"))
-    recorder = Recorder(job, "ppo", minibatch=config.minibatch, evaluation_samples=config.evaluation_samples)
+    recorder = Recorder(
+        job, config.method, minibatch=config.minibatch, evaluation_samples=config.evaluation_samples
+    )
+    prompts = encoded_prompts(job, "policy", config.prompts)
     trainer = Trainer(
         Models(policy, reference, value_model),
         recorder.proxy,
-        encoded_prompts(job, "policy", config.prompts),
+        prompts,
         config,
         completion_tokens=spec.completion_tokens,
         kl_penalty=spec.kl_penalty,
         generator=generator(spec.seed, "ppo"),
+        base_scores=base_scores(job, reference, prompts, recorder.proxy),
     )
     run = PPORun(
         trainer,
@@ -51,6 +59,18 @@ def ppo(job: Job[PPOSpec]) -> None:
         recorder.look(evaluation)
     recorder.write()
     save_model(adapted.merged() if adapted else policy, job.out)
+
+
+def base_scores(
+    job: Job[PPOSpec] | Job[PPOTrialSpec], reference: PreTrainedModel, prompts: Prompts, proxy: Reward
+) -> Float[Tensor, "prompts base"] | None:
+    """The proxy's scores of as many of the initial policy's completions of each prompt as the run compares with, if any."""
+    spec, of_each = job.spec, job.spec.ppo.compared_with
+    if not of_each:
+        return None
+    draws, batch = generator(spec.seed, "compared with"), job.runtime.batch
+    samples = sample_many(reference, prompts, of_each, spec.completion_tokens, generator=draws, batch=batch)
+    return proxy(samples).cpu().view(-1, of_each)
 
 
 def new_value_model(job: Job[PPOSpec] | Job[PPOTrialSpec], proxy_scale: Scale) -> PreTrainedModel:

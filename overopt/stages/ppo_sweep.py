@@ -3,20 +3,22 @@
 from typing import Any
 
 import polars as pl
+from jaxtyping import Float
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from overopt.engine.stage import Job
 from overopt.estimators.kl_efficiency import frontier
 from overopt.models.build import load_language_model, load_reward_model
 from overopt.models.precision import frozen_dtype
-from overopt.models.samples import Prompts
+from overopt.models.samples import Prompts, Samples
 from overopt.models.seeding import generator
 from overopt.optimisers.evaluation import Evaluator
 from overopt.optimisers.ppo import Models, Trainer
 from overopt.optimisers.ppo_run import PPORun
 from overopt.plan.stage_specs import Nothing, PPOTrialSpec, SweepBaseSpec
 from overopt.rewards.scoring import Scale, gold_scale, score
-from overopt.stages.ppo import new_value_model
+from overopt.stages.ppo import base_scores, new_value_model
 from overopt.stages.prompts import encoded_prompts
 from overopt.stages.samples import drawn
 from overopt.training.optim import Diverged
@@ -41,14 +43,20 @@ def trial(job: Job[PPOTrialSpec]) -> None:
     reference = load_language_model(job.parents["policy"] / "model", device, frozen_dtype(spec.frozen))
     scale, proxy = Scale.load(job.parents["scale"], "proxy"), _proxy(job)
     prompts = _prompts(job, spec.evaluation_prompts + config.prompts)
+
+    def reward(samples: Samples) -> Float[Tensor, " samples"]:
+        return scale(score(proxy, samples, batch=config.minibatch))
+
+    training = prompts[spec.evaluation_prompts :]
     trainer = Trainer(
         Models(policy, reference, new_value_model(job, scale)),
-        lambda samples: scale(score(proxy, samples, batch=config.minibatch)),
-        prompts[spec.evaluation_prompts :],
+        reward,
+        training,
         config,
         completion_tokens=spec.completion_tokens,
         kl_penalty=0.0,
         generator=generator(spec.seed, "ppo"),
+        base_scores=base_scores(job, reference, training, reward),
     )
     evaluator = Evaluator(
         reference=reference,

@@ -1,5 +1,6 @@
 """The parts of a study that say how PPO is run, against which proxies, and which settings of it were tried."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -50,6 +51,16 @@ class PPO(Spec):
     )
     # completions of a prompt, each compared with the mean of its others instead of a value model (RLOO); ours
     leave_one_out: Annotated[int, Field(ge=2)] | None = unless(None)
+    group_scaled: bool = unless(False)  # whether that is in SDs of the prompt's completions (GRPO); ours
+    # the reward, and what it costs to leave the initial policy
+    score_clip: PositiveFloat | None = unless(
+        None
+    )  # SDs that the proxy's score counts up to, up and down; ours
+    # the initial policy's completions of each prompt; a reward is the chance to be better than one (PAR); ours
+    compared_with: PositiveInt | None = unless(None)
+    kl_target: PositiveFloat | None = unless(
+        None
+    )  # nats a completion that the penalty is changed towards; ours
     # both
     adam_beta2: Annotated[float, Field(ge=0, lt=1)] = unless(0.95)  # of both; ours
     adam_eps: PositiveFloat = unless(1e-8)  # of both; ours
@@ -73,13 +84,43 @@ class PPO(Spec):
         unused = [name for name in ("value_from", "value_warmup") if name in self.model_dump(mode="json")]
         if self.leave_one_out and unused:
             raise ValueError(f"leave_one_out has no value model, and found {', '.join(unused)}")
+        if self.group_scaled and not self.leave_one_out:
+            raise ValueError("group_scaled: found no leave_one_out, expected the completions of a prompt")
+        if self.score_clip and self.compared_with:
+            raise ValueError("score_clip: found compared_with, expected one of the two")
         return self
+
+    @property
+    def method(self) -> str:
+        """What a run is called in the curves table: by what its completions are compared with."""
+        if not self.leave_one_out:
+            return "ppo"
+        return "grpo" if self.group_scaled else "rloo"
 
     @property
     def learning(self) -> dict[str, Any]:
         """The fields that say how a policy learns. Where rates decay, the last iteration is one of them."""
         left_out = DATA | LOOKS | (ENDS - {"max_steps"} if self.linear_decay else ENDS)
         return {name: value for name, value in dict(self).items() if name not in left_out}
+
+
+def changed_runs(run: PPO, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, PPO]:
+    """`run` with the fields of each setting.
+
+    Raises:
+        ValueError: in one sentence, if some fields are unknown, or do not go together.
+    """
+    made = {}
+    for name, fields in settings.items():
+        try:
+            made[name] = PPO.model_validate(dict(run) | dict(fields))
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"]))
+            raise ValueError(
+                f"settings.{name}: found {field or 'fields'} = {str(first['input'])[:80]}: {first['msg']}"
+            ) from None
+    return made
 
 
 class PPOGrid(Spec):
@@ -96,6 +137,35 @@ class PPORuns(Spec):
     grids: tuple[PPOGrid, ...]
     value_model: str
     run: PPO
+
+
+class PPOVariants(Spec):
+    """Runs that differ in some fields: every setting x proxy of `grid` x KL penalty, in base-policy SDs a nat.
+
+    settings: for each, by the name that its curves have in the column `setting`, the fields of `ppo.run` that it has
+    otherwise. To stop early at some KL needs no run of its own: it is a plain run, read at that KL.
+
+    >>> PPOVariants(grid=Grid(models=("1k",), pairs=(640,), seeds=1), settings={"clip 2": {"score_clip": 2.0}}).kl_penalties
+    (0.0,)
+    """
+
+    grid: Grid
+    settings: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
+    kl_penalties: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)] = (0.0,)
+
+    def check_against(self, run: PPO) -> None:
+        """That every setting makes a run of `run`, and one that is not the same.
+
+        Raises:
+            ValueError: in one sentence, if one does not.
+        """
+        for name, made in changed_runs(run, self.settings).items():
+            if made == run:
+                raise ValueError(f"settings.{name}: found the study's own run, expected another")
+            if made.kl_target and not all(self.kl_penalties):
+                raise ValueError(
+                    f"settings.{name}: found kl_target and no kl_penalties to start from, expected some"
+                )
 
 
 class PPOSweep(Spec):
@@ -117,10 +187,7 @@ class PPOSweep(Spec):
     @property
     def runs(self) -> dict[str, PPO]:
         """The run of each setting."""
-        return {name: self._run(name) for name in self.settings}
-
-    def _run(self, name: str) -> PPO:
-        return PPO.model_validate(dict(self.run) | self.settings[name])
+        return changed_runs(self.run, self.settings)
 
     def setting_of(self, run: PPO) -> str | None:
         """The first setting by which a policy learns as in `run`; None where there is none."""
@@ -128,13 +195,5 @@ class PPOSweep(Spec):
 
     @model_validator(mode="after")
     def _settings_are_runs(self) -> "PPOSweep":
-        for name in self.settings:
-            try:
-                self._run(name)
-            except ValidationError as error:
-                first = error.errors()[0]
-                field = ".".join(map(str, first["loc"]))
-                raise ValueError(
-                    f"settings.{name}: found {field or 'fields'} = {str(first['input'])[:80]}: {first['msg']}"
-                ) from None
+        changed_runs(self.run, self.settings)
         return self

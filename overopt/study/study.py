@@ -32,7 +32,7 @@ from overopt.study.parts import (
     Text,
     unless,
 )
-from overopt.study.ppo_parts import PPORuns, PPOSweep
+from overopt.study.ppo_parts import PPORuns, PPOSweep, PPOVariants
 from overopt.study.pretrained_parts import (
     KINDS,
     Cut,
@@ -79,6 +79,7 @@ class Study(Spec):
     ensembles: Ensembles | None = unless(None)
     selection: Selection | None = unless(None)
     rejection: Rejection | None = unless(None)
+    variants: tuple[PPOVariants, ...] = unless(())
     show_prompts: tuple[str, ...]
     prompt_groups: Annotated[int, Field(ge=2)] | None = unless(None)
 
@@ -104,7 +105,8 @@ class Study(Spec):
 
     def more_grids(self) -> list[tuple[str, Grid]]:
         """Field and grid of every kind of reinforcement learning."""
-        return [("ppo.grids", part.grid) for part in (self.ppo.grids if self.ppo else ())]
+        own = [("ppo.grids", part.grid) for part in (self.ppo.grids if self.ppo else ())]
+        return own + [("variants.grid", part.grid) for part in self.variants]
 
     @model_validator(mode="after")
     def _consistent(self) -> "Study":
@@ -129,6 +131,13 @@ class Study(Spec):
         _require(
             not self.iterated or bool(self.ppo), "iterated: expected ppo as well: each round is a PPO run"
         )
+        for part in self.variants:
+            if not self.ppo:
+                raise ValueError("variants: expected ppo as well, which says what they vary")
+            try:
+                part.check_against(self.ppo.run)
+            except ValueError as error:
+                raise ValueError(f"variants.{error}") from None
         _require(
             not self.ensembles or not self.ensembles.ppo or bool(self.ppo),
             "ensembles.ppo: expected ppo as well, which says how a policy is optimised",

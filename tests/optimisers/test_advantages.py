@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overopt.optimisers.advantages import gae, leave_one_out, masked_mean
+from overopt.optimisers.advantages import gae, group_scaled, leave_one_out, masked_mean
 
 
 def slow_gae(rewards, values, lam):
@@ -58,3 +58,20 @@ def test_leave_one_out_against_its_definition(of_each, prompts, data):
         group = totals[k // of_each * of_each :][:of_each]
         others = (sum(group) - total) / (of_each - 1)
         assert got[k].item() == pytest.approx(total - others, abs=1e-4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 5), st.integers(1, 4), st.data())
+def test_group_scaled_against_its_definition(of_each, prompts, data):
+    size = of_each * prompts
+    totals = data.draw(st.lists(numbers, min_size=size, max_size=size))
+    got = group_scaled(torch.tensor(totals), of_each)
+    for k, total in enumerate(totals):
+        group = totals[k // of_each * of_each :][:of_each]
+        mean = sum(group) / of_each
+        spread = (sum((one - mean) ** 2 for one in group) / (of_each - 1)) ** 0.5
+        assert got[k].item() == pytest.approx((total - mean) / (spread + 1e-4), rel=1e-3, abs=1e-2)
+
+
+def test_a_group_that_is_all_alike_teaches_nothing():
+    assert group_scaled(torch.tensor([2.0, 2.0, 0.0, 1.0]), 2)[:2].tolist() == [0.0, 0.0]

@@ -17,16 +17,18 @@ CONFIG = PPO(
 EVERY = {
     "missing_eos_score": -1.0, "rate_warmup": 2, "embedding_gain": 0.0, "target_kl": 0.02, "whiten": False,
     "value_from": "proxy", "value_warmup": 2, "adam_beta2": 0.999, "adam_eps": 1e-5, "linear_decay": True,
-    "dense_below": 2.0,
+    "dense_below": 2.0, "score_clip": 2.5, "kl_target": 1.0,
 }  # fmt: skip
 ALONE = {"leave_one_out": 4}  # has no value model, which others are about
+GRPO = ALONE | {"group_scaled": True}
+PAR = {"compared_with": 2}  # bounds a reward in another way than `score_clip`
 
 
 @pytest.fixture
 def trainer(small_vocabulary):
     """Makes a trainer on one prompt with these changes to `CONFIG`; the reward is how many tokens a completion has."""
 
-    def make(*, reward=lambda samples: samples.lengths.float(), seed=1, **changes):
+    def make(*, reward=lambda samples: samples.lengths.float(), seed=1, penalty=0.0, **changes):
         policy, ids = small_vocabulary(1, factor=1.0), torch.tensor([[1, 3]])
         return Trainer(
             Models(policy, copy.deepcopy(policy), new_reward_model(policy, seed=1)),
@@ -34,8 +36,9 @@ def trainer(small_vocabulary):
             Prompts(ids, torch.ones_like(ids, dtype=torch.bool)),
             PPO(**dict(CONFIG) | changes),
             completion_tokens=4,
-            kl_penalty=0.0,
+            kl_penalty=penalty,
             generator=torch.Generator().manual_seed(seed),
+            base_scores=torch.tensor([[1.0, 3.0]]) if changes.get("compared_with") else None,
         )
 
     return make
@@ -53,8 +56,8 @@ def rates(trainer, steps):
 
 
 def test_what_is_not_asked_for_is_left_out():
-    assert not set(EVERY | ALONE) & set(CONFIG.model_dump(mode="json"))
-    for settings in (EVERY, ALONE):
+    assert not set(EVERY | GRPO | PAR) & set(CONFIG.model_dump(mode="json"))
+    for settings in (EVERY, ALONE, GRPO, PAR):
         asked = PPO(**dict(CONFIG) | settings)
         assert set(settings) <= set(asked.model_dump(mode="json"))
         assert PPO(**asked.model_dump(mode="json")) == asked
@@ -66,9 +69,13 @@ def test_what_has_no_value_model_cannot_be_told_how_to_start_one(other):
         PPO(**dict(CONFIG) | ALONE | other)
 
 
-@pytest.mark.parametrize("name", sorted(set(EVERY | ALONE) - {"value_from", "dense_below"}))
+@pytest.mark.parametrize("name", sorted(set(EVERY | GRPO | PAR) - {"value_from", "dense_below"}))
 def test_each_setting_changes_what_the_policy_becomes(trainer, name):
-    plain, changed = trainer(), trainer(**{name: (EVERY | ALONE)[name]})
+    needed = ALONE if name == "group_scaled" else {}
+    penalty = 0.5 if name == "kl_target" else 0.0
+    plain, changed = (
+        trainer(penalty=penalty, **needed | more) for more in ({}, {name: (EVERY | GRPO | PAR)[name]})
+    )
     for one in (plain, changed):
         for _ in range(2):
             one.iterate()
@@ -76,8 +83,9 @@ def test_each_setting_changes_what_the_policy_becomes(trainer, name):
     assert not torch.equal(*weights)
 
 
-def test_a_run_with_every_setting_goes_on_from_its_state_bit_for_bit(trainer):
-    whole, first, second = trainer(**EVERY), trainer(**EVERY), trainer(**EVERY, seed=2)
+@pytest.mark.parametrize("settings", [EVERY, GRPO, PAR])
+def test_a_run_with_every_setting_goes_on_from_its_state_bit_for_bit(trainer, settings):
+    whole, first, second = (trainer(penalty=0.1, **settings, seed=seed) for seed in (1, 1, 2))
     for _ in range(2):
         whole.iterate()
         first.iterate()
@@ -173,3 +181,36 @@ def test_updates_end_once_the_policy_has_moved_so_far(trainer, monkeypatch):
     stop = next(k for k, moved in enumerate(far) if moved > 0.02)
     assert moves == far[: stop + 1]
     assert len(moves) < 16
+
+
+def test_the_method_is_what_completions_are_compared_with():
+    assert [PPO(**dict(CONFIG) | more).method for more in ({}, ALONE, GRPO)] == ["ppo", "rloo", "grpo"]
+    with pytest.raises(ValueError, match="group_scaled: found no leave_one_out"):
+        PPO(**dict(CONFIG) | {"group_scaled": True})
+    with pytest.raises(ValueError, match="score_clip: found compared_with, expected one of the two"):
+        PPO(**dict(CONFIG) | PAR | {"score_clip": 1.0})
+
+
+def test_a_policy_is_rewarded_with_the_shaped_score_and_its_own_is_told(trainer):
+    """Scores are far above the clip: all completions are worth the same, and a policy without a baseline's error stays."""
+    of = trainer(reward=lambda samples: 5.0 + samples.lengths, score_clip=2.0, **ALONE)
+    before = copy.deepcopy(of.models.policy.state_dict())
+    assert of.iterate().reward > 5
+    # AdamW's weight decay, if any, aside, no gradient is left
+    assert all(torch.allclose(weight, before[name]) for name, weight in of.models.policy.state_dict().items())
+    par = trainer(**PAR)
+    scores, rows = torch.tensor([1.0, 3.0]), torch.tensor([0, 0])
+    half, other = 0.5, torch.sigmoid(torch.tensor(2.0)).item()
+    assert par._shaped(scores, rows).tolist() == pytest.approx([(half + 1 - other) / 2, (half + other) / 2])
+
+
+def test_the_penalty_goes_up_where_kl_is_above_its_target_and_down_where_it_is_below(trainer):
+    far, near = (trainer(penalty=0.5, kl_target=target) for target in (1e-6, 1e6))
+    for _ in range(3):
+        far.iterate()
+        near.iterate()
+    # the first batch is drawn by the initial policy: its KL is 0, up to rounding
+    assert near.kl_penalty == pytest.approx(0.5 * 0.98**3)
+    assert far.kl_penalty == pytest.approx(0.5 * 0.98 * 1.02**2) or far.kl_penalty == pytest.approx(
+        0.5 * 1.02**3
+    )
