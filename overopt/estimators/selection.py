@@ -144,6 +144,7 @@ def soft_ratio(
         mean = others.mean(axis=0)
         powers = np.stack([n * mean ** (n - 1) for n in ns])  # [ns, columns]
         found += STEP * powers @ kernel.T
+    found[np.array(ns) == 1] = 1.0  # there is nothing to choose from
     return found
 
 
@@ -155,7 +156,8 @@ def soft_best_of_n_kl(
     What E[f ln f] over N samples is too high by falls as 1 / N: half of the samples, the even and the odd ones, say how much
     it is, which is what is taken off (the jackknife of Quenouille 1956). Keep N well above n: at n = N / 4 the estimate is
     within some 0.02 nats of 3, at n = N within 0.2. Texts that the proxy scores alike are chosen alike, so that ties change
-    nothing.
+    nothing: where many tie, this is less than the formula of best-of-n even as tau goes to 0 (`BestOfN.kl_exact` is what it
+    comes to there), since that formula counts a text as often as it was drawn.
 
     >>> proxy = np.random.default_rng(0).normal(size=(50, 512))
     >>> kl, bias = soft_best_of_n_kl(proxy, [4], tau=0.01)  # nearly best-of-n, with ln 4 - 3 / 4 = 0.6363
