@@ -31,7 +31,15 @@ KL_KINDS = ("analytic", "exact", "k1", "k3")
 ENSEMBLES = rf"single|({'|'.join(get_args(How))}) of \d+(, weight [\d.e+-]+)?"
 STRICTNESS = ("gold_lenient", "gold_strict")  # gold with gates that doubt half and twice as much real text
 # columns that tables from before they were known lack: there they hold nothing
-LATER = (*STRICTNESS, *(f"{name}_se" for name in STRICTNESS), "rating", "gate", "setting")
+LATER = (
+    *STRICTNESS,
+    *(f"{name}_se" for name in STRICTNESS),
+    "rating",
+    "gate",
+    "setting",
+    "spread",
+    "base_log_prob",
+)
 
 
 def _column(unit: str, meaning: str, **checks: Any) -> Any:
@@ -49,7 +57,7 @@ class _Table(pa.DataFrameModel):
         strict = True
 
     @pa.check(
-        "^(kl(?!_kind)|gold|proxy|rm_[la]|clip|label|entropy|length|temp|ess|rating|gate)",
+        "^(kl(?!_kind)|gold|proxy|rm_[la]|clip|label|entropy|length|temp|ess|rating|gate|spread|base)",
         regex=True,
         name="finite",
     )
@@ -142,6 +150,17 @@ class Curves(_Table):
     clip_fraction: float = _column("fraction", "updates that PPO clipped", ge=0, le=1, nullable=True)
     entropy: float = _column("nats per token", "entropy of the policy's next token", ge=0, nullable=True)
     length: float = _column("tokens", "mean length of a completion", ge=0, nullable=True)
+    spread: float = _column(
+        "base-policy SDs",
+        "SD over several proxies of what they say of one text, mean over texts; null where one alone looks on",
+        ge=0,
+        nullable=True,
+    )
+    base_log_prob: float = _column(
+        "nats a completion",
+        "log-likelihood of a completion under the base policy, mean; null where nobody asks",
+        nullable=True,
+    )
     ess: float = _column("samples", "effective samples a prompt behind a tilted policy", ge=1, nullable=True)
     record: str = _column("-", "key of the stored result that holds this curve")
 

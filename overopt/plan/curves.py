@@ -128,6 +128,23 @@ class CurveStages:
             show=show,
         )
 
+    def scale_of(self, cell: Cell) -> Stage:
+        """Best-of-n against a proxy, which has its scale."""
+        if cell not in self.best_of_n:
+            self._add_best_of_n(cell)
+        return self.best_of_n[cell]
+
+    def against(self, cell: Cell) -> dict[str, Stage]:
+        """What a policy is optimised against, with its scale, and the proxies of other seeds that look on where some do."""
+        parents = {"proxy": self.proxies.add(cell), "scale": self.scale_of(cell)}
+        if count := self.study.watchers:
+            alike = [other for other in self.study.proxies.cells if other._replace(seed=cell.seed) == cell]
+            after = sorted(alike, key=lambda other: (other.seed <= cell.seed, other.seed))
+            for k, other in enumerate(after[:count]):
+                parents[f"watcher_{k}"] = self.proxies.add(other)
+                parents[f"watcher_scale_{k}"] = self.scale_of(other)
+        return parents
+
     def _add_best_of_n(self, cell: Cell) -> None:
         title, proxy = f"best-of-n {label(cell)}", self.proxies.add(cell)
         self.best_of_n[cell] = self._best_of_n_stage(title, self.curve(cell), proxy)
@@ -167,11 +184,7 @@ class CurveStages:
         title = f"PPO {label(cell)}"
         title += f", policy {policy}" if policy != self.study.policy else ""
         title += at(penalty)
-        parents = {
-            "policy": self.world.policies[policy],
-            "proxy": self.proxies.add(cell),
-            "scale": self.best_of_n[cell],
-        }
+        parents = {"policy": self.world.policies[policy]} | self.against(cell)
         self._ppo_stage(title, self.curve(cell, policy), parents, kl_penalty=penalty)
 
     def _variants(self) -> list[tuple[Cell, str, PPO, float]]:
@@ -186,21 +199,13 @@ class CurveStages:
 
     def _add_variant(self, cell: Cell, name: str, run: PPO, penalty: float) -> None:
         title = f"{run.method.upper()} {label(cell)}, {name}{at(penalty)}"
-        parents = {
-            "policy": self.world.policies[self.study.policy],
-            "proxy": self.proxies.add(cell),
-            "scale": self.best_of_n[cell],
-        }
+        parents = {"policy": self.world.policies[self.study.policy]} | self.against(cell)
         self._ppo_stage(title, self.curve(cell, setting=name), parents, run, kl_penalty=penalty)
 
     def _add_rloo(self, study: PretrainedStudy, cell: Cell) -> None:
         assert study.rloo is not None  # what asks for a run has them
         spec = specs.RLOOSpec(**self.optimising(self.curve(cell)), kl_penalty=0.0, rloo=study.rloo.run)
-        parents = self.watching | {
-            "policy": self.world.policies[study.policy],
-            "proxy": self.proxies.add(cell),
-            "scale": self.best_of_n[cell],
-        }
+        parents = self.watching | {"policy": self.world.policies[study.policy]} | self.against(cell)
         self.graph.add("rloo", f"RLOO {label(cell)}", spec, **parents)
 
     def _add_direct(self, direct: Direct, cell: Cell) -> None:
@@ -252,6 +257,7 @@ class CurveStages:
             "seed": study.seed + curve.seed,
             "evaluation_prompts": study.best_of_n.prompts,
             "show_prompts": study.show_prompts,
+            "watched": bool(study.watchers),
             "lora": study.policy_lora if isinstance(study, PretrainedStudy) else None,
         }
 

@@ -20,7 +20,7 @@ def add_selections(graph: Graph, study: Study, proxies: ProxyStages, curves: Cur
     if rejection := study.rejection:
         for cell in rejection.grid.cells:
             for n in rejection.ns:
-                _add_rejection(graph, rejection, proxies, curves, cell, n)
+                _add_rejection(graph, rejection, curves, cell, n)
 
 
 def _scores(graph: Graph, proxies: ProxyStages, curves: CurveStages, cell: Cell) -> Stage:
@@ -51,15 +51,9 @@ def _add_selection(
     graph.add("selection", title, spec, pool=curves.pool, scores=scores)
 
 
-def _add_rejection(
-    graph: Graph, rejection: Rejection, proxies: ProxyStages, curves: CurveStages, cell: Cell, n: int
-) -> None:
+def _add_rejection(graph: Graph, rejection: Rejection, curves: CurveStages, cell: Cell, n: int) -> None:
     setting = rejection.label(n)
     told = curves.optimising(curves.curve(cell, setting=setting))
     spec = specs.RejectionSpec(**told, kl_penalty=0.0, n=n, run=rejection.run)
-    parents = curves.watching | {
-        "policy": curves.world.policies[curves.study.policy],
-        "proxy": proxies.add(cell),
-        "scale": curves.best_of_n[cell],
-    }
+    parents = curves.watching | {"policy": curves.world.policies[curves.study.policy]} | curves.against(cell)
     graph.add("rejection", f"RFT {label(cell)}, {setting}", spec, **parents)

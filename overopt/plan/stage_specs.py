@@ -362,12 +362,16 @@ class SelectionSpec(OverPool):
 
 
 class Optimising(Prompting, Curved):
-    """What every stage that optimises a policy is told; lora: the adapters that learn, none where all weights do."""
+    """What every stage that optimises a policy is told; lora: the adapters that learn, none where all weights do.
+
+    watched: whether what tells of overoptimisation without gold is recorded: see `overopt.stages.watching`.
+    """
 
     seed: int
     evaluation_prompts: PositiveInt
     show_prompts: tuple[str, ...]
     lora: LoRA | None = unless(None)
+    watched: bool = unless(False)
     kl_penalty: float
 
 

@@ -91,8 +91,11 @@ class Ensemble:
 
     def score(self, samples: Samples, *, batch: int) -> Float[Tensor, " samples"]:
         """See `Proxy.score`; in base-policy SDs."""
-        scores = torch.stack([scale(member.score(samples, batch=batch)) for member, scale in self.members])
-        return JOINS[self.join](scores, self.weight)
+        return JOINS[self.join](self.scores(samples, batch=batch), self.weight)
+
+    def scores(self, samples: Samples, *, batch: int) -> Float[Tensor, "members samples"]:
+        """What each member says, in base-policy SDs."""
+        return torch.stack([scale(member.score(samples, batch=batch)) for member, scale in self.members])
 
 
 def load_proxy(folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> Proxy:

@@ -22,6 +22,7 @@ from overopt.rewards.scoring import Scale
 from overopt.stages.curve_rows import Row, curve_identity, write_curve, write_texts
 from overopt.stages.pool import column_of, loaded_golds, scaled_gold
 from overopt.stages.prompts import encoded, encoded_prompts
+from overopt.stages.watching import Watchers
 from overopt.util.files import read_json
 
 Judge = Callable[[Samples], Tensor]
@@ -52,6 +53,7 @@ class Recorder:
             role: scaled_gold(job.parents["pool"], role, gold) for role, gold in loaded_golds(job).items()
         }
         self.minibatch = minibatch
+        self._watchers = Watchers(job, minibatch=minibatch) if spec.watched else None
         # where a round of RLHF starts from an optimised policy, KL is from the policy that all rounds began with
         self._initial = (
             load_language_model(job.parents["initial"] / "model", device, frozen_dtype(spec.frozen))
@@ -75,6 +77,7 @@ class Recorder:
 
     def evaluator(self, reference: PreTrainedModel) -> Evaluator:
         """What samples the evaluation prompts, and measures KL from `reference`."""
+        self._reference = self._initial or reference
         return Evaluator(
             reference=reference,
             prompts=self.prompts,
@@ -90,7 +93,12 @@ class Recorder:
         scores = self.scores(evaluation.samples)
         from_initial = sample_kl(policy, self._initial, evaluation.samples) if self._initial else None
         point, of_prompts = curve_point(evaluation, scores, len(self.prompts), from_initial)
-        self.kept["rows"].append(self._common | point | columns)
+        seen = (
+            self._watchers.look(evaluation.samples, scores["proxy"], self._reference)
+            if self._watchers
+            else {}
+        )
+        self.kept["rows"].append(self._common | point | seen | columns)
         self.kept["by_prompt"] += of_prompts
         spec, batch = self.job.spec, self.job.runtime.batch
         draws = generator(spec.seed, "show")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, PositiveFloat, ValidationError, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from overopt.study.direct_parts import Direct
 from overopt.study.ensemble_parts import Ensembles
@@ -59,6 +59,8 @@ class Study(Spec):
 
     prompt_groups: the tables keep means over so many groups of evaluation prompts, which intervals are resampled from, and
     not what every prompt had.
+    watchers: proxies of other seeds, at most so many, that look on where a policy is optimised against one: what a rule that
+    stops without gold may see is then recorded too.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
@@ -80,6 +82,7 @@ class Study(Spec):
     selection: Selection | None = unless(None)
     rejection: Rejection | None = unless(None)
     variants: tuple[PPOVariants, ...] = unless(())
+    watchers: PositiveInt | None = unless(None)
     show_prompts: tuple[str, ...]
     prompt_groups: Annotated[int, Field(ge=2)] | None = unless(None)
 

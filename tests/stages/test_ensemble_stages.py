@@ -46,6 +46,7 @@ def study_of(**run):
     fields |= {"far_best_of_n": None, "other_policies": None, "iterated": None}
     del fields["ppo_sweep"]
     ppo = {"ppo": ["worst"], "kl_penalties": [0.1]}
+    fields["watchers"] = 1
     return parse_study(
         fields | {"ensembles": {"grid": GRID, "members": 2, "joins": list(LABELS), "weight": 0.5} | ppo}
     )
@@ -184,6 +185,9 @@ def test_curves_of_every_ensemble_stand_in_the_tables_and_in_no_verdict(store, m
     assert ppo["step"].to_list()[-1] == 2
     assert ppo["kl_penalty"].unique().to_list() == [0.1]
     assert ppo["kl"][-1] > 0
+    assert (ppo["spread"] > 0).all()
+    assert (ppo["base_log_prob"] < 0).all()
+    assert joined.filter(method="bon")["spread"].null_count() == joined.filter(method="bon").height
     # what describes proxies, and what claims are judged by, is of single ones
     assert (
         found.proxies.height
