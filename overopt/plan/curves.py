@@ -12,7 +12,7 @@ from overopt.plan.registry import Graph
 from overopt.plan.world import World
 from overopt.study.direct_parts import Direct
 from overopt.study.parts import BestOfN, Cell, FarBestOfN, Iterated, OtherPolicies
-from overopt.study.ppo_parts import PPO, PPORuns, changed_runs
+from overopt.study.ppo_parts import PPO, PPORuns
 from overopt.study.study import PretrainedStudy, Study
 
 SAMPLES_A_STAGE = (
@@ -45,7 +45,6 @@ class CurveStages:
         self.graph.add("gold_frontier", "best-of-n by gold itself", spec, pool=self.pool)
         cells = [(cell, partial(self._add_best_of_n, cell)) for cell in study.proxies.cells]
         cells += [(run[0], partial(self._add_ppo, *run)) for run in self._ppo_runs()]
-        cells += [(run[0], partial(self._add_variant, *run)) for run in self._variants()]
         if isinstance(study, PretrainedStudy) and study.rloo:
             cells += [(cell, partial(self._add_rloo, study, cell)) for cell in study.rloo.grid.cells]
         if others := study.other_policies:
@@ -167,7 +166,7 @@ class CurveStages:
         scale = self._best_of_n_stage(f"best-of-n {which}", curve, proxy)
         for penalty in kl_penalties:
             parents = {"policy": self.world.policies[self.study.policy], "proxy": proxy, "scale": scale}
-            self._ppo_stage(f"PPO {which}{at(penalty)}", curve, parents, kl_penalty=penalty)
+            self.ppo_stage(f"PPO {which}{at(penalty)}", curve, parents, kl_penalty=penalty)
 
     def _ppo_runs(self) -> list[tuple[Cell, str, float]]:
         """Proxy, policy and penalty of every PPO run, each once."""
@@ -185,22 +184,7 @@ class CurveStages:
         title += f", policy {policy}" if policy != self.study.policy else ""
         title += at(penalty)
         parents = {"policy": self.world.policies[policy]} | self.against(cell)
-        self._ppo_stage(title, self.curve(cell, policy), parents, kl_penalty=penalty)
-
-    def _variants(self) -> list[tuple[Cell, str, PPO, float]]:
-        """Proxy, setting, run and penalty of every run with a setting of its own."""
-        return [
-            (cell, name, run, penalty)
-            for part in self.study.variants
-            for name, run in changed_runs(self._run, part.settings).items()
-            for cell in part.grid.cells
-            for penalty in part.kl_penalties
-        ]
-
-    def _add_variant(self, cell: Cell, name: str, run: PPO, penalty: float) -> None:
-        title = f"{run.method.upper()} {label(cell)}, {name}{at(penalty)}"
-        parents = {"policy": self.world.policies[self.study.policy]} | self.against(cell)
-        self._ppo_stage(title, self.curve(cell, setting=name), parents, run, kl_penalty=penalty)
+        self.ppo_stage(title, self.curve(cell, policy), parents, kl_penalty=penalty)
 
     def _add_rloo(self, study: PretrainedStudy, cell: Cell) -> None:
         assert study.rloo is not None  # what asks for a run has them
@@ -226,7 +210,7 @@ class CurveStages:
             title = f"{loss.upper()} {label(cell)}, beta {beta:g}"
             self.graph.add("direct", title, spec, **parents)
 
-    def _ppo_stage(
+    def ppo_stage(
         self,
         title: str,
         curve: specs.Curve,
@@ -282,7 +266,7 @@ class CurveStages:
             if k > 1:
                 parents["initial"] = initial
             run = self._run.model_copy(update={"max_kl": (distance / rounds) ** 2})
-            policy = self._ppo_stage(f"PPO {which}", curve, parents, run)
+            policy = self.ppo_stage(f"PPO {which}", curve, parents, run)
             if k < rounds:
                 seed = 1 + cell.seed  # the study's own pairs have its seed
                 pairs = self.proxies.add_pairs(f"pairs after {which}", policy, count, seed=seed)

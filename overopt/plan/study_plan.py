@@ -2,7 +2,7 @@
 
 The parts of the graph stand beside this file: `reviews` or `pretrained` (data, models, gold), `proxies` (pairs, learning
 rates, proxies), `ppo_sweep` (settings of PPO), `curves` (best-of-n, PPO, rounds of RLHF), `selections` (softer
-best-of-n, and what learns from it) and `ensembles` (several proxies as one).
+best-of-n, and what learns from it), `variants` (PPO otherwise) and `ensembles` (several proxies as one).
 """
 
 from overopt.engine.plan import Plan
@@ -16,6 +16,7 @@ from overopt.plan.registry import Graph
 from overopt.plan.reviews import add_reviews
 from overopt.plan.selections import add_selections
 from overopt.plan.stage_specs import RulePowerSpec, TablesSpec, VerdictsSpec
+from overopt.plan.variants import add_variants
 from overopt.study.study import PretrainedStudy, ReviewsStudy, Study
 
 
@@ -34,6 +35,7 @@ def plan(study: Study) -> Plan:
         add_ppo_sweep(graph, study, study.ppo_sweep, world, proxies)
     curves = add_curves(graph, study, world, proxies)
     add_selections(graph, study, proxies, curves)
+    add_variants(study, curves)
     if study.ensembles:
         add_ensembles(graph, study, study.ensembles, proxies, curves)
     everything = {stage.title: stage for stage in graph.stages}
