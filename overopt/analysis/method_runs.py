@@ -152,6 +152,11 @@ class Variant:
     runs: Mapping[int, Run]
 
     @property
+    def penalty(self) -> float:
+        """Weight of its KL penalty (score SDs a nat); of direct alignment beta."""
+        return float(self.rows["kl_penalty"][0])
+
+    @property
     def by_step(self) -> bool:
         """Whether its runs are followed by step."""
         return followed_by_step(self.method)
@@ -231,6 +236,14 @@ class MethodRuns:
     def plain(self, method: str, label_noise: float = 0.0) -> list[Variant]:
         """A method as the study runs it, against a single proxy."""
         return self.of(lambda other: other.method == method and other.plain, label_noise)
+
+    def joined(self, method: str, how: str, label_noise: float = 0.0) -> list[Variant]:
+        """A method against several proxies joined in one way: see `overopt.study.ensemble_parts.How`."""
+        return self.of(lambda m: m.method == method and m.ensemble.startswith(how), label_noise)
+
+    def plain_direct(self, loss: str, label_noise: float = 0.0) -> list[Variant]:
+        """Direct alignment with one loss, at every beta."""
+        return self.of(lambda other: other.method == loss and not other.kind, label_noise)
 
 
 def _run(by_prompt: pl.DataFrame, record: str, *, by_step: bool) -> Run:

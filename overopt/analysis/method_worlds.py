@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float64
 
-from overopt.analysis.method_runs import DIRECT
+from overopt.analysis.method_runs import DIRECT, SELECTS
 from overopt.analysis.results import Results
 from overopt.util.seeds import derive
 
@@ -74,7 +74,7 @@ def as_claimed(arm: Arm, d: Distances) -> Distances:
     worse = 1 - 2 * arm.label_noise
     kind = arm.ensemble.partition(" ")[0]
     conservative = kind in ("worst", "variance", "weights")
-    gain = 0.1 * (kind == "weights") + (0.25 + arm.label_noise) * (kind != "single")
+    gain = 0.25 * (kind == "weights") + (0.25 + arm.label_noise) * (kind != "single")
     if arm.method == "soft_bon":
         # with the middle temperature it stays at best-of-n's peak
         top = 1.0 / (2 * 0.34)
@@ -131,12 +131,18 @@ def draw(world: MethodWorld, results: Results, *, seed: int = 0, noise: float = 
     policy = study.models[study.policy].parameters
     of_prompt = rng.normal(size=PROMPTS)
     of_seed = rng.normal(size=BON_SEEDS)
+    # what best-of-n and its soft form choose from is the same samples, by the same scores
+    pools: dict[tuple[Any, ...], Float64[np.ndarray, " prompts"]] = {}
     curves, by_prompt = [], []
     for arm in arms():
         for k in range(_seeds(arm)):
             members = range(MEMBERS * k, MEMBERS * (k + 1)) if arm.ensemble != "single" else (k,)
             luck = float(np.mean(of_seed[list(members)]))
-            curve, points = _run(arm, k, policy, world, luck, of_prompt, rng, noise)
+            own = rng.normal(size=PROMPTS)
+            if arm.method in SELECTS:
+                own = pools.setdefault((arm.ensemble, arm.label_noise, k), own)
+            spread = SEED_SD * luck + PROMPT_SD * of_prompt + BOTH_SD * own
+            curve, points = _run(arm, k, policy, world, noise * spread, rng, noise)
             curves.append(curve)
             by_prompt.append(points)
     template = {name: dtype for name, dtype in results.curves.schema.items() if name != "setting"}
@@ -166,19 +172,16 @@ def _run(
     seed: int,
     policy: int,
     world: MethodWorld,
-    luck: float,
-    of_prompt: Float64[np.ndarray, " prompts"],
+    spread: Float64[np.ndarray, " prompts"],
     rng: np.random.Generator,
     noise: float,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """One run: its points, and the same by prompt."""
-    selects = arm.method in ("bon", "soft_bon")
+    """One run: its points, and the same by prompt; `spread`: how each prompt is off all along (SDs)."""
+    selects = arm.method in SELECTS
     d = np.linspace(0, BON_REACH if selects else TRAINED_REACH * (0.9 + 0.2 * rng.random()), 16)
     away = 1 - np.exp(-d)  # the base policy is where every run starts
-    own = rng.normal(size=PROMPTS)
-    spread = SEED_SD * luck + PROMPT_SD * of_prompt + BOTH_SD * own
-    points = POINT_SD * rng.normal(size=(len(d), PROMPTS))
-    gold = world.gold(arm, d)[:, None] + noise * away[:, None] * (spread + points)
+    points = noise * POINT_SD * rng.normal(size=(len(d), PROMPTS))
+    gold = world.gold(arm, d)[:, None] + away[:, None] * (spread + points)
     gold -= gold[0]
     proxy = np.repeat((0.9 * d)[:, None], PROMPTS, axis=1)
     kl = np.repeat((d**2)[:, None], PROMPTS, axis=1)
