@@ -174,16 +174,13 @@ class MethodRuns:
     proxy of another size. Rounds, repeated pairs and what is computed and not done (tilting) are left out.
 
     Args:
-        results: of a study; of older tables none says what is set otherwise: nothing is.
+        results: of a study.
         rm_params: another proxy size.
     """
 
     def __init__(self, results: Results, rm_params: int | None = None) -> None:
         study = results.study
-        known = results.curves
-        if "setting" not in known.columns:
-            known = known.with_columns(setting=pl.lit(None, dtype=pl.String))
-        ours = known.filter(
+        ours = results.curves.filter(
             pl.col("method").is_in(list(WORDS)),
             pl.col("pairs") > 0,
             rounds=1,

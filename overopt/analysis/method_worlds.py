@@ -145,7 +145,7 @@ def draw(world: MethodWorld, results: Results, *, seed: int = 0, noise: float = 
             curve, points = _run(arm, k, policy, world, noise * spread, rng, noise)
             curves.append(curve)
             by_prompt.append(points)
-    template = {name: dtype for name, dtype in results.curves.schema.items() if name != "setting"}
+    template = dict(results.curves.schema) | {"setting": pl.String()}
     table = pl.concat(curves, how="vertical_relaxed").with_columns(
         study=pl.lit(study.name), world=pl.lit(study.world)
     )
@@ -153,7 +153,7 @@ def draw(world: MethodWorld, results: Results, *, seed: int = 0, noise: float = 
     table = table.with_columns(lacking).cast({name: template[name] for name in template})
     return replace(
         results,
-        curves=table.select(*template, "setting"),
+        curves=table.select(*template),
         by_prompt=pl.concat(by_prompt, how="vertical_relaxed"),
         far=None,
         far_by_prompt=None,

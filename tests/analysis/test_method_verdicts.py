@@ -14,7 +14,7 @@ from overopt.analysis.claims.method_verdicts import METHOD_CLAIMS, judge_methods
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.method_worlds import AS_CLAIMED, LEVEL, METHOD_WORLDS, TURNING
 
-DRAWS = 12
+DRAWS = 8
 LETTERS = "ABCDEF"
 
 
@@ -43,7 +43,7 @@ def counted(results):
 def test_what_is_so_is_said_and_what_is_not_is_not(counted, world, letter):
     said = counted[world.name, letter]
     if letter in world.true:
-        assert said["holds"] >= DRAWS - 2, said
+        assert said["holds"] >= DRAWS - 1, said
         assert said["does not hold"] == 0, said
     else:
         assert said["holds"] <= 1, said
@@ -54,7 +54,7 @@ def test_what_is_so_is_said_and_what_is_not_is_not(counted, world, letter):
     [(TURNING, "A"), (TURNING, "B"), (TURNING, "E"), (LEVEL, "C"), (LEVEL, "D"), (LEVEL, "F")],
 )
 def test_what_is_surely_not_so_is_refused(counted, world, letter):
-    assert counted[world.name, letter]["does not hold"] + counted[world.name, letter]["partly"] >= DRAWS - 2
+    assert counted[world.name, letter]["does not hold"] + counted[world.name, letter]["partly"] >= DRAWS - 1
 
 
 def test_where_nothing_falls_there_is_nothing_to_end(counted):
