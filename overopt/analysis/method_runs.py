@@ -46,8 +46,8 @@ class Method:
 
     >>> Method("ppo", "worst of 5", "", True).label
     'PPO, worst of 5, KL penalty'
-    >>> Method("soft_bon", "single", "soft", False).label
-    'soft best-of-n'
+    >>> Method("soft_bon", "single", "tau", False).label, Method("grpo", "single", "GRPO", False).label
+    ('soft best-of-n', 'GRPO')
     """
 
     method: str
@@ -60,7 +60,9 @@ class Method:
         """What tables and figures call it."""
         of = [WORDS[self.method]]
         of += [self.ensemble] if self.ensemble != "single" else []
-        of += [self.kind] if self.kind and self.method not in ALWAYS_SET else []
+        # a study may name a setting by the method that it makes of PPO
+        says_more = self.method not in ALWAYS_SET and self.kind.lower() != self.method
+        of += [self.kind] if self.kind and says_more else []
         return ", ".join(of + (["KL penalty"] if self.penalised and self.method not in DIRECT else []))
 
     @property

@@ -102,6 +102,9 @@ def test_methods_are_told_apart_by_their_columns():
     assert method_of(row).plain
     assert method_of(row | {"setting": "adaptive 2e-2"}) == Method("ppo", "single", "adaptive", False)
     assert not method_of(row | {"kl_penalty": 0.1}).plain
+    grpo = method_of(row | {"method": "grpo", "setting": "GRPO 4", "kl_penalty": 0.1})
+    assert (grpo.label, grpo.kind, grpo.plain) == ("GRPO, KL penalty", "GRPO", False)
+    assert method_of(row | {"setting": "clip 2"}).label == "PPO, clip"
     assert method_of(row | {"ensemble": "worst of 5"}).members_of(1) == range(5, 10)
     assert setting_of(row | {"setting": "clip 2", "kl_penalty": 0.1}) == "clip 2, penalty 0.1"
     assert setting_of(row) == ""
