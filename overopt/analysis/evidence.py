@@ -11,6 +11,7 @@ import polars as pl
 from overopt.analysis import averages, fitted_laws
 from overopt.analysis.fitted_laws import Fits
 from overopt.analysis.groups import PAIRS, PENALTIES, POLICIES, ROUNDS, SIZES, Group
+from overopt.analysis.method_runs import MethodRuns
 from overopt.analysis.resampled import Resampled, resampled
 from overopt.analysis.results import Results
 from overopt.estimators.bootstrap import Bootstrap
@@ -86,6 +87,11 @@ class Evidence:
     def slice(self, by: Group, curves: pl.DataFrame) -> Slice:
         """`curves`, which differ in `by` and seeds."""
         return Slice(by, curves, self.results.by_prompt)
+
+    @cached_property
+    def method_runs(self) -> MethodRuns:
+        """Every method, also of ensembles and with what is set otherwise, against proxies of one size."""
+        return MethodRuns(self.results)
 
     @cached_property
     def sizes(self) -> Slice:

@@ -48,6 +48,15 @@ def misfit(curve: Resampled, law: Law, *, until: float | None = None) -> Square 
     return square(residuals[0], residuals[1:])
 
 
+def relative_misfit(curve: Resampled, law: Law) -> Square | None:
+    """`misfit` over the curve's range, squared; None where the curve may not move at all."""
+    found = misfit(curve, law)
+    if found is None or not moved(curve) > 0:
+        return None
+    extent = float(np.ptp(curve.mean)) ** 2
+    return Square(found.value / extent, found.draws / extent)
+
+
 def moved(curve: Resampled) -> float:
     """How far a curve surely goes (SDs): the lower end of the 95% interval of its highest less its lowest point."""
     top, low = int(curve.mean.argmax()), int(curve.mean.argmin())

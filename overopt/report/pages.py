@@ -10,13 +10,14 @@ import polars as pl
 from IPython.display import HTML, Markdown
 
 from overopt import api
-from overopt.analysis import laws_elsewhere, rule_power
+from overopt.analysis import laws_elsewhere, rule_power, what_helps
 from overopt.analysis.claim_sketches import sketch
+from overopt.analysis.claims.method_verdicts import judge_methods
 from overopt.analysis.evidence import Evidence, Slice
 from overopt.analysis.groups import SIZES
 from overopt.analysis.results import Results
 from overopt.engine.record import read_record
-from overopt.report import charts, figures, tables
+from overopt.report import charts, figures, method_tables, tables
 from overopt.report.myst import box, escaped
 from overopt.report.sentences import say_compute
 from overopt.report.strictness import say_strictness
@@ -124,6 +125,20 @@ class Page:
     def table(self, name: str, data: pl.DataFrame, *, caption: str) -> Markdown:
         """The numbered table `name` of `tables.TABLES`, or what stands there where `data` has no row."""
         return Markdown(tables.printed(name, data, caption))
+
+    def methods_measured(self) -> Markdown:
+        """Which methods the study's tables hold."""
+        return Markdown(method_tables.say_measured(self.evidence.method_runs))
+
+    def what_helps(self) -> Markdown:
+        """The table of every method at the setting that was chosen for it."""
+        data = what_helps.table(self.evidence.method_runs, self.results)
+        name = "tab-what-helps"
+        return Markdown(tables.as_myst(method_tables.TABLES[name], name, data, method_tables.CAPTION))
+
+    def claims_on_methods(self) -> Markdown:
+        """A card for each claim of others about methods: theirs beside ours."""
+        return Markdown(method_tables.cards(judge_methods(self.evidence)))
 
     def verdict_cards(self) -> Markdown:
         """A card for each claim: a small picture, the verdict, the number measured, the rule, and a link to the figure."""

@@ -39,7 +39,11 @@ class Table:
 
 def printed(name: str, data: pl.DataFrame, caption: str) -> str:
     """The table `name` of `TABLES` as MyST, one row for each of `data`."""
-    shown = TABLES[name]
+    return as_myst(TABLES[name], name, data, caption)
+
+
+def as_myst(shown: Table, name: str, data: pl.DataFrame, caption: str) -> str:
+    """A table as MyST, one row for each of `data`; `name`: target for cross-references."""
     if data.is_empty() and shown.absent:
         return shown.absent
     titles, align = [column.title for column in shown.columns], "".join(c.align for c in shown.columns)

@@ -7,7 +7,8 @@ from typing import Literal
 
 from overopt.util.words import with_interval
 
-Verdict = Literal["holds", "partly", "does not hold", "cannot tell"]
+# "not measured" is said of claims on methods alone: of the paper's own such a verdict is "cannot tell"
+Verdict = Literal["holds", "partly", "does not hold", "cannot tell", "not measured"]
 Interval = tuple[float, float]
 
 MOST, FEW = 0.75, 0.25  # shares of all curves

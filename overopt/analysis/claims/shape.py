@@ -17,7 +17,7 @@ from overopt.analysis.claims.outcome import (
 )
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.fitted_laws import LAW_OF
-from overopt.analysis.misfits import Square, misfit, moved
+from overopt.analysis.misfits import Square, relative_misfit
 from overopt.analysis.resampled import interval
 from overopt.util.words import with_interval
 
@@ -114,12 +114,7 @@ def fits_rl(evidence: Evidence) -> Outcome:
 
 def misfit_share(evidence: Evidence, method: str, size: int, score: str) -> Square | None:
     """Misfit beyond noise of a method's law over the curve's range, squared; None where the curve may not move at all."""
-    curve = evidence.sizes.drawn(method, size, score)
-    found = misfit(curve, LAW_OF[method])
-    if found is None or not moved(curve) > 0:
-        return None
-    extent = float(np.ptp(curve.mean)) ** 2
-    return Square(found.value / extent, found.draws / extent)
+    return relative_misfit(evidence.sizes.drawn(method, size, score), LAW_OF[method])
 
 
 def root(squares: ArrayLike) -> np.ndarray:

@@ -10,6 +10,7 @@ from overopt.report.figures.chain import (
 )
 from overopt.report.figures.diagnostics import kl_against_step, kl_estimators, ppo_health
 from overopt.report.figures.lines import CHANCE, lines, pipeline
+from overopt.report.figures.methods import methods
 from overopt.report.figures.optimisation import gold_against_proxy, gold_and_proxy
 from overopt.report.figures.style import EPOCHS, FORMS, HEIGHT, NOISES, WHAT, proxy_title
 
@@ -35,6 +36,7 @@ __all__ = [
     "kl_estimators",
     "language_model_losses",
     "lines",
+    "methods",
     "pipeline",
     "ppo_health",
     "proxy_title",

@@ -20,6 +20,19 @@ FORMS = Group("form", "Form", str)
 EPOCHS = Group("epochs", "Epochs", "{:d}".format)
 NOISES = Group("noise", "Noise variance", "{:g}".format)
 
+# of things without an order: apart from each other and from the page, by those who see few colours too
+UNORDERED = (
+    "#3f7fd6",
+    "#d9662b",
+    "#2a9d6e",
+    "#c2549d",
+    "#a98a1e",
+    "#8a6fd8",
+    "#c9485b",
+    "#3a9db5",
+    "#7f9a2f",
+    "#9a7358",
+)
 ANCHORS = ("#e8903a", "#e0607e", "#a45fd0", "#4464dc")
 TICKS = (0, 0.1, 0.5, 1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500)
 INK = "currentColor"
@@ -70,10 +83,10 @@ def faded(pick: alt.Parameter, *, full: float = 1.0) -> Any:
     return alt.when(pick).then(alt.value(full)).otherwise(alt.value(full * 0.1))
 
 
-def kl_axis(largest: float, *, title: str = "KL from the initial policy (nats)") -> alt.X:
-    """x = KL in nats on a square-root scale from 0 to `largest`, as in the paper."""
+def kl_axis(largest: float, *, title: str = "KL from the initial policy (nats)", room: float = 1.0) -> alt.X:
+    """x = KL in nats on a square-root scale from 0 to `largest`, as in the paper; `room`: times that, for words beside."""
     few = [tick for tick in TICKS if tick <= largest and (largest < 12 or tick not in (0.1, 0.5, 3, 8, 15))]
-    scale = alt.Scale(type="sqrt", domain=[0, largest], nice=False)
+    scale = alt.Scale(type="sqrt", domain=[0, room * largest], nice=False)
     return alt.X(
         "kl:Q", title=title, scale=scale, axis=alt.Axis(values=few, labelExpr="datum.value", grid=False)
     )

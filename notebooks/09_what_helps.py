@@ -1,0 +1,72 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What helps against overoptimisation?
+#
+# Many remedies are in use: proxies joined into one, KL penalties, softer choices among samples, training without a reward model.
+# Which of them helps, by how much, at which KL, and at what cost? Here all stand on one axis.
+#
+# :::{margin}
+# **Held out**: settings, and the KL to stop at, are chosen on other seeds and on the other half of the prompts. The highest point
+# of a noisy curve, and the best of several settings, are in part luck; what is judged had no part in the choice.
+#
+# **γ**: how far the proxy's score leaves gold: the area between the two over the area under gold, both along √KL. 0 where they
+# agree.
+# :::
+
+# %% tags=["parameters", "remove-input"]
+study = "published"
+
+# %% tags=["hide-input"]
+from overopt.analysis import what_helps
+from overopt.report import figures, pages
+
+page = pages.open_page(study, "09_what_helps")
+
+# %% tags=["remove-input"]
+page.methods_measured()
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-what-helps", "caption": "Gold against KL by every method against proxies of one size, at the setting whose mean curve is highest, with 95% intervals over seeds and prompts. Click a line or its name to keep it; where a line turns left, KL fell while training went on."}}
+curves = what_helps.curves(page.evidence.method_runs)
+description = "Gold against KL, one line for every method, named where it ends."
+page.figure(figures.methods, curves, description=description)
+
+# %% [markdown]
+# Curves are drawn at a setting that was chosen with all seeds: they show where gold goes, and are too kind to methods with many
+# settings. What a method is worth stands in the table.
+
+# %% tags=["hide-input"]
+page.what_helps()
+
+# %% [markdown]
+# ## What others say
+#
+# Each claim has a rule, which was written, and tried on simulated studies where the claim is so and where it is not, before the
+# study `methods` was run. An interval decides; one that is wide says *cannot tell*.
+
+# %% tags=["remove-input"]
+page.claims_on_methods()
+
+# %% [markdown]
+# ## How to read this
+#
+# - Penalties are in SDs of the proxy's score a nat; β of direct alignment in logits a nat.
+# - A method that KL leads on is stopped at a KL; one with a penalty or another setting, which may hold KL still, at a step.
+# - With one seed, the other half of its prompts alone chooses. Intervals of two seeds are made wider for it, and are rough still.
+# - γ takes the proxy's score on its scale of the initial policy's SDs. Direct alignment has no such scale.
+
+# %% tags=["remove-input"]
+page.about()

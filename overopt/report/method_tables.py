@@ -1,0 +1,91 @@
+"""The table of what helps, and the cards of what others claim: theirs beside ours."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from overopt.analysis.claims.elsewhere import MethodClaim
+from overopt.analysis.claims.outcome import Outcome
+from overopt.analysis.claims.verdicts import Judged
+from overopt.analysis.method_runs import MethodRuns
+from overopt.analysis.what_helps import AT
+from overopt.report.myst import escaped
+from overopt.report.tables import Column, Table
+from overopt.util.words import capital, number, short_number, with_interval
+
+CAPTION = (
+    "Every method at the setting that was chosen for it on other seeds and prompts, as the place to stop was, and what gold "
+    "came to there, with 95% intervals over seeds and prompts. Setting: the one chosen most often. A dash: not known, or "
+    "not reached by every run. Differences are of gold, on the same proxies; an ensemble is compared with its members. "
+    "Minutes are the mean of all runs of that kind of stage in the study, without proxies and samples."
+)
+MARKS = {"holds": "●", "partly": "◐", "does not hold": "○", "cannot tell": "?", "not measured": "—"}
+CLASSES = {"not measured": "cannot-tell"}  # of a card, where it is not the verdict's own
+
+
+def _interval(title: str, name: str, digits: int = 2) -> Column:
+    def cell(row: dict[str, Any]) -> str:
+        ends = row[f"{name}_low"], row[f"{name}_high"]
+        return "—" if row[name] is None or None in ends else with_interval(row[name], *ends, digits)
+
+    return Column(title, cell)
+
+
+TABLES = {
+    "tab-what-helps": Table(
+        [
+            Column("method", lambda row: row["method"], "l"),
+            Column("labels flipped", lambda row: f"{row['label_noise']:.0%}"),
+            Column("setting", lambda row: row["setting"] or "—", "l"),
+            Column("seeds", lambda row: str(row["seeds"])),
+            _interval("highest gold (SDs)", "gold"),
+            _interval("KL there (nats)", "kl", 1),
+            _interval(f"gold at {AT:g} nats", "at_ten"),
+            _interval("γ", "gamma"),
+            _interval("less plain PPO", "over_ppo"),
+            _interval("less best-of-n", "over_bon"),
+            Column("minutes a run", lambda row: number(row["minutes"], 1)),
+        ],
+        "*The study measured no method.*",
+    ),
+}
+
+
+def say_measured(runs: MethodRuns) -> str:
+    """Which methods the study's tables hold, and whether any is more than best-of-n and PPO with KL penalties."""
+    methods = list(dict.fromkeys(method for noise in runs.noises() for method in runs.methods(noise)))
+    if not methods:
+        return "The study's tables hold no method against a learned proxy."
+    more = [m for m in methods if m.method not in ("bon", "ppo") or m.ensemble != "single" or m.kind]
+    seen = f"proxies of {short_number(runs.rm_params)} parameters and {runs.pairs:,} pairs"
+    if more:
+        return f"The study's tables hold {len(methods)} methods against {seen}."
+    names = [m.label.replace("PPO, KL penalty", "PPO with a KL penalty") for m in methods]
+    listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return f"The study's tables hold none of the newer methods. What follows is of {listed}, against {seen}."
+
+
+def cards(judged: Sequence[Judged]) -> str:
+    """A card for each claim: what others found, what was found here, and the rule, as MyST."""
+    lines = ["::::{grid} 1 1 2 2", ":gutter: 2", ""]
+    for item in judged:
+        claim, outcome = item.claim, item.outcome
+        assert isinstance(claim, MethodClaim)
+        kind = CLASSES.get(outcome.verdict, outcome.verdict.replace(" ", "-"))
+        lines += [
+            f":::{{grid-item-card}} {MARKS[outcome.verdict]} {claim.letter}. {escaped(claim.text)}",
+            f":class-card: oo-verdict oo-{kind}",
+            "",
+            f"**Theirs** ({claim.source}). {escaped(claim.theirs)}",
+            "",
+            f"**{_here(outcome)}** {escaped(capital(outcome.measured))}",
+            "",
+            f"*Rule.* {escaped(claim.rule)}",
+            ":::",
+            "",
+        ]
+    return "\n".join([*lines, "::::"])
+
+
+def _here(outcome: Outcome) -> str:
+    """The verdict; what was not measured says so itself."""
+    return "Here." if outcome.verdict == "not measured" else f"Here: {outcome.verdict}."

@@ -1,0 +1,116 @@
+"""What stands on the page of what helps, from simulated tables and from those of a study without new methods."""
+
+import ast
+import json
+from dataclasses import replace
+
+import fake_evidence
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overopt import api
+from overopt.analysis import method_worlds, what_helps
+from overopt.analysis.evidence import Evidence
+from overopt.analysis.method_runs import MethodRuns
+from overopt.analysis.method_worlds import AS_CLAIMED
+from overopt.report import charts, figures, method_tables, tables
+from overopt.report.figures.methods import spaced
+from overopt.util.paths import ROOT
+
+RECORD = {"seeds": [0, 1], "git": "a" * 40, "seconds": 60.0, "device": "cpu", "key": "b" * 64}
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return replace(fake_evidence.evidence().results, record=RECORD)
+
+
+@pytest.fixture(scope="module")
+def drawn(plain):
+    return method_worlds.draw(AS_CLAIMED, plain)
+
+
+def outputs(monkeypatch, results):
+    """What the cells of the page put out, of these results."""
+    monkeypatch.setattr(api, "load_results", lambda study: results)
+    cells = json.loads((ROOT / "notebooks" / "09_what_helps.ipynb").read_text(encoding="utf-8"))["cells"]
+    names, shown = {}, []
+    for code in ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"):
+        *statements, last = ast.parse(code).body
+        exec(compile(ast.Module(statements, []), "page", "exec"), names)
+        if isinstance(last, ast.Expr):
+            shown.append(eval(compile(ast.Expression(last.value), "page", "eval"), names))
+        else:
+            exec(compile(ast.Module([last], []), "page", "exec"), names)
+    return [output for output in shown if output is not None]
+
+
+def test_the_page_of_a_study_with_every_method_is_complete(monkeypatch, drawn):
+    said, figure, table, cards, _ = outputs(monkeypatch, drawn)
+    assert (
+        said.data == "The study's tables hold 18 methods against proxies of 10k parameters and 5,000 pairs."
+    )
+    ends = figure.to_dict()
+    named = {row["group"] for rows in ends["datasets"].values() for row in rows if "group" in row}
+    assert named == {method.label for method in MethodRuns(drawn).methods()}
+    assert (
+        table.data.count("\n| ") == 2 + 18 + 5
+    )  # titles, their line, methods on clean labels and on flipped ones
+    assert cards.data.count("grid-item-card") == 6
+    assert cards.data.count("**Here: holds.**") >= 5
+    assert "Not measured" not in cards.data
+
+
+def test_the_page_of_a_study_without_them_says_so_in_a_sentence(monkeypatch, plain):
+    said, figure, table, cards, _ = outputs(monkeypatch, plain)
+    assert said.data.startswith(
+        "The study's tables hold none of the newer methods. What follows is of best-of-n and PPO,"
+    )
+    assert figure.to_dict()["description"]
+    assert table.data.count("\n| ") == 4
+    assert cards.data.count("**Here.** Not measured in this study") == 6
+
+
+def test_what_was_measured_in_words(plain):
+    nothing = replace(plain, curves=plain.curves.clear())
+    assert "no method" in method_tables.say_measured(MethodRuns(nothing))
+    penalised = plain.curves.with_columns(
+        kl_penalty=pl.when((pl.col("method") == "ppo") & (pl.col("seed") == 1)).then(0.1).otherwise(0.0)
+    )
+    said = method_tables.say_measured(MethodRuns(replace(plain, curves=penalised)))
+    assert "of best-of-n, PPO and PPO with a KL penalty, against" in said
+
+
+def test_a_cell_without_a_number_is_a_dash(drawn):
+    table = what_helps.table(Evidence(drawn).method_runs, drawn)
+    cells = method_tables.TABLES["tab-what-helps"].cells(table)
+    shown = {row[0]: row for row in reversed(cells)}  # on clean labels, which stand first
+    assert shown["PPO"][8] == "—"  # less itself
+    assert shown["best-of-n"][6] == "—"  # at ten nats
+    assert shown["DPO"][7] == "—"  # gamma
+    assert shown["DPO"][2].startswith("β 0.")
+    assert "None" not in str(cells)
+    assert "nan" not in str(cells)
+    empty = tables.as_myst(method_tables.TABLES["tab-what-helps"], "tab-what-helps", pl.DataFrame(), "x")
+    assert empty == "*The study measured no method.*"
+
+
+def test_the_figure_names_every_line_and_is_drawn(drawn):
+    spec = figures.methods(what_helps.curves(MethodRuns(drawn)), description="Every method.").to_dict()
+    for width in (charts.WIDE, charts.NARROW):
+        svg = charts.static_svg(spec, width, "x-")
+        for method in MethodRuns(drawn).methods():
+            assert f">{method.label}</text>" in svg, method.label
+        assert "NaN" not in svg
+    assert [param["select"]["fields"] for param in spec["params"]] == [["group"]]
+
+
+@given(st.lists(st.floats(-3, 3), min_size=1, max_size=12))
+def test_names_of_lines_never_overlap(places):
+    found = spaced(np.sort(np.array(places)), -3.0, 3.0, 0.4)
+    assert (np.diff(found) >= 0.4 - 1e-9).all()
+    assert found[-1] <= 3.0
+    assert found[0] >= -3.0 - 1e-9  # there is room for twelve
