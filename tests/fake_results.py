@@ -18,7 +18,7 @@ ALPHA_BON, BETA_BON = (0.55, 0.72, 0.85, 0.95), (0.20, 0.19, 0.175, 0.16)
 ALPHA_RL, BETA_RL = 0.55, (0.30, 0.265, 0.235, 0.21)
 PROMPTS = 16
 POLICY = 819_200
-UNKNOWN = ("temperature", "kl_round", "gold_second", "gold_second_se", "ess")
+UNKNOWN = ("temperature", "kl_round", "gold_second", "gold_second_se", "ess", "setting")
 
 
 @dataclass(frozen=True)

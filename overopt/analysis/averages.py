@@ -20,8 +20,10 @@ NAMES = {"bon": "best-of-n", "ppo": "PPO"}
 
 
 def plain_curves(curves: pl.DataFrame, policy_params: int) -> pl.DataFrame:
-    """The curves of one policy against single proxies trained once on clean pairs, without a KL penalty."""
-    plain = curves.filter(kl_penalty=0.0, label_noise=0.0, ensemble="single", epochs=1, rounds=1)
+    """The curves of one policy against single proxies trained once on clean pairs, without a KL penalty or setting."""
+    plain = curves.filter(
+        pl.col("setting").is_null(), kl_penalty=0.0, label_noise=0.0, ensemble="single", epochs=1, rounds=1
+    )
     return plain.filter(pl.col("method").is_in(list(NAMES)), policy_params=policy_params)
 
 

@@ -31,7 +31,7 @@ KL_KINDS = ("analytic", "exact", "k1", "k3")
 ENSEMBLES = rf"single|({'|'.join(get_args(How))}) of \d+(, weight [\d.e+-]+)?"
 STRICTNESS = ("gold_lenient", "gold_strict")  # gold with gates that doubt half and twice as much real text
 # columns that tables from before they were known lack: there they hold nothing
-LATER = (*STRICTNESS, *(f"{name}_se" for name in STRICTNESS), "rating", "gate")
+LATER = (*STRICTNESS, *(f"{name}_se" for name in STRICTNESS), "rating", "gate", "setting")
 
 
 def _column(unit: str, meaning: str, **checks: Any) -> Any:
@@ -82,6 +82,11 @@ class Curves(_Table):
     )
     ensemble: str = _column(
         "-", "how several proxies were joined into one score", str_matches=rf"^({ENSEMBLES})$"
+    )
+    setting: str = _column(
+        "-",
+        "what is otherwise in this run, as the study names it; null where it is as the study runs all",
+        nullable=True,
     )
     rounds: int = _column("rounds", "rounds of RLHF, each with a new proxy, of the whole run", ge=1)
     round: int = _column("-", "which of the rounds, from 1", ge=1)

@@ -76,8 +76,8 @@ class Evidence:
 
     def __init__(self, results: Results) -> None:
         self.results = results
-        # of one proxy each: the paper has no ensembles, and no claim is of any
-        self.curves = results.curves.filter(ensemble="single")
+        # of one proxy each, run as the study runs all: the paper has no others, and no claim is of any
+        self.curves = results.curves.filter(pl.col("setting").is_null(), ensemble="single")
         study = results.study
         self.policy_params = study.models[study.policy].parameters
         self.plain = averages.plain_curves(self.curves, self.policy_params)

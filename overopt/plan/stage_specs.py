@@ -57,7 +57,7 @@ class Drawing(Prompting):
 
 
 class Curve(Spec):
-    """The columns of the curves table that a stage's spec decides."""
+    """The columns of the curves table that a stage's spec decides; setting: "" where a run is as the study runs all."""
 
     study: str
     world: str
@@ -67,6 +67,7 @@ class Curve(Spec):
     seed: int
     rounds: PositiveInt = 1
     round: PositiveInt = 1
+    setting: str = unless("")
 
 
 class Curved(Spec):

@@ -157,12 +157,18 @@ def say_policy(policy: Mapping[str, Any] | None) -> str:
     )
 
 
+def _judged_twice(results: Results) -> pl.DataFrame:
+    """Plain PPO runs against one proxy each, where a second gold judged them."""
+    twice = pl.col("gold_second").is_not_null() & pl.col("setting").is_null()
+    return results.curves.filter(twice, method="ppo", ensemble="single")
+
+
 def say_second_gold(results: Results) -> str:
     """How far a second gold agrees with gold, on the initial policy and along PPO."""
     second = results.chain.get("second_gold")
     if not second:
         return "This study has no second gold to judge gold by."
-    ppo = results.curves.filter(pl.col("gold_second").is_not_null(), method="ppo", ensemble="single")
+    ppo = _judged_twice(results)
     late = ppo.filter(pl.col("kl") > 20)
     bon = results.curves.filter(pl.col("gold_second").is_not_null(), method="bon")
     sentence = (
@@ -186,7 +192,7 @@ def say_second_gold(results: Results) -> str:
 
 def say_ends(results: Results) -> str:
     """In how many PPO runs a second gold ends where gold does; nothing where there is none."""
-    judged = results.curves.filter(pl.col("gold_second").is_not_null(), method="ppo", ensemble="single")
+    judged = _judged_twice(results)
     if judged.is_empty():
         return ""
     ends = judged.sort("step").group_by("record").last()

@@ -16,6 +16,7 @@ def curve_identity(job: Job[Curved], metrics: dict[str, Any]) -> dict[str, Any]:
     """The columns that say which curve a row belongs to."""
     return {
         **dict(job.spec.curve),
+        "setting": job.spec.curve.setting or None,  # as in tables from before there were any
         "rm_params": metrics["parameters"],
         "pairs": metrics["pairs"],
         "epochs": metrics["epochs"],

@@ -13,7 +13,8 @@ from overopt.util.errors import UserError
 
 BON = {
     "study": "s", "world": "w", "method": "bon", "policy_params": 10, "rm_params": 10, "pairs": 90,
-    "epochs": 1, "label_noise": 0.0, "kl_penalty": 0.0, "ensemble": "single", "rounds": 1, "round": 1, "seed": 0,
+    "epochs": 1, "label_noise": 0.0, "kl_penalty": 0.0, "ensemble": "single",
+    "setting": "clip 2", "rounds": 1, "round": 1, "seed": 0,
     "n": 2, "step": None, "temperature": None, "kl": 0.19, "kl_round": None,
     "kl_se": 0.0, "kl_kind": "analytic", "gold": 0.3, "gold_se": 0.1, "proxy": 0.5,
     "proxy_se": 0.1, "gold_second": None, "gold_second_se": None,

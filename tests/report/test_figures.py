@@ -307,9 +307,13 @@ def test_plain_curves_leave_out_what_is_no_comparison_of_sizes():
     fewer = r.curves.filter(method="bon").with_columns(pairs=pl.lit(100, dtype=pl.Int64))
     larger = r.curves.with_columns(policy_params=2 * pl.col("policy_params"))
     more_rows = [larger.with_columns(record=pl.lit(name)) for name in ("a", "b")]
-    mixed = pl.concat([r.curves, other, noisy, fewer, *more_rows])
+    typed = r.curves.cast({"setting": pl.String})
+    clipped = typed.with_columns(setting=pl.lit("clip 2"))
+    mixed = pl.concat(
+        [typed, *(part.cast({"setting": pl.String}) for part in (other, noisy, fewer, *more_rows)), clipped]
+    )
     plain = averages.plain_curves(mixed, fake_results.POLICY)
-    assert plain.filter(pairs=averages.main_pairs(plain)).equals(r.curves)
+    assert plain.filter(pairs=averages.main_pairs(plain)).equals(typed)
 
 
 def test_ppo_texts_go_past_the_highest_gold():
