@@ -104,7 +104,9 @@ def test_a_cold_soft_best_of_n_is_best_of_n(store):
     known = best.filter(few)["kl"].to_list()
     assert known == [best_of_n_kl(n) for n in (1, 2, 4, 8)]
     # so small a policy says much twice, which takes something off
-    assert all(0.6 * exact < found < exact + 0.05 for found, exact in zip(cold["kl"], known, strict=False))
+    assert all(
+        0.6 * exact < found < exact + 0.05 for found, exact in zip(cold["kl"][1:], known[1:], strict=False)
+    )
 
 
 @pytest.mark.xdist_group("smoke")

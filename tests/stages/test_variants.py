@@ -81,5 +81,7 @@ def test_their_curves_are_told_apart_and_are_in_no_verdict(smoke_store, tmp_path
     ]
     plain = plain_curves(curves, STUDY.models[STUDY.policy].parameters)
     assert plain["setting"].null_count() == plain.height > 0
-    start = curves.filter(step=0, kl_penalty=0.0, seed=0, rm_params=896, pairs=640)
+    start = curves.filter(
+        step=0, seed=0, rm_params=896, pairs=640, policy_params=STUDY.models[STUDY.policy].parameters
+    )
     assert start["gold"].n_unique() == 1  # all start from the same policy
