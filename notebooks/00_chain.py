@@ -63,6 +63,9 @@ page.say(worlds.say_gold_is_made(page.results.study))
 # ## What was used
 
 # %% tags=["remove-input"]
+page.say(worlds.say_data(page.results.study))
+
+# %% tags=["remove-input"]
 page.table(
     "tab-data",
     front_page.counts(evidence),

@@ -29,7 +29,7 @@
 study = "published"
 
 # %% tags=["hide-input"]
-from overopt.report import pages
+from overopt.report import downloads, pages
 
 page = pages.open_page(study, "09_rules")
 
@@ -72,6 +72,14 @@ page.power()
 # have by *n* = 1,024; 7 asked for height alone; 13, 16 and 20 held where nothing moves, 17 on a straight line; 18 compared
 # curves of unequal noise. 19 is a theorem: it is a check now, and not counted. From then on verdicts are kept by the SHA-256
 # of all rules' texts, so that a verdict by other rules is never shown as today's.
+#
+# ## All of it as data
+#
+# These are the tables that every page is drawn from. They stand beside the built pages, and need no network. Tables are
+# [parquet](https://parquet.apache.org): polars, pandas and DuckDB read them.
+
+# %% tags=["remove-input"]
+page.say(downloads.say_files(page.results))
 
 # %% tags=["remove-input"]
 page.about()

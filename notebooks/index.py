@@ -20,7 +20,7 @@
 study = "published"
 
 # %% tags=["remove-input"]
-from overopt.report import front_page, pages, world_caveat
+from overopt.report import citation, downloads, front_page, pages, world_caveat
 
 page = pages.open_page(study, "index")
 evidence = page.evidence
@@ -43,10 +43,14 @@ page.gold_and_proxy(evidence.sizes, "ppo", **shown)
 #
 # ## What holds here
 #
-# The claims of {cite:t}`gao2022scaling`, each with the rule that decides. ● holds, ◐ partly, ○ does not hold, ? cannot
-# tell. Small pictures show the paper beside what was measured here, on the same axes; the paper's half is drawn from its
-# laws, with [coefficients that a third party read off](02_functional_forms), and where those say nothing, as the claim has
-# it. [The rules](09_rules) says how often each rule tells what is so, and when it was changed.
+# These are the claims of {cite:t}`gao2022scaling` ([arXiv 2210.10760](https://arxiv.org/abs/2210.10760)), each with the rule
+# that decides. ● holds, ◐ partly, ○ does not hold, ? cannot tell. Each small picture shows the paper beside what was measured
+# here, on the same axes. The paper's half is drawn from its laws, with
+# [coefficients that a third party read off](02_functional_forms). Where those say nothing, it is drawn as the claim says.
+# [The rules](09_rules) tells how often each rule is right, and when it was changed.
+
+# %% tags=["remove-input"]
+page.say(downloads.say_short(page.results))
 
 # %% tags=["remove-input"]
 page.verdict_cards()
@@ -88,8 +92,14 @@ page.say(front_page.in_short(evidence))
 # ```bash
 # make report STUDY=published   # these pages, from the tables that come with the project
 # make report                   # a smaller study, in about ten minutes
+# make pdf STUDY=published      # the same pages as one PDF, where a Chromium is installed
 # .venv/bin/overopt bon scores.csv --out curves.csv && .venv/bin/overopt fit curves.csv --form bon    # your own scores
 # ```
+#
+# ## Cite
+
+# %% tags=["remove-input"]
+page.say(citation.say_citation())
 
 # %% tags=["remove-input"]
 page.about()

@@ -1,5 +1,7 @@
 """What a page says of a study's world before anything is measured: how gold and the initial policy were made."""
 
+from overopt.data.reviews import RATINGS as RATED
+from overopt.data.reviews import REVIEWS
 from overopt.study.parts import GatedGold
 from overopt.study.study import ReviewsStudy, Study
 from overopt.util.words import number
@@ -45,6 +47,20 @@ DECOY_DEPARTURES = (
     **The policy makes up words**, as a model of this size does at temperature 1; `laptop`'s is sharpened until it
     does not.""",
 )
+
+
+def say_data(study: Study) -> str:
+    """Which packages of the index hold the texts and the ratings, in a study that uses them."""
+    if not isinstance(study, ReviewsStudy):
+        return ""
+    texts, ratings = (
+        f"[{archive.package} {archive.version}](https://pypi.org/project/{archive.package}/{archive.version}/)"
+        for archive in (REVIEWS, RATED)
+    )
+    return (
+        f"The reviews come from the package {texts}, the ratings from {ratings}. Both are downloaded from the Python "
+        "package index, and verified by SHA-256."
+    )
 
 
 def say_gold_is_made(study: Study) -> str:
