@@ -1,4 +1,5 @@
 # make report [STUDY=laptop]: from nothing to a report in the browser.   make test: lint, types and every test.
+# make pdf [STUDY=laptop]: the same report, and all of it as one PDF.
 # make bench [CASES="ppo scoring"]: how fast, against what others do the same with.
 STUDY ?= laptop
 VENV ?= .venv
@@ -13,10 +14,13 @@ BENCH := OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHO
 
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-.PHONY: report test test-fast setup check clean bench
+.PHONY: report pdf test test-fast setup check clean bench
 
 report: setup
 	@$(BIN)/overopt report $(STUDY)
+
+pdf: setup
+	@$(BIN)/overopt report $(STUDY) --pdf
 
 test: setup check
 	@$(PYTEST) --durations=10

@@ -17,8 +17,8 @@
 # # The chain: from reviews to proxies
 #
 # Overoptimisation can be measured only where the truth is known. The paper {cite}`gao2022scaling` therefore
-# lets a large reward model, *gold*, play the human. This page shows the chain that leads from text to the
-# reward models, and asks how good a judge gold is.
+# lets a large reward model, *gold*, play the human. This page shows the chain from text to reward models. It also asks how
+# good a judge gold is.
 #
 # :::{margin}
 # **Reward model**: a language model with one number as its output, the score of a text.
@@ -30,13 +30,13 @@
 # **Policy**: the language model that writes. The **initial policy** is where every optimisation begins.
 # :::
 #
-# 1. **Text.** Sentences of film reviews {cite}`maas2011learning`: a few words are the prompt, the model
-#    completes the sentence.
+# 1. **Text.** The texts are sentences of film reviews {cite}`maas2011learning`. A few words of one are the prompt; the model
+#    completes it.
 # 2. **Language models** of several sizes learn the text. One of them becomes the initial policy.
-# 3. **Gold** learns from human ratings what a text is worth, and from real text what is language at all.
+# 3. **Gold** learns from human ratings what a text is worth. It learns from real text what language is.
 # 4. **Pairs.** The initial policy completes each prompt twice; gold says which completion is better.
 # 5. **Proxies** of several sizes learn those pairs.
-# 6. **Optimisation** against each proxy, judged by gold: [the next page](01_gold_vs_optimisation).
+# 6. **Optimisation.** A policy is optimised against each proxy, and gold judges it: [the next page](01_gold_vs_optimisation).
 
 # %% tags=["parameters", "remove-input"]
 study = "published"
@@ -63,6 +63,9 @@ page.say(worlds.say_gold_is_made(page.results.study))
 # ## What was used
 
 # %% tags=["remove-input"]
+page.say(worlds.say_data(page.results.study))
+
+# %% tags=["remove-input"]
 page.table(
     "tab-data",
     front_page.counts(evidence),
@@ -86,7 +89,7 @@ figures.language_model_losses(chain["language_models"], description=description)
 # %% [markdown]
 # ## What the initial policy writes
 #
-# Before a curve is believed, read what is under it.
+# Read these texts before you believe a curve.
 
 # %% tags=["remove-input"]
 page.say(sentences.say_policy(chain.get("policy")))
@@ -101,10 +104,10 @@ page.table(
 # %% [markdown]
 # ## Is gold a good judge?
 #
-# Gold must stay a judge where an optimised policy goes: on praise without end, and on text that is no text.
-# Held-out pairs test that: texts rated by people, and real sentences against spoilt ones.
-# The baseline is a linear model on TF-IDF word weights from the same training data.
-# Gold need not prefer every real text: a real complaint may be worth less than a praise that stumbles.
+# An optimised policy may write praise without end, or text that is no language. Gold must judge such text well too. Held-out
+# pairs test that. In some, people rated both texts. In others, a real sentence stands against a spoilt one. The baseline is a
+# linear model on TF-IDF word weights, which learned from the same data. Gold need not prefer every real text: a real complaint
+# may be worth less than praise that stumbles.
 
 # %% tags=["remove-input"]
 page.found(
@@ -112,7 +115,7 @@ page.found(
     f"{gold_sentences.say_gold(chain['gold'])} {sentences.say_words(chain['gold'])}",
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-accuracy", "caption": "How often gold prefers the better text of a held-out pair, by kind of pair; beside it the baseline, and for spoilt text gold's judges of language alone, all with one standard error. The dashed line is chance."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-accuracy", "caption": "How often gold prefers the better text of a held-out pair, by kind of pair, with one standard error. The baseline stands beside it. For spoilt text, gold's judges of language alone stand there too. The dashed line is chance."}}
 description = "Held-out accuracy of gold and of its baseline by kind of pair."
 figures.gold_accuracy(chain["gold"]["pairs"], description=description)
 
@@ -126,12 +129,11 @@ page.say(sentences.say_second_gold(page.results))
 # %% [markdown]
 # ## The proxies
 #
-# Each proxy learns gold's preferences with the pairwise logistic loss. Its scores are then shifted, so that
-# the initial policy has mean 0, and multiplied by the one number that fits gold's probabilities best, as in
-# the paper.
+# Each proxy learns gold's preferences with the pairwise logistic loss. Its scores are then shifted and scaled, as in the paper.
+# The shift gives the initial policy mean 0. The scale is the one number that fits gold's probabilities best.
 #
-# The learning rate of each size is the one with the lowest validation loss after one pass over pairs, and with a seed, that
-# serve nothing else.
+# A sweep finds the learning rate of each size. Each rate trains one proxy, in one pass. The sweep's pairs and its seed are used
+# for nothing else. The rate with the lowest validation loss is taken.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-sweep", "caption": "The sweep: validation loss against learning rate, by proxy size. The lowest point of each line is the rate that all proxies of that size are trained with."}}
 sweep, loss = page_tables.sweep(evidence), "validation loss (nats a pair)"
@@ -149,21 +151,21 @@ figures.proxy_validation(proxies, description=description)
 # %% [markdown]
 # ## Where this departs from the paper
 #
-# - **Scale.** Models are about a thousand times smaller than the paper's, and the prompts are beginnings of
-#   sentences, not instructions.
+# - **Scale.** Models are about a thousand times smaller than the paper's.
+# - **Prompts** are beginnings of sentences, not instructions.
 # - **Length.** A completion that reaches the length limit is judged as it stands.
-# - **The rating models do not start from a language model** but from word vectors, and read a vocabulary of their own.
-#   Language models of the same size, trained for minutes, came to predict ratings worse than a linear baseline does.
-#   Gold as a whole is larger than every proxy; one of its models alone need not be.
-# - **Few pairs.** The paper has 90,000, and several of ours share a prompt.
-# - **Frozen embeddings.** In the study `published` proxies keep the token embeddings of their language model. When they
-#   learn them, embeddings, which are most of a small model and are not counted in its size, make a bag of words that is
-#   as good at every size from 7,000 parameters on. Pairs come 32 to a step, so that steps are about as many as in the
-#   paper, which has 64.
-# - **The rule for learning rates** sees one seed and half as many pairs as the largest proxies are trained on. Language
-#   models were not swept.
-# - **Not stated in the paper**, and so chosen here: the number of seeds and evaluation prompts, the length of
-#   completions, the loss of the fits, and the estimator of KL. Here KL is exact at each position.
+# - **The rating models start from word vectors**, not from a language model, and read a vocabulary of their own. Language
+#   models of the same size, trained for minutes, predicted ratings worse than a linear baseline does. Gold as a whole is
+#   larger than every proxy; one of its models alone need not be.
+# - **Few pairs.** The paper has 90,000. We have fewer, and several of ours share a prompt.
+# - **Frozen embeddings.** In the study `published` proxies keep the token embeddings of their language model. Embeddings are
+#   most of a small model, and its size does not count them. A proxy that learns them is a bag of words, and about equally good
+#   at every size from 7,000 parameters on.
+# - **Pairs a step.** A step has fewer pairs than in the paper, so that there are about as many steps.
+# - **The sweep of learning rates** sees one seed, and half as many pairs as the proxies with the most pairs. The learning rates
+#   of language models were not swept.
+# - **The paper does not state** the number of seeds and evaluation prompts, the length of completions, the loss of the fits, and
+#   the estimator of KL. They were chosen here. Our KL is exact at each position.
 # - **PPO's settings** that the paper leaves open are ours: [](07_kl_efficiency).
 # - **Recalibration** follows the paper. It changes the scale of a proxy's scores, never which sample wins.
 

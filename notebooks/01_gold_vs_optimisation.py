@@ -16,8 +16,8 @@
 # %% [markdown]
 # # Gold score against optimisation
 #
-# A policy is optimised against a *proxy*, a reward model trained on labels. How good does it really become?
-# The *gold* model, which made the labels, answers. This page measures both scores while the pressure grows.
+# A policy is optimised against a *proxy*, a reward model trained on labels. How good does it really become? The *gold* model,
+# which made the labels, can tell. This page follows both scores while the policy is optimised further and further.
 #
 # :::{margin}
 # **Gold**: the reward model that stands in for the human. It labels the data and judges the outcome.
@@ -32,9 +32,9 @@
 # **PPO**: reinforcement learning that changes the policy's weights step by step {cite}`schulman2017proximal`.
 # :::
 #
-# Scores are in standard deviations of gold over samples of the initial policy, which has score 0.
-# Optimisation is measured by KL, on a square-root scale: $d = \sqrt{\mathrm{KL}}$ is the distance in which
-# the paper {cite}`gao2022scaling` states its laws:
+# Scores are in standard deviations (SDs) of gold over samples of the initial policy. The initial policy has score 0.
+# Optimisation is measured by KL, on a square-root scale. The paper {cite}`gao2022scaling` states its laws in the distance
+# $d = \sqrt{\mathrm{KL}}$:
 #
 # $$R_{\text{best-of-}n}(d) = d\,(\alpha - \beta d)$$
 #
@@ -90,7 +90,7 @@ page.gold_and_proxy(sizes, "ppo", stars=True, paper=True, description=descriptio
 
 # %% tags=["remove-input"]
 page.card(
-    "By proxy score RL and best-of-n align better than by KL: RL starts with a larger gap to gold and later does better.",
+    "By proxy score RL and best-of-n align better than by KL. RL starts with a larger gap to gold, and later does better.",
     13,
 )
 
@@ -122,8 +122,8 @@ page.table("tab-texts-ppo", stages, caption=texts.say_ppo(stages))
 # %% [markdown]
 # ## Is it the rating or the gate that falls?
 #
-# Gold is a rating, if a text is language at all. Where gold falls below its rating, texts no longer pass for language;
-# where both fall, people's ratings of such text are low.
+# Gold rates a text only as far as it passes for language. Where gold falls below its rating half, texts no longer pass. Where
+# both fall, people rate such texts low.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-halves-ppo", "caption": "PPO: gold, and its rating half alone, against KL, by proxy size, first seed (our own)."}}
 halves = figure_tables.halves(evidence, "ppo")
@@ -148,8 +148,8 @@ page.figure(figures.lines, lengths, "kl", "length", tokens, **shown)
 # %% [markdown]
 # ## What a second gold says
 #
-# The two share no rater's vote, no seed, and none of the texts that taught them what is no text. Where the first falls and
-# the second does not, or the other way round, one of them is wrong.
+# A second gold is made like the first, from other raters' votes, other seeds and other spoilt texts. Where only one of the two
+# falls, one of them is wrong.
 
 # %% tags=["remove-input"]
 page.say(sentences.say_second_gold(results) + sentences.say_by_second(evidence))
@@ -168,9 +168,10 @@ page.figure(figures.lines, second, "kl", "score", "score (SDs)", kind="what", de
 # ## How KL was measured
 #
 # :::{margin}
-# **Exact KL** sums over the whole vocabulary at each position of a sampled completion. **k1** and **k3** use
-# only the sampled token's log-ratio: k1 its mean; k3 a non-negative form that varies less where KL is small and
-# more where it is large.
+# **Exact KL** sums over the whole vocabulary at each position of a sampled completion.
+#
+# **k1** and **k3** use only the log-ratio of the sampled token. k1 is its mean. k3 is never negative. It varies less where KL
+# is small, and more where KL is large.
 # :::
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-estimators", "caption": "The sampled estimators k1 and k3 against the exact KL; on the line they agree."}}

@@ -16,11 +16,11 @@
 # %% [markdown]
 # # The laws: what they say, and how far they reach
 #
-# Two laws with two coefficients each are said to describe every curve. This page looks at the coefficients, compares
-# the laws with forms that the paper rejected, and asks the hardest question of a law: does it know what comes next?
+# The paper describes every curve by one of two laws, with two coefficients each. This page looks at the coefficients. It
+# compares the laws with forms that the paper rejected. And it asks the hardest question of a law: does it know what comes next?
 #
 # :::{margin}
-# **α** is the slope with which gold starts to rise in distance $d = \sqrt{\mathrm{KL}}$; **β** is what bends it down.
+# **α** is the slope with which gold starts to rise, in distance $d = \sqrt{\mathrm{KL}}$. **β** bends it down.
 #
 # **Held out**: points at larger KL than those that a form was fitted to.
 # :::
@@ -40,7 +40,7 @@ evidence, sizes = page.evidence, page.evidence.sizes
 
 # %% tags=["remove-input"]
 page.card(
-    "Alpha of best-of-n rises with the logarithm of the proxy's size, both betas fall, about linearly; alpha of RL is the same for all sizes.",
+    "As the logarithm of the proxy's size grows, α of best-of-n rises and both β fall, about linearly. α of RL is the same for all sizes.",
     5,
     6,
 )
@@ -103,13 +103,13 @@ figures.lines(straight, "kl", "proxy", score, kind="what", description=descripti
 # %% [markdown]
 # ## The paper's forms, and those that it rejected
 #
-# Does another form describe the curves better? Each is fitted twice: to all points of a curve, where its *misfit* is
-# how far it stays from them, and to the points up to 60% of the measured distance $d$, where its *held-out error* is how
-# far it goes wrong on the rest. The form $d(\alpha - \beta d^\gamma)$ and the one with ε have a third parameter, which
-# brings them nearer to whatever they are fitted to.
+# Does another form describe the curves better? Each form is fitted twice. The first fit takes all points of a curve: the *misfit*
+# is how far the form stays from them. The second fit takes the points up to 60% of the measured distance $d$: the
+# *held-out error* is how far the form stays from the rest. Two forms, $d(\alpha - \beta d^\gamma)$ and the one with ε, have a
+# third parameter. It brings them nearer to whatever they are fitted to.
 
 # %% tags=["remove-input"]
-paper = "The two forms describe gold. Of the forms tried for RL, d(α − β ln d) extrapolates better than d(α − β ln(1 + d)); ln(ε + d) adds a parameter, and the best γ is small."
+paper = "The two forms describe gold. Of the forms tried for RL, d(α − β ln d) extrapolates better than d(α − β ln(1 + d)). ln(ε + d) adds a parameter, and the best γ is small."
 page.card(paper, 3, 4, 17)
 
 # %% tags=["remove-input"]
@@ -117,7 +117,7 @@ forms = law_tables.forms(evidence)
 page.say(law_sentences.say_forms(forms))
 
 # %% tags=["hide-input"]
-caption = "Every form beside the paper's, the nearest first: misfit with the curve's own noise, median over proxy sizes whose gold surely moves; held-out error, mean over sizes."
+caption = "The paper's forms and others, the nearest first. The misfit contains the curve's own noise; it is the median over the proxy sizes whose gold surely moves. The held-out error is the mean over sizes."
 page.table("tab-forms", forms, caption=caption)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-forms", "caption": "PPO: error of each form beyond the points it was fitted to, by proxy size (our own; the paper compares the forms by eye, in its appendix B)."}}
@@ -128,8 +128,9 @@ figures.lines(errors, "rm_params", "error", error, by=figures.FORMS, description
 # %% [markdown]
 # ## Does a law know what comes next?
 #
-# For best-of-n the law is fitted to $n \le 1{,}024$ and then asked about much larger $n$, on the same prompts, with far more
-# samples of each. For PPO it is fitted to the first 60% of the distance $d$ that a run covers, and asked about the rest.
+# For best-of-n the law is fitted to $n \le 1{,}024$, and then asked about much larger $n$. The prompts are the same, with far
+# more samples of each. For PPO the law is fitted to the first 60% of the distance $d$ that a run covers, and asked about the
+# rest.
 
 # %% tags=["remove-input"]
 page.card(

@@ -58,7 +58,7 @@ page.gold_and_proxy(large, "ppo", description=description)
 
 # %% tags=["remove-input"]
 page.card(
-    "Below about 2,000 pairs every proxy is near chance, whatever its size; above, loss falls with data, faster for large ones.",
+    "Below about 2,000 pairs every proxy is near chance, whatever its size. Above that, loss falls with data, and faster for large proxies.",
     8,
 )
 
@@ -69,7 +69,7 @@ figures.lines(grid, "pairs", "rm_loss", loss, rule=figures.CHANCE, description=d
 
 # %% tags=["remove-input"]
 page.card(
-    "Proxies of equal validation loss are about equally robust, whatever their size and data; the evidence is weak.",
+    "Proxies of equal validation loss are about equally robust, whatever their size and data. The evidence is weak.",
     9,
 )
 
@@ -132,12 +132,12 @@ page.gold_and_proxy(large, "ppo", stars=True, description=description)
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-zeroed", "caption": "PPO by policy size against the smaller proxy once more, with each policy's own start set to 0 (paper: Fig. 23)."}}
 zeroed, gold = figure_tables.rezeroed(evidence), "gold above the policy's own start (SDs)"
 by = figures.POLICIES
-description = "Gold of PPO less gold at the start, by policy size."
+description = "Gold of PPO minus gold at the start, by policy size."
 page.figure(figures.lines, zeroed, "kl", "gold", gold, by=by, description=description)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-gap", "caption": "Proxy score less gold under PPO, each from its own start, by policy size (paper: Fig. 24)."}}
-gap = "proxy less gold (SDs)"
-description = "Proxy score less gold of PPO, each from its start, by policy size."
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-gap", "caption": "Proxy score minus gold under PPO, each from its own start, by policy size (paper: Fig. 24)."}}
+gap = "proxy minus gold (SDs)"
+description = "Proxy score minus gold of PPO, each from its start, by policy size."
 page.figure(figures.lines, zeroed, "kl", "gap", gap, by=by, description=description)
 
 # %% [markdown]

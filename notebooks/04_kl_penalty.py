@@ -16,13 +16,13 @@
 # %% [markdown]
 # # Is a KL penalty more than early stopping?
 #
-# PPO may be charged for every nat by which it leaves the initial policy. Does that change what gold is worth at a given
-# KL, or only how far the policy gets?
+# A KL penalty charges PPO for every nat by which it leaves the initial policy. Does that change gold at a given KL? Or does it
+# only change how far the policy gets?
 #
 # :::{margin}
 # **KL penalty**: the weight, in SDs of gold a nat, with which KL is subtracted from the reward.
 #
-# **Early stopping**: training without a penalty, and taking the policy of an earlier step.
+# **Early stopping**: train without a penalty, and take the policy of an earlier step.
 # :::
 
 # %% tags=["parameters", "remove-input"]
@@ -58,9 +58,9 @@ page.figure(figures.kl_against_step, large.curves, by=figures.PENALTIES, descrip
 # %% [markdown]
 # ## One frontier?
 #
-# Where each penalised run ended, beside the run without a penalty at the same KL: what early stopping would have given. *When
-# first there* is the penalised run itself, when its KL first came within a fifth of where it ended: what gold gained from there,
-# it gained while the penalty held KL.
+# The table has the end of each penalised run. Beside it stands the run without a penalty at the same KL: early stopping would
+# have given that. *When first there* is the penalised run itself, at the step where its KL first came within a fifth of its last
+# KL. From that step on the penalty held KL. What gold gained after it, it gained at about the same KL.
 
 # %% tags=["hide-input"]
 page.table(

@@ -16,9 +16,9 @@
 # %% [markdown]
 # # Why gold falls, and what follows
 #
-# Two things part a proxy from gold. A proxy that is gold plus noise promises too much, but never misleads: that is
-# *regressional* Goodhart. A proxy that is wrong in a place where the initial policy seldom goes is harmless until a
-# policy goes there: that is *extremal* Goodhart {cite}`gao2022scaling`.
+# Two things part a proxy from gold. In *regressional* Goodhart the proxy is gold plus noise: it promises too much, but never
+# misleads. In *extremal* Goodhart the proxy is wrong where the initial policy seldom goes: it does no harm until a policy goes
+# there {cite}`gao2022scaling`.
 #
 # :::{margin}
 # **Correlation** of proxy and gold is taken within prompts, over samples of the initial policy.
@@ -33,7 +33,7 @@ study = "published"
 
 # %% tags=["hide-input"]
 from overopt.analysis import goodhart
-from overopt.report import figures, pages, sentences
+from overopt.report import figures, pages, sentences, worlds
 
 page = pages.open_page(study, "05_goodhart_and_implications")
 evidence = page.evidence
@@ -55,10 +55,10 @@ figures.lines(null, "kl", "gold", "gold (SDs)", by=by, kind="what", description=
 # %% [markdown]
 # ## How much of our loss is noise?
 #
-# Best-of-n by gold itself is the most that selection could give. A proxy whose correlation with gold is $\rho$ would
-# give $\rho$ times as much if all were normal: the difference between the two is the *regressional* loss. What is
-# measured may be less again: that difference is the *extremal* loss, of a proxy that knows less at the top of its range than
-# in its middle. Where it is negative, the proxy knows more there.
+# Best-of-n by gold itself is the most that selection could give. If all scores were normal, a proxy whose correlation with gold
+# is $\rho$ would give $\rho$ times as much. The difference between these two is the *regressional* loss. What is measured may
+# be lower still. That second difference is the *extremal* loss: the proxy knows less at the top of its range than in its middle.
+# Where the extremal loss is negative, the proxy knows more at the top.
 
 # %% tags=["remove-input"]
 losses = goodhart.losses(evidence)
@@ -79,12 +79,12 @@ page.table(
 # %% [markdown]
 # ## Iterated RLHF
 #
-# If distances and gains of rounds add up, $k$ rounds of $d/k$ each, every one with a proxy trained on the policy it starts from,
-# give $d(\alpha - \beta \ln\,d + \beta \ln\,k)$. We did it: new pairs, labelled by gold, a new proxy, PPO from where the
-# last round ended.
+# Instead of one round of distance $d$ there may be $k$ rounds of $d/k$. Each round trains a new proxy on samples of the policy
+# that it starts from. If distances and gains add up, gold is $d(\alpha - \beta \ln\,d + \beta \ln\,k)$ after all rounds.
+# We tried it. Each round had new pairs, labelled by gold, and a new proxy. PPO went on from where the last round had ended.
 
 # %% tags=["remove-input"]
-page.card("k rounds give d(α − β ln d + β ln k), if rewards of rounds add; the paper did not test it.", 20)
+page.card("If rewards of rounds add up, k rounds give d(α − β ln d + β ln k). The paper did not test it.", 20)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-rounds", "caption": "Gold along one, two and four rounds of RLHF against the distance along the way, mean over seeds (our own; the paper only states the formula)."}}
 paths, by = goodhart.round_paths(evidence), figures.ROUNDS
@@ -104,13 +104,15 @@ page.say(sentences.say_rounds(evidence))
 # %% [markdown]
 # ## Limits
 #
-# - One world, one task, models a thousandth of the paper's: what holds here need not hold there, and the other way round.
-# - Gold far from the initial policy is in part taught (see [the chain](00_chain)): where gold falls, and how far, depends on
-#   the texts that taught it. The second gold, made from other raters, seeds and texts, judges that.
-# - Verdicts are about the curves of this study. A verdict of *cannot tell* says that an interval was too wide, not
-#   that a claim is wrong.
-# - Seeds are few. Intervals over two or three seeds are too narrow; where there is one run, they are over prompts alone and
+# - This is one world and one task, and its models are a thousandth of the paper's. What holds here need not hold there. What
+#   fails here need not fail there.
+# - Verdicts are about the curves of this study. *Cannot tell* says that an interval was too wide. It does not say that a claim
+#   is wrong.
+# - Seeds are few. Intervals over two or three seeds are too narrow. Where there is one run, intervals are over prompts alone, and
 #   say nothing of another run.
+
+# %% tags=["remove-input"]
+page.say(worlds.say_limits(page.results.study))
 
 # %% tags=["remove-input"]
 page.about()

@@ -16,14 +16,14 @@
 # %% [markdown]
 # # The best that any policy could do
 #
-# Among all policies with the same KL from the initial one, $\pi \propto \pi_0 \exp(\text{score}/\tau)$ has the highest
-# expected score {cite}`rafailov2023direct`. We need not train it: samples of the initial policy, reweighted, tell what it
-# would be worth. How far are best-of-n and PPO from this frontier?
+# Take all policies with the same KL from the initial policy. The one with the highest expected score is
+# $\pi \propto \pi_0 \exp(\text{score}/\tau)$ {cite}`rafailov2023direct`. We need not train it: reweighted samples of the initial
+# policy tell what it would score. How far are best-of-n and PPO from this frontier?
 #
 # :::{margin}
 # **Tilted policy**: the initial policy reweighted by $\exp(\text{score}/\tau)$.
 #
-# **Effective sample size**: how many samples a prompt carry the weight. Points with fewer than 30 are left out.
+# **Effective sample size**: how many samples a prompt carry the weight. Points where fewer than 30 do are left out.
 # :::
 
 # %% tags=["parameters", "remove-input"]
@@ -42,7 +42,7 @@ evidence = page.evidence
 # %% tags=["remove-input"]
 page.say(sentences.say_distance(evidence))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-frontier-proxy", "caption": "Proxy score against KL: the frontier (tilted policy), best-of-n and PPO, by proxy size, over the KL that the frontier can be estimated for (our own). No policy lies above the frontier."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-frontier-proxy", "caption": "Proxy score against KL: the frontier (tilted policy), best-of-n and PPO, by proxy size, as far as the frontier can be estimated (our own). No policy lies above the frontier."}}
 curves = frontier.curves(evidence, "proxy")
 description = "Proxy score of the tilted policy, best-of-n and PPO against KL, by proxy size."
 figures.lines(curves, "kl", "proxy", "proxy score (SDs)", kind="what", description=description)
@@ -50,7 +50,7 @@ figures.lines(curves, "kl", "proxy", "proxy score (SDs)", kind="what", descripti
 # %% [markdown]
 # ## What it is worth to gold
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-frontier-gold", "caption": "Gold of the same policies: the frontier is the best by the proxy, and gold may see that otherwise (our own)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-frontier-gold", "caption": "Gold of the same policies (our own). The frontier is the best by the proxy; by gold it need not be."}}
 curves = frontier.curves(evidence, "gold")
 description = "Gold of the tilted policy, best-of-n and PPO against KL, by proxy size."
 figures.lines(curves, "kl", "gold", "gold (SDs)", kind="what", description=description)
@@ -59,7 +59,7 @@ figures.lines(curves, "kl", "gold", "gold (SDs)", kind="what", description=descr
 page.table(
     "tab-frontier",
     frontier.table(evidence),
-    caption="Proxy score and gold (SDs) at equal KL, where the frontier has 30 effective samples a prompt or more. Last: the frontier of a policy tilted by gold itself.",
+    caption="Proxy score and gold (SDs) at equal KL, where the frontier has 30 effective samples a prompt or more. The last column is the frontier of a policy tilted by gold itself.",
 )
 
 # %% tags=["remove-input"]

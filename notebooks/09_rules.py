@@ -16,45 +16,51 @@
 # %% [markdown]
 # # The rules: what they can tell
 #
-# A verdict is worth what its rule is. Would the rule say "holds" if the claim were so, and would it keep from saying so if it were
-# not? Nobody knows that of measured curves. So every rule is tried on simulated studies whose answer is known.
+# A verdict is only as good as its rule. Would the rule say *holds* if the claim were true? Would it say something else if the
+# claim were false? Measured curves cannot answer that. So every rule is tried on simulated studies whose answer is known.
 #
 # :::{margin}
-# **Power**: how often a claim that is so is said to hold.
+# **Power**: how often a rule says *holds* where the claim is true.
 #
-# **False alarm**: how often a claim that is not so is said to hold.
+# **False alarm**: how often a rule says *holds* where the claim is false.
 # :::
 
 # %% tags=["parameters", "remove-input"]
 study = "published"
 
 # %% tags=["hide-input"]
-from overopt.report import pages
+from overopt.report import downloads, pages
 
 page = pages.open_page(study, "09_rules")
 
 # %% [markdown]
 # ## Worlds whose answer is known
 #
-# Each has the runs of the study `published`: its proxy sizes, numbers of pairs, prompts, seeds, *n* and KL. Noise is the study's
-# own: what prompts differ in is drawn again from its tables, what seeds differ in has their measured spread.
+# Each simulated study has the runs of the study `published`: its proxy sizes, numbers of pairs, prompts, seeds, *n* and KL. It has
+# that study's noise, too. Differences between prompts are drawn again from its tables. Differences between seeds have the spread
+# that was measured.
 #
-# - **The paper's world.** Gold follows both laws, with [coefficients that a third party read off](02_functional_forms) the
-#   paper's figures, over three decades of proxy size. α of RL, which nobody read off, is the same
-#   for all. With pairs α grows as in a later replication, and below a threshold nothing is learned. Every claim is so.
+# - **The paper's world.** Gold follows both laws, over three decades of proxy size. Its
+#   [coefficients](02_functional_forms) are those that a third party read off the paper's figures. Nobody read off α of RL: it is
+#   the same for all sizes. α grows with pairs as in a later replication, and below a threshold nothing is learned. Every claim
+#   is true.
 # - **Noise in the proxy.** Proxy = gold + normal noise. Gold rises more slowly than the proxy, and never turns.
 # - **A straight line.** Gold grows in proportion to √KL, whatever the proxy, its data and the policy.
-# - **Nothing.** Gold and proxy do not move; there is noise alone.
+# - **Nothing.** Gold and proxy do not move. There is noise alone.
 #
-# Some claims are so in a null as well: a straight line is of both laws' form. Alarms are counted where a claim is not so.
+# Some claims are true in one of the last three worlds as well: a straight line, for one, has the form of both laws. False alarms
+# are counted only where a claim is false.
 
 # %% tags=["hide-input"]
 page.power()
 
 # %% [markdown]
-# Three rules are used throughout. An interval decides, and one that is wide says *cannot tell*, also where it contains what is
-# claimed: more noise makes no claim easier to pass. A distance from a form is taken beyond the noise of the curve. And a claim
-# about a rise and what follows is asked only of proxies whose gold surely rises.
+# All rules share three principles.
+#
+# 1. An interval decides. A wide one says *cannot tell*, even where it contains what is claimed. So more noise makes no claim
+#    easier to pass.
+# 2. A misfit counts only as far as it exceeds the noise of the curve.
+# 3. A claim about a rise, and about what follows it, is asked only of proxies whose gold surely rises.
 #
 # ## When rules were changed, and what was known then
 #
@@ -68,10 +74,23 @@ page.power()
 # | `90b280a` | 2026-11-28 | all but 5, 6, 9, 11 and 15, by their power and alarms in known worlds | the tables of `0654169` and their verdicts by the rules before; a measurement of another world, in which best-of-n and PPO turn |
 # | `a4d1653` to `79fb000` | 2026-11-28 | no rule; the world of `laptop`: a fourth corruption, a classifier that learns four times as long, 128 prompts and four seeds in the place of 56 and two | verdicts of `laptop`, and texts of its PPO at 34 nats: "is a great great great great great movie." |
 #
-# What was wrong with the rules before, in the worlds above: 1 and 2 asked for a fall of 0.05 SDs that the paper's own curves do not
-# have by *n* = 1,024; 7 asked for height alone; 13, 16 and 20 held where nothing moves, 17 on a straight line; 18 compared
-# curves of unequal noise. 19 is a theorem: it is a check now, and not counted. From then on verdicts are kept by the SHA-256
-# of all rules' texts, so that a verdict by other rules is never shown as today's.
+# The worlds above showed what was wrong with the rules before 2026-11-28:
+#
+# - 1 and 2 asked for a fall of 0.05 SDs. The paper's own curves do not fall so far by *n* = 1,024.
+# - 7 asked for height alone.
+# - 13, 16 and 20 held where nothing moves. 17 held on a straight line.
+# - 18 compared curves of unequal noise.
+# - 19 is a theorem. It is now a check, and is not counted.
+#
+# Since then verdicts are kept by the SHA-256 of all rules' texts. A verdict by other rules is never shown as today's.
+#
+# ## All of it as data
+#
+# These are the tables that every page is drawn from. They stand beside the built pages, and need no network. Tables are
+# [parquet](https://parquet.apache.org): polars, pandas and DuckDB read them.
+
+# %% tags=["remove-input"]
+page.say(downloads.say_files(page.results))
 
 # %% tags=["remove-input"]
 page.about()

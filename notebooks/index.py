@@ -20,7 +20,7 @@
 study = "published"
 
 # %% tags=["remove-input"]
-from overopt.report import front_page, pages, world_caveat
+from overopt.report import citation, downloads, front_page, pages, world_caveat
 
 page = pages.open_page(study, "index")
 evidence = page.evidence
@@ -31,7 +31,7 @@ page.say(front_page.opening(page.results.verdicts))
 # %% tags=["remove-input"]
 page.say(world_caveat.say_caveat(page.results.study))
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig-headline", "caption": "A policy optimised by PPO against proxies of several sizes: the proxy's own score (dashed), and gold (solid, with a band of one standard error), which a star marks at its highest. Click a size in the legend to keep it."}}
+# %% mystnb={"figure": {"caption": "A policy optimised by PPO against proxies of several sizes: the proxy's own score (dashed), and gold (solid, with a band of one standard error), which a star marks at its highest. Click a size in the legend to keep it.", "name": "fig-headline"}} tags=["remove-input"]
 description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."
 shown = {"stars": True, "law": False, "height": front_page.CHART_HEIGHT, "description": description}
 page.gold_and_proxy(evidence.sizes, "ppo", **shown)
@@ -43,10 +43,14 @@ page.gold_and_proxy(evidence.sizes, "ppo", **shown)
 #
 # ## What holds here
 #
-# The claims of {cite:t}`gao2022scaling`, each with the rule that decides. ● holds, ◐ partly, ○ does not hold, ? cannot
-# tell. Small pictures show the paper beside what was measured here, on the same axes; the paper's half is drawn from its
-# laws, with [coefficients that a third party read off](02_functional_forms), and where those say nothing, as the claim has
-# it. [The rules](09_rules) says how often each rule tells what is so, and when it was changed.
+# These are the claims of {cite:t}`gao2022scaling` ([arXiv 2210.10760](https://arxiv.org/abs/2210.10760)), each with the rule
+# that decides. ● holds, ◐ partly, ○ does not hold, ? cannot tell. Each small picture shows the paper beside what was measured
+# here, on the same axes. The paper's half is drawn from its laws, with
+# [coefficients that a third party read off](02_functional_forms). Where those say nothing, it is drawn as the claim says.
+# [The rules](09_rules) tells how often each rule is right, and when it was changed.
+
+# %% tags=["remove-input"]
+page.say(downloads.say_short(page.results))
 
 # %% tags=["remove-input"]
 page.verdict_cards()
@@ -62,26 +66,27 @@ page.say(front_page.in_short(evidence))
 #
 # - **Across**: how far the policy has moved from where it began, as KL in nats on a square-root scale. A nat is about what
 #   best-of-6 costs.
-# - **Up**: scores in standard deviations of gold over samples of the initial policy, which has score 0 and KL 0.
+# - **Up**: scores in standard deviations (SDs) of gold over samples of the initial policy. That policy has score 0 and KL 0.
 # - **Solid** lines are gold, with a band of one standard error over prompts, and over seeds where there are several;
 #   **dashed** lines are the proxy's own score; **dotted** lines are the fitted law; **grey** lines are the paper's laws.
 #   Bars are one standard error to each side. Colours run from small (warm) to large (cool).
-# - **PPO** of one run, or with a penalty, is drawn in the order of its steps: where KL falls, the line turns left. A mean over
-#   runs is taken where each first came to a KL; a cross stands where a run ends, and the mean goes on over the others.
-# - Hover for numbers; click a legend entry to keep it, shift-click for more, the plot to see all again. Each
+# - One run of **PPO**, or PPO with a penalty, is drawn in the order of its steps. Where KL falls, the line turns left.
+# - **A mean over runs** is taken at equal KL, where each run first came to it. A cross stands where a run ends; the mean goes on
+#   over the others.
+# - **Hover** for numbers. **Click** a legend entry to keep it, shift-click for more, and click the plot to see all again. Each
 #   figure's data can be downloaded below it. Without JavaScript charts are pictures. Nothing is fetched from a network.
 #
 # ## Read on
 #
-# - [The chain](00_chain): how the text, the gold model, the pairs and the proxies were made, how good a judge gold is,
-#   and where this departs from the paper.
+# - [The chain](00_chain): how text, gold, pairs and proxies were made. How good a judge is gold? Where does this depart from the
+#   paper?
 # - [Gold score against optimisation](01_gold_vs_optimisation): the paper's central figure, and what the text becomes.
-# - [The laws](02_functional_forms), and how far they reach.
+# - [The laws](02_functional_forms): what they say, and how far they reach.
 # - [Data, proxies, policies](03_model_data_policy_scale): what makes a proxy hard to overoptimise.
 # - [KL penalty](04_kl_penalty): is it more than early stopping?
 # - [Why gold falls](05_goodhart_and_implications), what iterating does about it, and the limits of all this.
 # - [The best that any policy could do](06_best_possible), and [what a nat buys](07_kl_efficiency).
-# - [What helps](09_what_helps): every method against overoptimisation on one axis.
+# - [Models that others trained](08_other_models): the same for a pretrained policy, what it costs, and how to run it for yours.
 # - [The rules](09_rules) behind the verdicts: what they can tell, and their history.
 #
 # ## Make it yourself
@@ -89,8 +94,14 @@ page.say(front_page.in_short(evidence))
 # ```bash
 # make report STUDY=published   # these pages, from the tables that come with the project
 # make report                   # a smaller study, in about ten minutes
+# make pdf STUDY=published      # the same pages as one PDF, where a Chromium is installed
 # .venv/bin/overopt bon scores.csv --out curves.csv && .venv/bin/overopt fit curves.csv --form bon    # your own scores
 # ```
+#
+# ## Cite
+
+# %% tags=["remove-input"]
+page.say(citation.say_citation())
 
 # %% tags=["remove-input"]
 page.about()

@@ -24,6 +24,7 @@ INSTEAD = [
         r"make --dry-run \1",
         "this suite, what runs before it, and 25 minutes of benchmarks",
     ),
+    (r"^make pdf\b", "make --dry-run pdf", "a browser that prints: tests/report/test_print_book.py"),
     (r"-m pytest -m slow", "-m pytest -m slow --collect-only tests/test_end_to_end.py", "half an hour"),
     (r"^pip install .*", "true", "an empty environment: tests/test_install.py"),
     (r"(/profiles/slurm .*?)(?= *#|$)", r"\1 --dry-run", "there is no Slurm here"),

@@ -131,6 +131,7 @@ def report(
     refuse_damaged: RefuseDamaged = False,
     recompute: Recompute = False,
     publish: Annotated[bool, arg(help="also renew book/ and results/ (for maintainers)")] = False,
+    pdf: Annotated[bool, arg(help="also print the book as one PDF, where a Chromium is installed")] = False,
 ) -> None:
     """Build the book of a study, from its committed tables or else by running what is missing of it."""
     from overopt.util.paths import checkout
@@ -140,6 +141,7 @@ def report(
         from overopt import api
         from overopt.engine import runner
         from overopt.report.book import build
+        from overopt.report.print_book import print_book
         from overopt.study.study import load_study
     except ModuleNotFoundError as error:
         raise UserError(
@@ -153,6 +155,8 @@ def report(
         runtime = runner.make_runtime(device, workers, batch)
         api.run(load_study(study), runtime, refuse_damaged=refuse_damaged)
     page = build(study, publish=publish)
+    if pdf:
+        print(f"The printed book is at {print_book(page.parent).as_uri()}")
     print(f"The report is at {page.resolve().as_uri()}")
 
 

@@ -32,6 +32,8 @@ import papermill
 import yaml
 from papermill.exceptions import PapermillExecutionError
 
+from overopt.analysis.results import Results
+from overopt.report import downloads
 from overopt.report.html_checks import check_book, check_notebook
 from overopt.util.errors import UserError
 from overopt.util.paths import ROOT
@@ -99,7 +101,7 @@ def build(
         mark = _binding_fingerprint(list(executed))
         if not (shown.is_dir() and bound_from.exists() and bound_from.read_text().strip() == mark):
             say("building the book")
-            html = _bind(folder, list(executed))
+            html = _bind(folder, list(executed), found)
             check_book(html, list(executed))
             bound_from.unlink(missing_ok=True)
             _replace_folder(html, shown)
@@ -255,8 +257,8 @@ def _binding_fingerprint(executed: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def _bind(folder: Path, executed: list[Path]) -> Path:
-    """Copy the book's pages beside the executed notebooks and run Jupyter Book; returns the HTML folder."""
+def _bind(folder: Path, executed: list[Path], results: Results) -> Path:
+    """Copy pages and tables beside the executed notebooks and run Jupyter Book; returns the HTML folder."""
     source = folder / "source"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(ROOT / "book", source, ignore=shutil.ignore_patterns("*.ipynb", "_toc.yml", "_build"))
@@ -270,6 +272,7 @@ def _bind(folder: Path, executed: list[Path]) -> Path:
     )
     for path in executed:
         shutil.copyfile(path, source / path.name)
+    downloads.place(results, source)
     # Warnings are errors; glued numbers of other pages would stay stale without --all.
     options = ["-W", "-n", "--keep-going", "--all", "--path-output", str(folder)]
     places = ["--config", str(ROOT / "_config.yml"), "--toc", str(source / "_toc.yml"), str(source)]

@@ -1,4 +1,4 @@
-"""What pages say of gold beside its baselines, with intervals: whether it is better, worse, or not to be told from them."""
+"""What pages say of gold beside its baselines, with intervals: whether it is better, worse, or neither clearly."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def compared(ours: float, theirs: float, error: float) -> str:
     """In words, whether a number surely lies above or below another: `error` is the standard error of their difference.
 
     >>> compared(0.9, 0.8, 0.02), compared(0.8, 0.9, 0.02), compared(0.8, 0.81, 0.02)
-    ('better', 'worse', 'not to be told from it')
+    ('better', 'worse', 'not clearly better or worse')
     """
     if abs(ours - theirs) <= Z * error:
-        return "not to be told from it"
+        return "not clearly better or worse"
     return "better" if ours > theirs else "worse"
 
 
@@ -90,7 +90,9 @@ def _say_spoilt(kinds: list[dict[str, Any]]) -> list[str]:
         real, bad = (
             sum(kind[name] for kind in gated) / len(gated) for name in ("passes_real", "passes_spoilt")
         )
-        parts.append(f"Its gate takes real text for language with {real:.2f}, corrupted text with {bad:.2f}.")
+        parts.append(
+            f"Its gate goes from 0 (no language) to 1. Its mean is {real:.2f} for real text, {bad:.2f} for corrupted text."
+        )
     return parts
 
 

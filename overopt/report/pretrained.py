@@ -28,27 +28,32 @@ def sizes(evidence: Evidence | None) -> Slice | None:
 
 
 def say_outcome(evidence: Evidence | None) -> str:
-    """Gold's validity, and what best-of-n came to."""
+    """What best-of-n came to, and the run that it was measured in."""
     if evidence is None:
         return f"*The study `{STUDY}` is not in this book yet; `overopt run {STUDY}` computes it.*"
-    results, gold, pairs = evidence.results, evidence.results.chain["gold"], evidence.results.chain["pairs"]
-    peaks = evidence.sizes.peaks("bon")
-    sentences = [
-        f"Study `{results.study.name}`, {say_compute(results.record)}, result "
-        f"`{results.record['key'][:12]}`. Gold has {short_number(gold['params'])} parameters outside its embeddings."
-    ]
+    results, peaks = evidence.results, evidence.sizes.peaks("bon")
+    return (
+        f"**Best-of-n.** {say_trend(peaks, 'gold', 'the highest gold')} {say_falls(peaks)} "
+        f"{say_seeds(evidence.sizes.curves)} Study `{results.study.name}`, {say_compute(results.record)}, result "
+        f"`{results.record['key'][:12]}`."
+    )
+
+
+def say_gold(evidence: Evidence | None) -> str:
+    """How large and how valid gold is, and what it labelled; nothing where the book has no such study."""
+    if evidence is None:
+        return ""
+    gold, pairs = evidence.results.chain["gold"], evidence.results.chain["pairs"]
+    sentences = [f"Gold has {short_number(gold['params'])} parameters outside its embeddings."]
     if "pearson" in gold:
         sentences.append(
             f"Its correlation with held-out human ratings is {number(gold['pearson'])} "
-            f"(a linear model on word weights: {number(gold['pearson_baseline'])}), on film reviews "
+            f"(a linear model on word weights: {number(gold['pearson_baseline'])}). On film reviews it is "
             f"{number(gold['pearson_movie'])} ({number(gold['pearson_movie_baseline'])})."
         )
-    sentences += [
-        f"It labelled {pairs['train']:,} pairs for training and {pairs['held_out']:,} held out.",
-        say_falls(peaks),
-        say_trend(peaks, "gold", "the highest gold"),
-        say_seeds(evidence.sizes.curves),
-    ]
+    sentences.append(
+        f"It labelled {pairs['train']:,} pairs for training, and {pairs['held_out']:,} that are held out."
+    )
     return " ".join(sentences)
 
 
@@ -61,10 +66,10 @@ def say_ppo(evidence: Evidence | None) -> str:
     ends = evidence.plain.filter(method="ppo").group_by("record").agg(pl.col("step", "kl").last())
     steps, kl = ends["step"].to_list(), ends["kl"].to_list()
     return (
-        f"PPO learns {learns}, in batches of {run.batch} completions (the paper: 256), {run.minibatch} a step, at a "
-        f"learning rate of {run.learning_rate:g}. It may take {run.max_steps} batches or {run.max_kl:g} nats; "
-        f"{ends.height} runs took {min(steps)} to {max(steps)}, to {number(min(kl), 1)} to {number(max(kl), 1)} nats. "
-        f"{say_falls(evidence.sizes.peaks('ppo'))}"
+        f"**PPO.** {say_falls(evidence.sizes.peaks('ppo'))} It learns {learns}, in batches of {run.batch} completions (the "
+        f"paper: 256), {run.minibatch} a step, at a learning rate of {run.learning_rate:g}. A run may take {run.max_steps} "
+        f"batches, and go as far as {run.max_kl:g} nats. The {ends.height} runs took {min(steps)} to {max(steps)} batches "
+        f"and came {number(min(kl), 1)} to {number(max(kl), 1)} nats far."
     )
 
 

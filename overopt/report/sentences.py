@@ -47,12 +47,15 @@ def say_ppo_sweep(ranking: pl.DataFrame) -> str:
     best, run = ranking.row(0, named=True), ranking.filter("chosen").row(0, named=True)
     if best["efficiency"] is None:
         return "No efficiency is known: no run came to a level where the base policy's samples show the best policy."
-    best_is = f"Of {ranking.height} settings *{best['setting']}* spends its KL best, efficiency {number(best['efficiency'])}"
+    best_is = (
+        f"Of {ranking.height} settings *{best['setting']}* spends its KL best, with an efficiency of "
+        f"{number(best['efficiency'])}."
+    )
     if run["setting"] == best["setting"]:
-        return f"{best_is}; it is what the study's runs have."
+        return f"{best_is} The study's runs have this setting."
     return (
-        f"{best_is}, but the study's runs are set as *{run['setting']}*, at {number(run['efficiency'])}: "
-        "not by the rule."
+        f"{best_is} The study's runs do not follow the rule: they have *{run['setting']}*, with an efficiency of "
+        f"{number(run['efficiency'])}."
     )
 
 
@@ -65,8 +68,8 @@ def say_plateaus(runs: pl.DataFrame) -> str:
     nats, last = (float(np.median(level[name])) for name in ("kl", "last_kl"))
     return (
         f"In {level.height} of {runs.height} runs the proxy's score had stopped rising before the end: in half of them by "
-        f"{number(100 * float(share), 0)} % of their steps, and by {number(nats, 1)} of {number(last, 1)} nats. Whitened "
-        "advantages keep steps at full size where nothing is learnt any more."
+        f"{number(100 * float(share), 0)} % of their steps, and by {number(nats, 1)} of {number(last, 1)} nats. Advantages "
+        "are whitened, so steps stay at full size where nothing is learned any more."
     )
 
 
@@ -83,7 +86,7 @@ def say_falls(peaks: pl.DataFrame) -> str:
     falling, count, reach = sum(peaks["falls"]), peaks.height, max(peaks["end_kl"])
     return (
         f"By the points alone, gold ends more than two standard errors below its highest for {falling} of {count} proxy "
-        f"sizes, at {reach:.1f} nats or before."
+        f"sizes. The curves end at {reach:.1f} nats or before."
     )
 
 
@@ -99,7 +102,10 @@ def say_bends(entry: Mapping[str, Any], peaks: pl.DataFrame) -> str:
     by_law = f"By the fitted law, as claim {entry['claim']} counts, {entry['measured']} {say_falls(peaks)}"
     if round(entry["statistic"] * peaks.height) == sum(peaks["falls"]):
         return by_law
-    return f"{by_law} The two differ: a law weighs the whole curve, the points alone only its highest and its last."
+    return (
+        f"{by_law} The two counts differ: the law weighs the whole curve, the points alone only its highest point and its "
+        "last."
+    )
 
 
 def say_trend(values: pl.DataFrame, column: str, what: str) -> str:
@@ -150,10 +156,11 @@ def say_policy(policy: Mapping[str, Any] | None) -> str:
     """At which temperature the initial policy writes, and how that was found."""
     if policy is None:
         return "The initial policy is the language model as it was trained."
+    likelier = "likelier" if policy["log_prob"] > policy["real_log_prob"] else "less likely"
     return (
-        f"At temperature {policy['temperature']:.2f} {policy['known']:.1%} of the words of its samples are known, of real "
-        f"text {policy['real_known']:.1%}. Its samples are likelier than real text: {policy['log_prob']:.2f} nats a token "
-        f"under the independent model, real text {policy['real_log_prob']:.2f}."
+        f"At temperature {policy['temperature']:.2f}, {policy['known']:.1%} of the words in its samples are known. In "
+        f"real text {policy['real_known']:.1%} are. An independent model gives its samples {policy['log_prob']:.2f} nats a "
+        f"token, and real text {policy['real_log_prob']:.2f}: its samples are {likelier} than real text."
     )
 
 
@@ -172,8 +179,8 @@ def say_second_gold(results: Results) -> str:
     late = ppo.filter(pl.col("kl") > 20)
     bon = results.curves.filter(pl.col("gold_second").is_not_null(), method="bon")
     sentence = (
-        "A second gold, of other raters' votes, seeds and spoilt texts, scores samples of the initial policy with a "
-        f"correlation of {second['correlation']:.2f} to gold ({second['correlation_within_prompts']:.2f} within prompts)."
+        "A second gold is made from other raters' votes, seeds and spoilt texts. Over samples of the initial policy its "
+        f"correlation with gold is {second['correlation']:.2f} ({second['correlation_within_prompts']:.2f} within prompts)."
     )
     if bon.height:
         largest = int(bon["n"].max())  # type: ignore[arg-type]
@@ -184,8 +191,8 @@ def say_second_gold(results: Results) -> str:
         gap = float(np.abs((late["gold"] - late["gold_second"]).to_numpy()).mean())
         low = [100 * float((late[name] < 0).to_numpy().mean()) for name in ("gold_second", "gold")]
         sentence += (
-            f" Beyond 20 nats of PPO the two differ by {gap:.2f} SDs on average; second gold lies below 0 at "
-            f"{low[0]:.0f}% of the points there, gold at {low[1]:.0f}%."
+            f" Beyond 20 nats of PPO the two differ by {gap:.2f} SDs on average. Of the points there, the second gold puts "
+            f"{low[0]:.0f}% below 0, gold {low[1]:.0f}%."
         )
     return sentence + say_ends(results)
 
@@ -214,13 +221,13 @@ def say_both(peaks: pl.DataFrame, second: pl.DataFrame) -> str:
     apart = both.filter((pl.col("end_gold") - pl.col("end_gold_second")).abs() > DISAGREE)
     low, high = (f(both["gold_second"]) for f in (min, max))
     sentence = (
-        f" A second gold puts the highest point between {low:.2f} and {high:.2f} SDs and, by its points alone, sees a "
-        f"fall for {sum(both['falls_second'])} of {both.height} sizes."
+        f" A second gold puts the highest point between {low:.2f} and {high:.2f} SDs. By its points alone, it sees a fall "
+        f"for {sum(both['falls_second'])} of {both.height} sizes."
     )
     if apart.height:
         sentence += (
             f" Where the runs end, the two golds differ by more than {DISAGREE:g} SDs for {apart.height} of "
-            f"{both.height} sizes: there gold itself is fooled, and its curve is not to be trusted."
+            f"{both.height} sizes. There gold itself is fooled: do not trust its curve."
         )
     return sentence
 
@@ -236,16 +243,20 @@ def say_losses(table: pl.DataFrame) -> str:
 
     def of(row: dict[str, Any]) -> str:
         return (
-            f"of correlation {row['correlation']:.2f}, would reach {row['null']:.2f} with noise alone and reaches "
-            f"{row['gold']:.2f}"
+            f"has a correlation of {row['correlation']:.2f}. With noise alone it would reach {row['null']:.2f}; it reaches "
+            f"{row['gold']:.2f}."
         )
 
     worse = sum(table["extremal"] > 0)
+    others = (
+        " The others know gold better at the top of their range than their correlation says."
+        if worse < table.height
+        else ""
+    )
     return (
-        f"Perfect selection reaches {table['perfect'][0]:.2f} SDs at the largest n. The smallest proxy, "
-        f"{of(table.row(0, named=True))}; the largest, {of(table.row(-1, named=True))}. "
-        f"{worse} of {table.height} sizes lose more than noise alone explains; the others know gold better at the top of "
-        "their range than their correlation says."
+        f"Perfect selection reaches {table['perfect'][0]:.2f} SDs at the largest n. The smallest proxy "
+        f"{of(table.row(0, named=True))} The largest proxy {of(table.row(-1, named=True))} "
+        f"{worse} of {table.height} sizes lose more than noise alone explains.{others}"
     )
 
 
@@ -266,8 +277,8 @@ def say_rounds(e: Evidence) -> str:
         + "; ".join(words)
         + " (SDs). "
         + (
-            "With more rounds the two differ more: proxies that gold labels anew teach the policy gold's own mistakes, "
-            "and what rounds gain by gold is not to be trusted."
+            "With more rounds the two differ more. Gold labels the pairs of every round, and so teaches the policy its own "
+            "mistakes: do not trust what rounds gain by gold."
             if grows
             else "The two judges do not differ more as rounds are added."
         )
@@ -283,8 +294,8 @@ def say_distance(e: Evidence) -> str:
     for method in ("bon", "ppo"):
         shares = (found[f"proxy_{method}"] / found["proxy_tilt"]).drop_nans()
         low, mid, high = (100 * float(shares.quantile(q)) for q in (0.0, 0.5, 1.0))  # type: ignore[arg-type]
-        parts.append(f"{WAYS[method]} reaches {mid:.0f}% of it (from {low:.0f}% to {high:.0f}%)")
+        parts.append(f"{WAYS[method]} reaches {mid:.0f}% (from {low:.0f}% to {high:.0f}%)")
     return (
-        f"Over all proxy sizes, at {min(found['kl']):g} to {max(found['kl']):g} nats, where the frontier is known: in the "
-        f"proxy's own score, {parts[0]}, {parts[1]}."
+        f"The frontier is known at {min(found['kl']):g} to {max(found['kl']):g} nats. Of its proxy score there, {parts[0]} "
+        f"and {parts[1]}, over all proxy sizes."
     )

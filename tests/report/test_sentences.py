@@ -1,0 +1,45 @@
+"""Sentences that follow the data: each is true where its numbers lie the other way."""
+
+import polars as pl
+import pytest
+from decoy_study import decoy_fields
+
+from overopt.report import sentences, worlds
+from overopt.study.study import ReviewsStudy, load_study
+
+POLICY = {"temperature": 0.7, "known": 0.98, "real_known": 0.97, "log_prob": -2.1, "real_log_prob": -3.2}
+
+
+@pytest.mark.parametrize(
+    ("log_prob", "said"), [(-2.1, "are likelier than real"), (-4.0, "are less likely than real")]
+)
+def test_samples_are_likelier_only_where_they_are(log_prob, said):
+    assert said in sentences.say_policy(POLICY | {"log_prob": log_prob})
+    assert f"{log_prob:.2f} nats a token" in sentences.say_policy(POLICY | {"log_prob": log_prob})
+
+
+def losses(*extremal):
+    rows = {"perfect": 2.0, "correlation": 0.5, "null": 1.0, "gold": 0.8}
+    return pl.DataFrame([rows | {"extremal": loss} for loss in extremal])
+
+
+def test_others_are_named_only_where_there_are_others():
+    some, all_ = sentences.say_losses(losses(0.2, -0.1)), sentences.say_losses(losses(0.2, 0.1))
+    assert some.endswith(
+        "1 of 2 sizes lose more than noise alone explains. The others know gold better at the top of "
+        "their range than their correlation says."
+    )
+    assert all_.endswith("2 of 2 sizes lose more than noise alone explains.")
+
+
+def test_the_limits_of_gold_are_those_of_the_study():
+    """A gold that never saw a policy's text is not said to be taught, and no second gold is named where there is none."""
+    gated = load_study("laptop")
+    taught = ReviewsStudy.model_validate(decoy_fields() | {"world": "reviews"})
+    assert "real text alone" in worlds.say_limits(gated)
+    assert "in part taught" not in worlds.say_limits(gated)
+    assert "in part taught" in worlds.say_limits(taught)
+    for study in (gated, taught):
+        assert ("second gold" in worlds.say_limits(study)) == study.gold.second
+        assert worlds.say_limits(study).startswith("- ")
+    assert worlds.say_limits(load_study("pretrained-cpu")) == ""
