@@ -45,7 +45,7 @@ study = "published"
 
 # %% tags=["hide-input"]
 from overopt.analysis import figure_tables
-from overopt.report import figures, pages, sentences, texts
+from overopt.report import figures, pages, sentences, text_viewer, texts
 
 page = pages.open_page(study, "01_gold_vs_optimisation")
 results, evidence, sizes = page.results, page.evidence, page.evidence.sizes
@@ -104,20 +104,30 @@ figures.gold_against_proxy(sizes.mean, description=description)
 # %% [markdown]
 # ## What the text becomes
 #
-# The prompts were written for this page; they are in no review. Shown are the curves whose gold falls
-# furthest from its highest point. For each $n$: the completion that the proxy likes best among the first $n$
-# samples.
+# The prompts were written for this page; they are in no review. Shown are texts of the largest proxy, the best judge of
+# the study. For each $n$: the completion that it likes best among the first $n$ samples.
 
 # %% tags=["hide-input"]
 best = texts.best_of_n_texts(results.texts, sizes.curves)
 page.table("tab-texts-bon", best, caption=f"{texts.say_best_of_n(best)} (paper: Table 2).")
 
 # %% [markdown]
-# Under PPO the weights change, and the text with them. Samples of one run, on its way past the highest gold:
+# Under PPO the weights change, and the text with them. Samples of one run, from the initial policy on:
 
 # %% tags=["hide-input"]
 stages = texts.ppo_texts(results.texts, sizes.curves)
 page.table("tab-texts-ppo", stages, caption=texts.say_ppo(stages))
+
+# %% [markdown]
+# ### Is gold a fair judge?
+#
+# Every verdict rests on gold. Read, say which texts you would rate high, and only then look at what gold says.
+
+# %% tags=["remove-input"]
+page.say(text_viewer.say_sample(results.texts, sizes.curves))
+
+# %% tags=["remove-input"]
+text_viewer.viewer(results.texts, sizes.curves)
 
 # %% [markdown]
 # ## Is it the rating or the gate that falls?

@@ -86,6 +86,7 @@ page.say(front_page.in_short(evidence))
 # - [KL penalty](04_kl_penalty): is it more than early stopping?
 # - [Why gold falls](05_goodhart_and_implications), what iterating does about it, and the limits of all this.
 # - [The best that any policy could do](06_best_possible), and [what a nat buys](07_kl_efficiency).
+# - [What helps](09_what_helps): every method against overoptimisation on one axis.
 # - [Models that others trained](08_other_models): the same for a pretrained policy, what it costs, and how to run it for yours.
 # - [The rules](09_rules) behind the verdicts: what they can tell, and their history.
 #

@@ -1,4 +1,7 @@
-"""Which of the sampled texts a page shows: those of the runs whose gold falls furthest."""
+"""Which of the sampled texts a page prints: those of the largest proxy, before it was optimised and after.
+
+The largest is the best judge of a study, so that what becomes of the text is no fault of a poor one.
+"""
 
 from __future__ import annotations
 
@@ -31,24 +34,18 @@ def _of(record: str, texts: pl.DataFrame, curves: pl.DataFrame) -> pl.DataFrame:
     return texts.filter(record=record).with_columns(rm_params=curves.filter(record=record)["rm_params"][0])
 
 
-def furthest_fall(curves: pl.DataFrame, method: str) -> str:
-    """The record of `method` whose gold ends furthest below its highest point."""
-    falls = (
-        curves.filter(method=method)
-        .sort(pl.coalesce("n", "step"))
-        .group_by("record", maintain_order=True)
-        .agg(fall=pl.col("gold").max() - pl.col("gold").last())
-        .sort("fall", "record")
-    )
-    return str(falls["record"][-1])
+def largest_proxy(curves: pl.DataFrame, method: str) -> str:
+    """The record of `method`'s run against the largest proxy, of the first seed."""
+    runs = curves.filter(method=method).unique("record", maintain_order=True)
+    return str(runs.sort("rm_params", -pl.col("seed"), "record")["record"][-1])
 
 
 def best_of_n_texts(texts: pl.DataFrame, curves: pl.DataFrame) -> pl.DataFrame:
-    """The best-of-n texts of the first prompt of the record with the furthest fall, in order of n.
+    """The best-of-n texts of the first prompt and the largest proxy, in order of n.
 
     A completion that stays the best for several n stands once, from `n` to `most`.
     """
-    bon = _of(furthest_fall(curves, "bon"), texts, curves)
+    bon = _of(largest_proxy(curves, "bon"), texts, curves)
     shown = bon.filter(prompt_text=bon["prompt_text"][0]).sort("n")
     same = (pl.col("completion") != pl.col("completion").shift()).fill_null(True).cum_sum().alias("same")
     once = shown.group_by(same, maintain_order=True).agg(
@@ -58,12 +55,12 @@ def best_of_n_texts(texts: pl.DataFrame, curves: pl.DataFrame) -> pl.DataFrame:
 
 
 def ppo_texts(texts: pl.DataFrame, curves: pl.DataFrame, *, each: int = 2) -> pl.DataFrame:
-    """`each` samples of the PPO run with the furthest fall: at its start, before, at and after its highest gold.
+    """`each` samples of the PPO run against the largest proxy: at its start, before, at and after its highest gold.
 
     The column `stage` says which, `first` marks its first row. The last stage is "far past it" only where KL is
     half as large again as at the highest gold.
     """
-    record = furthest_fall(curves, "ppo")
+    record = largest_proxy(curves, "ppo")
     ppo, curve = _of(record, texts, curves), curves.filter(record=record)
     steps = ppo["step"].unique().sort().to_list()
     top = curve.row(int(curve["gold"].arg_max() or 0), named=True)

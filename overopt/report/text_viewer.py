@@ -1,0 +1,126 @@
+"""A table of texts to judge gold by, as HTML that is read offline: whole without JavaScript, with filters where it runs."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from IPython.display import HTML
+
+from overopt.analysis.averages import NAMES
+from overopt.report.text_sample import KINDS, RANDOM, every_text, sampled
+from overopt.util.words import number, short_number
+
+HALVES = {"rating": "rating (SDs)", "gate": "gate"}
+ABSENT = '<p class="oo-absent-texts">The study kept no texts.</p>'
+
+
+def viewer(texts: pl.DataFrame, curves: pl.DataFrame) -> HTML:
+    """Texts of every proxy size: some at random, those of the highest and those of the lowest gold; see `text_sample`.
+
+    Gold's halves are shown where the study kept them of each text; a sentence stands there where it kept no text.
+
+    Args:
+        texts: the texts of a study.
+        curves: the curves whose texts are wanted: see `text_sample.every_text`.
+    """
+    every = every_text(texts, curves)
+    shown = sampled(every)
+    if shown.is_empty():
+        return HTML(ABSENT)
+    halves = [name for name in HALVES if name in shown.columns and shown[name].null_count() < shown.height]
+    script = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+    return HTML(
+        f'<div class="oo-texts">{_filters(shown)}'
+        f'<div class="oo-texts-box" tabindex="0" role="region" aria-label="Texts and their scores">'
+        f"{_table(shown, halves)}</div>"
+        f'<p class="oo-texts-count">A sample of {shown.height:,} of {every.height:,} texts.</p>'
+        f"<script>\n{script}</script></div>"
+    )
+
+
+def say_sample(texts: pl.DataFrame, curves: pl.DataFrame) -> str:
+    """How the texts of the viewer were chosen; nothing where there are none.
+
+    Args:
+        texts: see `viewer`.
+        curves: see `viewer`.
+    """
+    every = every_text(texts, curves)
+    if every.is_empty():
+        return ""
+    sizes = every["rm_params"].n_unique()
+    return (
+        f"Here are texts of {'each of the ' + str(sizes) + ' proxy sizes' if sizes > 1 else 'the one proxy size'}: "
+        f"up to {RANDOM} that a fixed seed draws of each size and method, and those that gold ranks highest and lowest. "
+        f"They come from {every.height:,} different texts, whose gold is {number(float(every['gold'].to_numpy().mean()))} "
+        "SDs in the mean."
+    )
+
+
+def _filters(shown: pl.DataFrame) -> str:
+    """Three selections and a tick, hidden until a script is there to heed them."""
+    methods = {name: NAMES[name] for name in shown["method"].unique().sort()}
+    sizes = {str(size): short_number(size) for size in shown["rm_params"].unique().sort(descending=True)}
+    parts = [
+        _select("kind", "texts", {"": "all", **KINDS}),
+        _select("method", "by", {"": "both methods", **methods} if len(methods) > 1 else methods),
+        _select("size", "proxy", {"": "all sizes", **sizes} if len(sizes) > 1 else sizes),
+    ]
+    tick = "<label><input type='checkbox' autocomplete='off'> hide scores until I tap a text</label>"
+    return f'<p class="oo-texts-filters" hidden>{" ".join(parts)} {tick}</p>'
+
+
+def _select(name: str, word: str, options: dict[str, str]) -> str:
+    inner = "".join(
+        f'<option value="{value}">{html.escape(text)}</option>' for value, text in options.items()
+    )
+    return f'<label>{word} <select name="{name}" autocomplete="off">{inner}</select></label>'
+
+
+def _table(shown: pl.DataFrame, halves: list[str]) -> str:
+    titles = [
+        "proxy",
+        "by",
+        "prompt and text",
+        "gold (SDs)",
+        *(HALVES[name] for name in halves),
+        "proxy score (SDs)",
+    ]
+    head = "".join(f'<th scope="col">{title}</th>' for title in [*titles, "chosen"])
+    rows = "".join(_row(row, halves) for row in shown.iter_rows(named=True))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _row(row: dict[str, Any], halves: list[str]) -> str:
+    """A text. What a column is called stands in each cell too, for a phone, where a row is a card without a head."""
+    kinds = [kind for kind in KINDS if row[kind]]
+    scores = {"gold": "gold", **{name: name for name in halves}, "proxy": "proxy score"}
+    cells = [
+        f"<td>{short_number(row['rm_params'])}</td>",
+        f"<td>{_place(row)}, KL {number(row['kl'], 1)}</td>",
+        f'<td class="oo-text"><em>{_shown(row["prompt_text"])}</em> {_shown(row["completion"])}</td>',
+        *(
+            f'<td class="oo-score" data-title="{title}">{number(row[name])}</td>'
+            for name, title in scores.items()
+        ),
+        f'<td class="oo-score oo-why">{", ".join(KINDS[kind] for kind in kinds)}</td>',
+    ]
+    data = f'data-kind="{" ".join(kinds)}" data-method="{row["method"]}" data-size="{row["rm_params"]}"'
+    return f"<tr {data}>{''.join(cells)}</tr>\n"
+
+
+def _place(row: dict[str, Any]) -> str:
+    """How hard the policy was optimised for a text."""
+    if row["n"] == 1 or row["step"] == 0:
+        return "initial policy"
+    return (
+        f"best of {row['n']:,}" if row["n"] is not None else f"{NAMES[row['method']]}, step {row['step']:,}"
+    )
+
+
+def _shown(text: str) -> str:
+    """Text that a model wrote, as it is, on one line."""
+    return html.escape(" ".join(text.split()))
