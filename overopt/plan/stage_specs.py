@@ -69,7 +69,6 @@ class Curve(Spec):
     seed: int
     rounds: PositiveInt = 1
     round: PositiveInt = 1
-    setting: str = unless("")
 
 
 class Curved(Spec):
