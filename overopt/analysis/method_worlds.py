@@ -145,7 +145,9 @@ def draw(world: MethodWorld, results: Results, *, seed: int = 0, noise: float = 
             curve, points = _run(arm, k, policy, world, noise * spread, rng, noise)
             curves.append(curve)
             by_prompt.append(points)
-    template = dict(results.curves.schema) | {"setting": pl.String()}
+    schema = results.curves.schema.items()
+    template = {name: pl.Int64() if dtype.is_integer() else dtype for name, dtype in schema}
+    template["setting"] = pl.String()
     table = pl.concat(curves, how="vertical_relaxed").with_columns(
         study=pl.lit(study.name), world=pl.lit(study.world)
     )

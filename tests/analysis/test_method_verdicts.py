@@ -7,12 +7,12 @@ import fake_evidence
 import polars as pl
 import pytest
 
-from overopt.analysis import method_worlds
+from overopt.analysis import curves, method_worlds
 from overopt.analysis.claims import joined, methods, stopping
 from overopt.analysis.claims.elsewhere import FALL
 from overopt.analysis.claims.method_verdicts import METHOD_CLAIMS, judge_methods
 from overopt.analysis.evidence import Evidence
-from overopt.analysis.method_worlds import AS_CLAIMED, LEVEL, METHOD_WORLDS, TURNING
+from overopt.analysis.method_worlds import AS_CLAIMED, LEVEL, METHOD_WORLDS, TURNING, MethodWorld, turning
 
 DRAWS = 8
 LETTERS = "ABCDEF"
@@ -58,7 +58,8 @@ def test_what_is_surely_not_so_is_refused(counted, world, letter):
 
 
 def test_where_nothing_falls_there_is_nothing_to_end(counted):
-    assert counted[LEVEL.name, "E"] == {"cannot tell": DRAWS}
+    for letter in "BE":
+        assert counted[LEVEL.name, letter] == {"cannot tell": DRAWS}
 
 
 def test_more_noise_makes_no_claim_easier_to_pass(results):
@@ -98,6 +99,40 @@ def test_rules_name_their_thresholds_and_sources():
         assert claim.text.endswith(".")
         assert claim.theirs.endswith(".")
         assert "https://arxiv.org/abs/" in claim.source
+
+
+def test_a_gain_without_an_end_is_half_of_the_claim(results):
+    """Ensembles that are higher all along, and fall as their members do."""
+    higher = MethodWorld(
+        "higher",
+        "a gain and no end",
+        lambda arm, d: turning(arm, d) * (1 + 0.5 * (arm.ensemble != "single")),
+        frozenset(),
+    )
+    said = verdicts(method_worlds.draw(higher, results))
+    assert said["A"] == "partly"
+    assert said["B"] == "does not hold"
+
+
+def test_simulated_tables_are_as_measured_ones(results, tmp_path):
+    drawn = method_worlds.draw(AS_CLAIMED, results)
+    later = [
+        pl.lit(None, pl.Float64).alias(name) for name in curves.LATER if name not in drawn.curves.columns
+    ]
+    known = drawn.curves.filter(pl.col("method").is_in(list(curves.METHODS))).with_columns(later)
+    curves.write(known, tmp_path / "curves.parquet")
+    assert curves.read(tmp_path / "curves.parquet").height == known.height > 0
+    curves.write_by_prompt(
+        drawn.by_prompt.with_columns(
+            gold_lenient=pl.lit(None, pl.Float64), gold_strict=pl.lit(None, pl.Float64)
+        ),
+        tmp_path / "by_prompt.parquet",
+    )
+    means = drawn.by_prompt.group_by("record", "n", "step").agg(pl.col("kl", "gold", "proxy").mean())
+    both = drawn.curves.join(means, on=["record", "n", "step"], nulls_equal=True, suffix="_mean")
+    assert both.height == drawn.curves.height
+    for name in ("kl", "gold", "proxy"):
+        assert (both[name] - both[f"{name}_mean"]).abs().max() < 1e-9
 
 
 def test_a_penalty_is_judged_by_its_own_best(results):

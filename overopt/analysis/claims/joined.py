@@ -65,7 +65,7 @@ def ensembles_end_it_in_best_of_n(evidence: Evidence) -> Outcome:
     source=COSTE,
     rule=f"Of the smallest penalty that ensembles have, where gold of single proxies without a penalty surely falls by "
     f"{FALL} SDs: gold of ensembles falls by less; its end less the single proxies' highest gold: interval above −{COST} "
-    f"SDs. {JOINTLY} {CHOSEN_ELSEWHERE}",
+    f"SDs. {JOINTLY} Where they do not fall, there is nothing to end, and it cannot be told. {CHOSEN_ELSEWHERE}",
 )
 def ensembles_end_it_in_ppo(evidence: Evidence) -> Outcome:
     """PPO by an ensemble with a small KL penalty does not fall where that by one proxy does, and ends as high."""
@@ -80,13 +80,13 @@ def ensembles_end_it_in_ppo(evidence: Evidence) -> Outcome:
     end, ends = drawn(joined.end)
     top, tops = drawn(single.gold)
     cost, costs = end - top, interval(ends - tops)
-    ended = below(FALL, *fall) if falls(single) else Outcome("cannot tell", *fall, "")
     words = (
         f"Penalty {least:g}: fall {with_interval(*flat(fall))} SDs, of single proxies without a penalty "
         f"{with_interval(*flat(known(single.fall())))}; end less the single proxies' highest gold "
         f"{with_interval(cost, *costs)} SDs."
     )
-    return Outcome(jointly([ended, above(-COST, cost, costs)]), *fall, words)
+    both = jointly([below(FALL, *fall), above(-COST, cost, costs)])
+    return Outcome(both if falls(single) else "cannot tell", *fall, words)
 
 
 @method_claim(
