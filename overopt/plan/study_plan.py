@@ -1,8 +1,8 @@
 """A study as a graph of stages, in an order in which each follows its parents.
 
 The parts of the graph stand beside this file: `reviews` or `pretrained` (data, models, gold), `proxies` (pairs, learning
-rates, proxies), `ppo_sweep` (settings of PPO), `curves` (best-of-n, PPO, rounds of RLHF) and `ensembles` (several proxies
-as one).
+rates, proxies), `ppo_sweep` (settings of PPO), `curves` (best-of-n, PPO, rounds of RLHF), `ensembles` (several proxies
+as one) and `predictions` (curves before anything is optimised).
 """
 
 from overopt.engine.plan import Plan
@@ -10,6 +10,7 @@ from overopt.engine.stage import Stage
 from overopt.plan.curves import add_curves
 from overopt.plan.ensembles import add_ensembles
 from overopt.plan.ppo_sweep import add_ppo_sweep
+from overopt.plan.predictions import add_predictions
 from overopt.plan.pretrained import add_pretrained
 from overopt.plan.proxies import ProxyStages
 from overopt.plan.registry import Graph
@@ -34,6 +35,8 @@ def plan(study: Study) -> Plan:
     curves = add_curves(graph, study, world, proxies)
     if study.ensembles:
         add_ensembles(graph, study, study.ensembles, proxies, curves)
+    if study.predictions:
+        add_predictions(graph, study, study.predictions, proxies, curves)
     everything = {stage.title: stage for stage in graph.stages}
     tables = TablesSpec(study=study.model_dump(mode="json"))
     graph.add("tables", "tables", tables, **everything)

@@ -33,6 +33,7 @@ from overopt.study.parts import (
     unless,
 )
 from overopt.study.ppo_parts import PPORuns, PPOSweep
+from overopt.study.prediction_parts import Predictions
 from overopt.study.pretrained_parts import (
     KINDS,
     Cut,
@@ -76,6 +77,7 @@ class Study(Spec):
     iterated: Iterated | None = None
     direct: Direct | None = unless(None)
     ensembles: Ensembles | None = unless(None)
+    predictions: Predictions | None = unless(None)
     show_prompts: tuple[str, ...]
     prompt_groups: Annotated[int, Field(ge=2)] | None = unless(None)
 
@@ -122,6 +124,8 @@ class Study(Spec):
         )
         if self.direct:
             self.direct.check_against(available=available, samples=self.best_of_n.samples)
+        if self.predictions:
+            self.predictions.check_against(samples=self.best_of_n.samples)
         _require(
             not self.iterated or bool(self.ppo), "iterated: expected ppo as well: each round is a PPO run"
         )
@@ -136,6 +140,7 @@ class Study(Spec):
                 "other_policies": self.other_policies,
                 "iterated": self.iterated,
                 "ensembles": self.ensembles,
+                "predictions": self.predictions,
             }.items()
             if part
         ]
