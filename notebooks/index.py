@@ -82,6 +82,7 @@ page.say(front_page.in_short(evidence))
 # - [Why gold falls](05_goodhart_and_implications), what iterating does about it, and the limits of all this.
 # - [The best that any policy could do](06_best_possible), and [what a nat buys](07_kl_efficiency).
 # - [The rules](09_rules) behind the verdicts: what they can tell, and their history.
+# - [Without gold](10_without_gold): when to stop, and what will come, by what can be seen without it.
 #
 # ## Make it yourself
 #

@@ -41,7 +41,7 @@ COMPARED = (
 def compared(evidence: Evidence) -> pl.DataFrame:
     """One row a prediction, method and coefficient: the columns `COMPARED`; no row where nothing was predicted.
 
-    error: came - predicted, null where one of them is not known; within: whether the intervals overlap, as they do of a
+    error: came - predicted, null where one of them is not known, as a peak whose interval is open; within: whether the intervals overlap, as they do of a
     peak that both have beyond all measure. Alpha is in SDs a sqrt(nat), beta in SDs a nat for best-of-n and in SDs a
     sqrt(nat) for PPO, the peak in nats and SDs.
     """
@@ -76,6 +76,9 @@ def _beside(name: str, told: dict[str, Any], came: dict[str, float]) -> dict[str
     for end in ENDS:
         row[f"predicted{end}"] = told[f"{name}{end}"]
         row[f"came{end}"] = came[name + end] if np.isfinite(came[name + end]) else None
+    for what in ("predicted", "came"):
+        if name.startswith("peak") and row[f"{what}_high"] is None:
+            row[what] = None  # it may never turn: where it would is no number to print
     known = row["predicted"] is not None and row["came"] is not None
     row["error"] = row["came"] - row["predicted"] if known else None
     row["within"] = not _apart(row, "predicted", "came") and not _apart(row, "came", "predicted")

@@ -77,7 +77,7 @@ def store(smoke_store, tmp_path_factory):
 @pytest.mark.xdist_group("smoke")
 def test_it_is_the_estimator_on_the_first_samples_of_each_prompt(store):
     told = read_json(store.path(STAGES[f"prediction {OF}"]) / "prediction.json")
-    assert (told["samples"], told["rm_params"], told["pairs"], told["seed"]) == (16 * 64, 7272, 640, 0)
+    assert (told["samples"], told["rm_params"], told["pairs"], told["seed"]) == (16 * 64, 7296, 640, 0)
     pool = store.path(STAGES["pool"])
     judge = load_proxy(store.path(STAGES[f"proxy {OF}"]))
     scores = judge.score(Samples.load(pool / "evaluation.safetensors"), batch=64)
