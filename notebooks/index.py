@@ -89,6 +89,7 @@ page.say(front_page.in_short(evidence))
 # - [What helps](09_what_helps): every method against overoptimisation on one axis.
 # - [Models that others trained](08_other_models): the same for a pretrained policy, what it costs, and how to run it for yours.
 # - [The rules](09_rules) behind the verdicts: what they can tell, and their history.
+# - [Without gold](10_without_gold): when to stop, and what will come, by what can be seen without it.
 #
 # ## Make it yourself
 #

@@ -30,11 +30,12 @@ _POINTS = 64
 
 @dataclass(frozen=True)
 class Source:
-    """Who measured, on what (`says`), and how the numbers came here (`provenance`)."""
+    """Who measured, on what (`says`), how the numbers came here (`provenance`), and the parameters of gold."""
 
     name: str
     says: str
     provenance: str
+    gold_params: int
 
 
 @cache
@@ -48,7 +49,10 @@ def sources() -> tuple[Source, ...]:
     >>> [source.name for source in sources()]
     ['paper', 'replication']
     """
-    return tuple(Source(entry["source"], entry["says"], entry["provenance"].strip()) for entry in _entries())
+    return tuple(
+        Source(entry["source"], entry["says"], entry["provenance"].strip(), entry["gold_params"])
+        for entry in _entries()
+    )
 
 
 def table() -> pl.DataFrame:

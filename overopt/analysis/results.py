@@ -23,7 +23,8 @@ class Results:
     ppo_sweep: settings of PPO that were tried, if any: see `overopt.analysis.ppo_sweep`;
     texts: completions of the prompts for show; chain: how the models of the study came out; record: key, git commit, time of
     the run, compute seconds and costs, those of published stages, device, versions, seeds; folder: where they are, with
-    a `record.json` that names each file's SHA-256; verdicts: today's, where they were asked for: see
+    a `record.json` that names each file's SHA-256; predictions: what was predicted before anything was optimised, if
+    anything was: see `overopt.analysis.pool_predictions`; verdicts: today's, where they were asked for: see
     `overopt.analysis.claims.verdicts`.
     """
 
@@ -39,6 +40,7 @@ class Results:
     chain: dict[str, Any]
     folder: Path
     ppo_sweep: pl.DataFrame | None = None
+    predictions: Sequence[dict[str, Any]] = ()
     verdicts: Sequence[dict[str, Any]] = ()
 
     def as_judged_by(self, view: str) -> "Results | None":
@@ -81,6 +83,7 @@ def read(folder: Path, study: Study) -> Results:
         proxies=_read_proxies(folder / "proxies.parquet"),
         sweep=_read_if_any(folder / "sweep.parquet"),
         ppo_sweep=_read_if_any(folder / "ppo_sweep.parquet"),
+        predictions=read_json(folder / "predictions.json") if study.predictions else (),
         texts=pl.read_parquet(folder / "texts.parquet"),
         chain=read_json(folder / "chain.json"),
         folder=folder,

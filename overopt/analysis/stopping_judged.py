@@ -91,7 +91,7 @@ def cells(curves: pl.DataFrame, method: str) -> list[Cell]:
     curves: a table of `overopt.analysis.curves`, of one study or of several.
     """
     columns = [name for name in CELL if name in curves.columns]
-    firsts = curves.filter(method=method, round=1)
+    firsts = curves.filter(pl.col("pairs") > 0, method=method, round=1)  # of 0 pairs is gold itself
     found = []
     for values, part in firsts.group_by(columns, maintain_order=True):
         # what a study leaves as it is names no cell: a column that comes later moves none to the other half

@@ -243,6 +243,11 @@ def pool_scores(stage: Stage, spec: specs.Reading, batch: int) -> Price:
     return _over_pool(stage.parents["pool"], scorers(stage.parents["proxy"]), batch, _unit(spec))
 
 
+def prediction(stage: Stage, spec: specs.PredictionSpec, batch: int) -> Price:
+    """The samples that it reads of each prompt, scored by the proxy; at most as many as the pool has."""
+    return _over_pool(stage.parents["pool"], scorers(stage.parents["proxy"]), batch, _unit(spec))
+
+
 def far_best_of_n(stage: Stage, spec: specs.FarBestOfNSpec, batch: int) -> Price:
     """Every sample scored by the proxy and judged."""
     return _over_pool(stage, [*scorers(stage.parents["proxy"]), *_golds(stage)], batch, _unit(spec))

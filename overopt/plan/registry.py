@@ -84,6 +84,7 @@ KINDS = {
     "far_best_of_n": Kind("best_of_n.far_best_of_n", 2, specs.FarBestOfNSpec, costs.far_best_of_n),
     "pool_scores": Kind("selection.pool_scores", 1, specs.Reading, costs.pool_scores),
     "selection": Kind("selection.selection", 1, specs.SelectionSpec),
+    "prediction": Kind("predictions.prediction", 1, specs.PredictionSpec, costs.prediction),
     "sweep_base": Kind("ppo_sweep.base", 1, specs.SweepBaseSpec, costs.sweep_base),
     "ppo_trial": Kind("ppo_sweep.trial", 1, specs.PPOTrialSpec, costs.ppo_trial),
     "ppo_sweep": Kind("ppo_sweep.compared", 1, specs.Nothing),

@@ -343,6 +343,14 @@ class BestOfNSpec(OtherBestOfNSpec):
     show_prompts: tuple[str, ...]
 
 
+class PredictionSpec(Curved, Reading):
+    """Best-of-n to `max_n` predicted from the first `samples` of the `pool_samples` of each prompt."""
+
+    pool_samples: PositiveInt
+    samples: PositiveInt
+    max_n: PositiveInt
+
+
 class FarBestOfNSpec(OtherBestOfNSpec):
     """exact: so many of the best samples of a prompt are sure to be judged."""
 

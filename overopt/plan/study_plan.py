@@ -2,7 +2,8 @@
 
 The parts of the graph stand beside this file: `reviews` or `pretrained` (data, models, gold), `proxies` (pairs, learning
 rates, proxies), `ppo_sweep` (settings of PPO), `curves` (best-of-n, PPO, rounds of RLHF), `selections` (softer
-best-of-n, and what learns from it), `variants` (PPO otherwise) and `ensembles` (several proxies as one).
+best-of-n, and what learns from it), `variants` (PPO otherwise), `ensembles` (several proxies
+as one) and `predictions` (curves before anything is optimised).
 """
 
 from overopt.engine.plan import Plan
@@ -10,6 +11,7 @@ from overopt.engine.stage import Stage
 from overopt.plan.curves import add_curves
 from overopt.plan.ensembles import add_ensembles
 from overopt.plan.ppo_sweep import add_ppo_sweep
+from overopt.plan.predictions import add_predictions
 from overopt.plan.pretrained import add_pretrained
 from overopt.plan.proxies import ProxyStages
 from overopt.plan.registry import Graph
@@ -38,6 +40,8 @@ def plan(study: Study) -> Plan:
     add_variants(study, curves)
     if study.ensembles:
         add_ensembles(graph, study, study.ensembles, proxies, curves)
+    if study.predictions:
+        add_predictions(graph, study, study.predictions, proxies, curves)
     everything = {stage.title: stage for stage in graph.stages}
     tables = TablesSpec(study=study.model_dump(mode="json"))
     graph.add("tables", "tables", tables, **everything)

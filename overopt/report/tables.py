@@ -104,7 +104,7 @@ def _with_interval(title: str, name: str, digits: int) -> Column:
 
 
 def _method() -> Column:
-    return Column("method", lambda row: NAMES[row["method"]], "l")
+    return Column("method", lambda row: NAMES.get(row["method"], row["method"].upper()), "l")
 
 
 def _times(value: float | None, factor: int) -> float | None:
@@ -130,6 +130,7 @@ def _coefficient(title: str, name: str, digits: int) -> Column:
     return Column(title, cell)
 
 
+WHAT = {"alpha": "α", "beta": "β", "peak_kl": "peak KL (nats)", "peak_gold": "peak gold (SDs)"}
 # of `texts.ppo_texts`; a stage is named once
 _PPO_TEXTS = [
     Column("stage", lambda row: row["stage"] if row["first"] else "", "l"),
@@ -279,6 +280,56 @@ TABLES = {
             _share("holds there, more noise", "power_noisy"),
             _share("holds where it is not so", "alarms"),
             _share("the same, more noise", "alarms_noisy"),
+        ]
+    ),
+    "tab-stopping-failures": Table(
+        [
+            _method(),
+            _text("rule"),
+            _size(),
+            _count("pairs"),
+            _number("stops at (nats)", "kl", 1),
+            _number("highest at (nats)", "best_kl", 1),
+            _number("gold there", "gold"),
+            _number("highest gold", "best_gold"),
+        ],
+        "*No rule lost more than a tenth of the highest gold in any held-out cell.*",
+    ),
+    "tab-stopping": Table(
+        [
+            _method(),
+            _text("stop where", "says"),
+            _count("cells"),
+            _with_se("regret ± one SE", "regret", "regret_se"),
+            _share("within 10%", "within"),
+            _number("worst regret", "worst"),
+        ],
+        not_measured("cells enough to fit and to judge a rule by"),
+    ),
+    "tab-predicted": Table(
+        [
+            _method(),
+            _size(),
+            _count("pairs"),
+            _text("seed", align="r"),
+            Column("what", lambda row: WHAT[row["coefficient"]], "l"),
+            _coefficient("predicted", "predicted", 2),
+            _coefficient("came", "came", 2),
+            _known("error", "error"),
+            Column("within", lambda row: "yes" if row["within"] else "no"),
+            Column("SHA-256", lambda row: f"`{row['sha256'][:12]}`", "l"),
+        ],
+        not_measured("what was predicted before it", "methods"),
+    ),
+    "tab-slopes": Table(
+        [
+            _method(),
+            Column("for ten times the", lambda row: {"size": "size", "pairs": "pairs"}[row["along"]], "l"),
+            Column("of", lambda row: WHAT[row["coefficient"]], "l"),
+            _text("where", "source"),
+            _count("points"),
+            _number("decades", "decades", 1),
+            _coefficient("change", "slope", 3),
         ]
     ),
     "tab-pretrained-texts": Table(_PPO_TEXTS, not_measured("PPO of a pretrained policy", "pretrained-cpu")),

@@ -48,8 +48,18 @@ def gather(job: Job[TablesSpec]) -> None:
         shutil.copyfile(job.parents["learning rates"] / "sweep.parquet", job.out / "sweep.parquet")
     if "settings of PPO" in job.parents:
         shutil.copyfile(job.parents["settings of PPO"] / "ppo_sweep.parquet", job.out / "ppo_sweep.parquet")
+    predicted = [path for path in job.parents.values() if (path / "prediction.json").is_file()]
+    if predicted:
+        write_json(job.out / "predictions.json", [_prediction(path) for path in predicted])
     write_json(job.out / "chain.json", describe_models.described(job, study))
     write_json(job.out / "summary.json", summary(job, study))
+
+
+def _prediction(folder: Path) -> dict[str, Any]:
+    """What was predicted, the key of the stage that did, and the SHA-256 of its file."""
+    record = read_record(folder)
+    told = {"record": record["key"], "sha256": record["files"]["prediction.json"]}
+    return read_json(folder / "prediction.json") | told
 
 
 def in_groups(by_prompt: pl.DataFrame, groups: int) -> pl.DataFrame:

@@ -33,6 +33,7 @@ from overopt.study.parts import (
     unless,
 )
 from overopt.study.ppo_parts import PPORuns, PPOSweep, PPOVariants
+from overopt.study.prediction_parts import Predictions
 from overopt.study.pretrained_parts import (
     KINDS,
     Cut,
@@ -83,6 +84,7 @@ class Study(Spec):
     rejection: Rejection | None = unless(None)
     variants: tuple[PPOVariants, ...] = unless(())
     watchers: PositiveInt | None = unless(None)
+    predictions: Predictions | None = unless(None)
     show_prompts: tuple[str, ...]
     prompt_groups: Annotated[int, Field(ge=2)] | None = unless(None)
 
@@ -131,6 +133,8 @@ class Study(Spec):
         )
         if self.direct:
             self.direct.check_against(available=available, samples=self.best_of_n.samples)
+        if self.predictions:
+            self.predictions.check_against(samples=self.best_of_n.samples)
         _require(
             not self.iterated or bool(self.ppo), "iterated: expected ppo as well: each round is a PPO run"
         )
@@ -154,6 +158,7 @@ class Study(Spec):
                 "ensembles": self.ensembles,
                 "selection": self.selection,
                 "rejection": self.rejection,
+                "predictions": self.predictions,
             }.items()
             if part
         ]

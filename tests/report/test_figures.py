@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from overopt.analysis import averages, fitted_laws, laws_elsewhere
+from overopt.analysis import averages, fitted_laws, laws_by_decade, laws_elsewhere
 from overopt.analysis.groups import PENALTIES
 from overopt.analysis.ppo_sweep import LEVELS
 from overopt.report import charts, figures, myst, sentences, tables, texts
@@ -50,6 +50,7 @@ def drawings(request):
             title="best-of-n",
             **about,
         ),
+        "across decades": figures.across_decades(_points(), "size", **about),
         "PPO coefficients": figures.coefficients(
             fitted_laws.coefficient_table(fits, "ppo"), laws_elsewhere.paper("ppo"), title="PPO", **about
         ),
@@ -65,6 +66,18 @@ def drawings(request):
         "kinds": figures.lines(mean, "kl", "gold", "gold", kind="method", rule=0.0, **about),
         "pipeline": figures.pipeline(**about),
     }
+
+
+def _points():
+    """Coefficients of ours, with ends, and of the paper's, without."""
+    known = laws_by_decade.POINTS
+    rows = [
+        (source, "bon", name, "size", 1000 * 10**k, 10.0**k / 1e4, 9_000, value, *ends)
+        for source, ends in (("paper", (None, None)), ("here", (0.1, 0.9)))
+        for name, value in (("alpha", 0.5), ("beta", 0.2))
+        for k in range(4)
+    ]
+    return pl.DataFrame(rows, schema=known, orient="row")
 
 
 def test_every_figure_is_valid_described_and_drawn(drawings):

@@ -24,6 +24,7 @@ ABSENT = {
     "05_goodhart_and_implications": 2,
     "07_kl_efficiency": 1,
     "08_other_models": 5,
+    "10_without_gold": 2,
 }
 
 

@@ -9,6 +9,7 @@ from overopt.report.figures.chain import (
     proxy_validation,
 )
 from overopt.report.figures.diagnostics import kl_against_step, kl_estimators, ppo_health
+from overopt.report.figures.elsewhere import across_decades
 from overopt.report.figures.lines import CHANCE, lines, pipeline
 from overopt.report.figures.methods import methods
 from overopt.report.figures.optimisation import gold_against_proxy, gold_and_proxy
@@ -27,6 +28,7 @@ __all__ = [
     "SIZES",
     "WHAT",
     "Group",
+    "across_decades",
     "coefficients",
     "gold_accuracy",
     "gold_against_proxy",

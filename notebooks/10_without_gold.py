@@ -1,0 +1,94 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Without gold
+#
+# Whoever optimises a policy has no gold: that is why there is a proxy. What can be known all the same? When to stop, by what is
+# seen of the proxy's side; what will come, from samples of the initial policy alone; and how far what one study found is what
+# another finds.
+#
+# :::{margin}
+# **Regret**: 1 less gold where a rule stops over the highest gold of the same run.
+#
+# **Held out**: cells (all that tells curves apart but the seed) that no rule was fitted to.
+# :::
+
+# %% tags=["parameters", "remove-input"]
+study = "published"
+
+# %% tags=["hide-input"]
+from overopt.analysis import laws_by_decade, pool_predictions, stopping_judged
+from overopt.report import figures, pages
+
+page = pages.open_page(study, "10_without_gold")
+evidence = page.evidence
+
+# %% [markdown]
+# ## When to stop
+#
+# Each rule sees KL, the proxy's score, what proxies of other seeds say of the same texts, how likely the base policy
+# finds them, their length and their entropy, where the study measured those: never gold. Each has one constant. It is fitted on
+# one half of the cells and judged by gold on the other; a hash of what a cell is, and nothing that was measured, says in which
+# half it stands. The failures come first.
+
+# %% tags=["hide-input"]
+judged = stopping_judged.by_cell(page.results.curves)
+caption = "Held-out cells in which a rule loses more than a tenth of the highest gold: the twelve worst."
+page.table("tab-stopping-failures", stopping_judged.failures(judged).head(12), caption=caption)
+
+# %% tags=["hide-input"]
+caption = "What each rule is worth in held-out cells, of each method the best first. Compare with *never stop* and a fixed KL."
+page.table("tab-stopping", stopping_judged.by_rule(judged), caption=caption)
+
+# %% [markdown]
+# The highest of noisy points is too high, so that no rule has regret 0. A regret above 1 means that gold stood below its start where the rule stopped. A rule that looks at a column which the study did
+# not measure has no row.
+#
+# ## What will come
+#
+# Best-of-n keeps the sample whose quantile $u$ by proxy has the density $n u^{n-1}$. With gold as a function of $u$, from a few
+# thousand scored samples of the initial policy, its whole curve follows, also for *n* beyond the samples: there gold is taken
+# to be a quadratic in the normal score of $u$. PPO is taken to be the [tilted policy](06_best_possible). A prediction is made by
+# a stage that has these samples and the proxy for parents, and no run; its file is known by its SHA-256.
+
+# %% tags=["hide-input"]
+caption = "Predicted, and what came, with 95% intervals over prompts. Within: the two intervals overlap."
+page.table("tab-predicted", pool_predictions.compared(evidence), caption=caption)
+
+# %% [markdown]
+# ## One law across decades
+#
+# Does α of a proxy a thousandth of gold's size follow from what others found? Sizes stand as shares of gold's own. Others'
+# numbers have no intervals, and [how far to trust them](02_functional_forms) their sources say; the lines through ours run
+# through everything we fitted.
+
+# %% mystnb={"figure": {"caption": "\u03b1 and \u03b2 of best-of-n against the proxy's size as a share of gold's, here (bars: 95% intervals over prompts and seeds) and in the paper (our own).", "name": "fig-decades-size"}} tags=["hide-input"]
+points = laws_by_decade.points(evidence).filter(method="bon")
+description = "Alpha and beta of best-of-n against the proxy's share of gold's size, here and in the paper."
+page.figure(figures.across_decades, points, "size", description=description)
+
+# %% mystnb={"figure": {"caption": "\u03b1 and \u03b2 of best-of-n against training pairs, here (our largest proxy with all numbers of pairs) and in a replication (our own).", "name": "fig-decades-pairs"}} tags=["hide-input"]
+description = "Alpha and beta of best-of-n against training pairs, here and in a replication."
+page.figure(figures.across_decades, points, "pairs", description=description)
+
+# %% tags=["hide-input"]
+caption = (
+    "Change for ten times the proxy's parameters, or the pairs, by least squares, with our 95% intervals."
+)
+page.table("tab-slopes", laws_by_decade.slopes(evidence), caption=caption)
+
+# %% tags=["remove-input"]
+page.about()
