@@ -19,7 +19,8 @@ BON = {
     "proxy_se": 0.1, "gold_second": None, "gold_second_se": None,
     "gold_lenient": 0.4, "gold_lenient_se": 0.1, "gold_strict": 0.2, "gold_strict_se": 0.1, "rating": 0.5, "gate": 0.9,
     "prompts": 3, "samples": 8, "rm_loss": 0.6, "rm_accuracy": 0.7, "kl_k1": None,
-    "kl_k3": None, "clip_fraction": None, "entropy": None, "length": None, "ess": None, "record": "r",
+    "kl_k3": None, "clip_fraction": None, "entropy": None, "length": None, "spread": None, "base_log_prob": None,
+    "ess": None, "record": "r",
 }  # fmt: skip
 PPO = BON | {
     "method": "ppo", "n": None, "step": 20, "kl_kind": "exact", "kl_se": 0.01, "kl_k1": -0.01, "kl_k3": 0.2,
