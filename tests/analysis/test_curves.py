@@ -91,7 +91,7 @@ def test_every_column_says_its_unit_and_meaning(model):
         ({"gold": None}, "column 'gold', row 1 .*: found no value or nan"),
         (
             {"method": "dice"},
-            r"column 'method', row 1 .*: found dice, expected one of \['bon', 'tilt', .*'slic', .*'rft'\]",
+            r"column 'method', row 1 .*: found dice, expected one of \['bon', 'tilt', .*'slic', .*'grpo'\]",
         ),
         ({"ensemble": "best of 5"}, "column 'ensemble', row 1 .*: found best of 5, expected text like"),
         ({"kl_kind": "k9"}, "column 'kl_kind', row 1 .*: found k9, expected one of"),
