@@ -148,7 +148,7 @@ def test_blocks_are_of_kinds_that_are_looked_at():
         for text in documents().values()
         for block in ANY_BLOCK.findall(text)
     }
-    assert {kind for kind in kinds if not kind.startswith("{")} <= {"bash", "python", "yaml"}
+    assert {kind for kind in kinds if not kind.startswith("{")} <= {"bash", "bibtex", "python", "yaml"}
 
 
 def test_every_replacement_is_of_use():
