@@ -4,8 +4,6 @@ import math
 from dataclasses import replace
 
 from overopt.engine.stage import Job
-from overopt.models.build import load_language_model, save_model
-from overopt.models.precision import frozen_dtype
 from overopt.models.samples import Samples
 from overopt.models.seeding import generator
 from overopt.optimisers.direct import Looks, Trainer
@@ -13,6 +11,7 @@ from overopt.plan.stage_specs import DirectSpec
 from overopt.rewards.implicit import ImplicitReward
 from overopt.rewards.pairs import LabelledPairs, draw, split
 from overopt.rewards.scoring import Scale
+from overopt.stages.learner import load_learner
 from overopt.stages.pairs import load_pairs
 from overopt.stages.recorder import Recorder
 
@@ -23,17 +22,9 @@ def direct(job: Job[DirectSpec]) -> None:
     It learns from the pairs that a proxy of as many pairs and of the same seed learns from; the proxy of its curve is its
     implicit reward.
     """
-    spec, device, config = job.spec, job.runtime.device, job.spec.run
+    spec, config, learner = job.spec, job.spec.run, load_learner(job)
     training, held_out = split(load_pairs(job.parents["pairs"]), spec.validation)
-    folder = job.parents["policy"] / "model"
-    policy, adapted = load_language_model(folder, device), None
-    if spec.lora:
-        from overopt.training.lora import Adapted  # a study without it does not wait for peft
-
-        adapted = Adapted(policy, spec.lora, spec.seed)
-        policy, reference = adapted.policy, adapted.reference()
-    else:
-        reference = load_language_model(folder, device, frozen_dtype(spec.frozen))
+    policy, reference = learner.policy, learner.reference
     beta = spec.kl_penalty
     reward = ImplicitReward(
         policy, reference, beta, in_gold_sds(job, held_out), base_samples(job), batch=2 * config.batch
@@ -70,7 +61,7 @@ def direct(job: Job[DirectSpec]) -> None:
     for evaluation in looks:
         recorder.look(evaluation, **reward.calibrate())
     recorder.write()
-    save_model(adapted.merged() if adapted else policy, job.out)
+    learner.save(job.out)
 
 
 def in_gold_sds(job: Job[DirectSpec], pairs: LabelledPairs) -> LabelledPairs:

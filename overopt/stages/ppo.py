@@ -5,16 +5,15 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from overopt.engine.stage import Job
-from overopt.models.build import load_language_model, new_reward_model, save_model
-from overopt.models.precision import frozen_dtype
+from overopt.models.build import load_language_model, new_reward_model
 from overopt.models.samples import Prompts
 from overopt.models.sampling import sample_many
 from overopt.models.seeding import generator
 from overopt.optimisers.ppo import Models, Reward, Trainer
-from overopt.optimisers.ppo_run import PPORun
 from overopt.plan.stage_specs import PPOSpec, PPOTrialSpec
 from overopt.rewards.joined import first_model
 from overopt.rewards.scoring import Scale, scale_head
+from overopt.stages.learner import load_learner, run_watched
 from overopt.stages.prompts import encoded_prompts
 from overopt.stages.recorder import Recorder
 from overopt.util.seeds import derive
@@ -22,43 +21,23 @@ from overopt.util.seeds import derive
 
 def ppo(job: Job[PPOSpec]) -> None:
     """A policy trained against one proxy with PPO, evaluated by gold on the evaluation prompts along the way."""
-    spec, device = job.spec, job.runtime.device
-    config = spec.ppo
-    policy = load_language_model(job.parents["policy"] / "model", device)
-    adapted = None
-    if spec.lora:
-        from overopt.training.lora import Adapted  # a study without it does not wait for peft
-
-        adapted = Adapted(policy, spec.lora, spec.seed)
-        policy, reference = adapted.policy, adapted.reference()
-    else:
-        reference = load_language_model(job.parents["policy"] / "model", device, frozen_dtype(spec.frozen))
+    spec, config, learner = job.spec, job.spec.ppo, load_learner(job)
     value_model = new_value_model(job, Scale.load(job.parents["scale"], "proxy"))
     recorder = Recorder(
         job, config.method, minibatch=config.minibatch, evaluation_samples=config.evaluation_samples
     )
     prompts = encoded_prompts(job, "policy", config.prompts)
     trainer = Trainer(
-        Models(policy, reference, value_model),
+        Models(learner.policy, learner.reference, value_model),
         recorder.proxy,
         prompts,
         config,
         completion_tokens=spec.completion_tokens,
         kl_penalty=spec.kl_penalty,
         generator=generator(spec.seed, "ppo"),
-        base_scores=base_scores(job, reference, prompts, recorder.proxy),
+        base_scores=base_scores(job, learner.reference, prompts, recorder.proxy),
     )
-    run = PPORun(
-        trainer,
-        recorder.evaluator(reference),
-        kept=recorder.kept,
-        checkpoint=job.checkpoint,
-        progress=job.progress,
-    )
-    for evaluation in run:
-        recorder.look(evaluation)
-    recorder.write()
-    save_model(adapted.merged() if adapted else policy, job.out)
+    run_watched(job, trainer, recorder, learner)
 
 
 def base_scores(

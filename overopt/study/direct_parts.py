@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 
-from overopt.study.parts import Cell, Spec, unless
+from overopt.study.parts import Cell, Spec, each_once, unless
 
 DirectLoss = Literal["dpo", "ipo", "slic"]
 
@@ -36,9 +36,7 @@ class Direct(Spec):
     @field_validator("losses", "betas", "pairs")
     @classmethod
     def _each_once(cls, values: tuple[object, ...]) -> tuple[object, ...]:
-        if len(set(values)) < len(values):
-            raise ValueError(f"found {', '.join(map(str, values))}, expected each once")
-        return values
+        return each_once(values)
 
     def cells(self, policy: str) -> list[Cell]:
         """The pairs and seed of every run, the first seed of all before the second; the policy is its own reward model."""

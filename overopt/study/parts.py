@@ -28,6 +28,17 @@ def unless(value: object) -> Any:
     return Field(default=value, exclude_if=lambda found: found == value)
 
 
+def each_once(values: tuple[object, ...]) -> tuple[object, ...]:
+    """`values`, if no two are equal.
+
+    Raises:
+        ValueError: in one sentence, if some are.
+    """
+    if len(set(values)) < len(values):
+        raise ValueError(f"found {', '.join(map(str, values))}, expected each once")
+    return values
+
+
 class Shape(Spec):
     """Depth, width and attention heads of a transformer decoder."""
 

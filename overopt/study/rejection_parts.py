@@ -4,18 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 
-from overopt.study.parts import Grid, Spec, unless
-
-
-def each_once(values: tuple[object, ...]) -> tuple[object, ...]:
-    """`values`, if no two are equal.
-
-    Raises:
-        ValueError: in one sentence, if some are.
-    """
-    if len(set(values)) < len(values):
-        raise ValueError(f"found {', '.join(map(str, values))}, expected each once")
-    return values
+from overopt.study.parts import Grid, Spec, each_once, unless
 
 
 class Selection(Spec):
