@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 
 import fake_results
 import nbformat
@@ -10,13 +11,16 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from playwright.sync_api import sync_playwright
 
 from overopt.analysis import averages
 from overopt.analysis.groups import SIZES
 from overopt.report import book, charts, figures
 from overopt.report.figures import style
 from overopt.report.figures.line_ends import LONGEST, NEAR, fits, spread
+from overopt.report.sphinx_extension import write_vega
 
+BROWSER = next((path for path in map(shutil.which, ("chromium", "google-chrome")) if path), None)
 NO_LAW = pl.DataFrame(schema={"rm_params": pl.Int64, "kl": pl.Float64, "gold": pl.Float64})
 
 
@@ -201,3 +205,39 @@ def test_data_are_downloaded_under_the_name_of_their_figure():
 def test_how_to_use_a_legend_is_said_where_there_is_one():
     assert charts.HINT in charts.page_html(central(2, 1))
     assert charts.HINT not in charts.page_html(figures.pipeline(description="x").to_dict())
+
+
+def test_a_legend_adds_and_removes_lines_and_the_plot_shows_all(tmp_path):
+    if BROWSER is None:
+        pytest.skip("no Chromium is installed: apt-get install chromium")
+    write_vega(tmp_path)
+    script = (book.ROOT / "book" / "_static" / "charts.js").read_text(encoding="utf-8")
+    (tmp_path / "charts.js").write_text(script, encoding="utf-8")
+    page_html = f"<meta charset=utf-8>{charts.page_html(central())}<script src=charts.js></script>"
+    (tmp_path / "page.html").write_text(page_html, encoding="utf-8")
+    names = [SIZES.label(size) for size in fake_results.SIZES]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
+        page = chromium.new_page(viewport={"width": 800, "height": 700})
+        page.goto((tmp_path / "page.html").as_uri())
+        page.wait_for_selector(".oo-drawn")
+        texts, legend = (
+            page.locator(".oo-live .mark-text.role-mark text"),
+            page.locator(".oo-live .role-legend-symbol path"),
+        )
+
+        def shown():
+            page.wait_for_timeout(400)
+            return [
+                one.text_content() for one in texts.all() if float(one.get_attribute("opacity") or 1) == 1
+            ]
+
+        assert shown() == [names[0], *names[2:]]
+        legend.nth(1).click()
+        assert shown() == names
+        legend.nth(0).click()
+        assert shown() == names[1:]
+        box = page.locator(".oo-live .mark-line.role-mark").first.bounding_box()
+        page.mouse.click(box["x"] + 5, box["y"] + box["height"] / 4)
+        assert shown() == names
+        chromium.close()

@@ -32,6 +32,8 @@ SOLID, DASHED, DOTTED = (
     [2, 4],
 )  # dashes in pixels: two periods and more fit into a legend's line
 KEY = alt.Legend(symbolSize=1100)  # a line of 33 pixels: long enough to tell dashes from dots
+# Vega's word for a click that adds or removes one; any other click in the chart takes the selection back
+IN_LEGEND = "!!event.item && indexof(event.item.mark.role, 'legend') === 0"
 FIRST = 3  # lines that are shown before anybody clicks
 TICKS = (0, 0.1, 0.5, 1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500)
 INK = "currentColor"
@@ -104,7 +106,7 @@ def pick_group(by: Group | None = None, values: Sequence[Any] = ()) -> alt.Param
     labels = [by.label(value) for value in values] if by is not None and by.ordered else []
     few = [labels[0], labels[len(labels) // 2], labels[-1]] if len(labels) > FIRST else []
     first = [{"group": label} for label in few] or alt.Undefined
-    return alt.selection_point(name="pick", fields=["group"], bind="legend", toggle="true", value=first)
+    return alt.selection_point(name="pick", fields=["group"], bind="legend", toggle=IN_LEGEND, value=first)
 
 
 def faded(pick: alt.Parameter, *, full: float = 1.0) -> Any:
