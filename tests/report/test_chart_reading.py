@@ -18,6 +18,7 @@ from overopt.analysis.groups import SIZES
 from overopt.report import book, charts, figures
 from overopt.report.figures import style
 from overopt.report.figures.line_ends import LONGEST, NEAR, fits, spread
+from overopt.report.figures.lines import share_along
 from overopt.report.sphinx_extension import write_vega
 
 BROWSER = next((path for path in map(shutil.which, ("chromium", "google-chrome")) if path), None)
@@ -241,3 +242,17 @@ def test_a_legend_adds_and_removes_lines_and_the_plot_shows_all(tmp_path):
         page.mouse.click(box["x"] + 5, box["y"] + box["height"] / 4)
         assert shown() == names
         chromium.close()
+
+
+def test_lines_over_whole_numbers_are_named_at_their_ends():
+    sizes, pairs = [1_000, 1_000, 20_000, 20_000], [128, 2_000] * 2
+    data = pl.DataFrame({"rm_params": sizes, "pairs": pairs, "gold": [0.0, 0.5, 0.1, 1.0]})
+    spec = figures.lines(data, "pairs", "gold", "gold (SDs)", description="x").to_dict()
+    (names,) = [layer for layer in spec["layer"] if layer["mark"]["type"] == "text"]
+    ends = spec["datasets"][names["data"]["name"]]
+    assert [(row["group"], row["pairs"], row["gold"]) for row in ends] == [
+        ("1k", 2_000, 0.5),
+        ("20k", 2_000, 1.0),
+    ]
+    shares = data.select(share_along("pairs", 128, 2_000))["pairs"]
+    assert shares.to_list() == [0, 1, 0, 1]

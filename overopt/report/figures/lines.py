@@ -140,7 +140,7 @@ def axis_of(data: pl.DataFrame, x: str) -> alt.X:
     return alt.X(f"{x}:Q", title=MEASURES[x], scale=alt.Scale(zero=False), axis=alt.Axis(grid=False))
 
 
-def share_along(x: str, least: float, most: float) -> pl.Expr:
+def share_along(x: str, least: int | float, most: int | float) -> pl.Expr:
     """How far along the axis of the column `x` its values are, as a share of the width: see `axis_of`."""
     value = pl.col(x)
     if x == "kl":
