@@ -64,7 +64,7 @@ page.card(
 trend = sentences.say_trend(sizes.peaks("bon"), "gold", "the highest gold")
 page.say(trend, sentences.say_seeds(sizes.curves))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon", "caption": "Best-of-n: score against KL, for each proxy size, mean over seeds (paper: Fig. 1a). Gold solid with a band of one standard error, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, [as a third party read them off](02_functional_forms). The scale of a proxy's score is the one that predicts gold's choices best, so gold may lie above it. Click a size in the legend to keep it; shift-click adds another; a click on the plot brings all back."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon", "caption": "Best-of-n: score against KL, for each proxy size, mean over seeds (paper: Fig. 1a). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, [as a third party read them off](02_functional_forms). The scale of a proxy's score is the one that predicts gold's choices best, so gold may lie above it. A click on a size in the legend shows or fades it."}}
 description = "Gold and proxy score of best-of-n against KL, by proxy size."
 page.gold_and_proxy(sizes, "bon", paper=True, description=description)
 
@@ -81,7 +81,7 @@ page.card(
 # %% tags=["remove-input"]
 page.say(sentences.say_trend(sizes.peaks("ppo"), "gold", "the highest gold"))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size (paper: Fig. 1b). Gold solid with a band of one standard error, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, [as a third party read their \u03b2 off](02_functional_forms); nobody read off \u03b1, and here it is the one by which the smallest proxy comes as high as by best-of-n. A star marks the highest measured gold of each size."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size (paper: Fig. 1b). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, [as a third party read their \u03b2 off](02_functional_forms); nobody read off \u03b1, and here it is the one by which the smallest proxy comes as high as by best-of-n. A star marks the highest measured gold of each size."}}
 description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."
 page.gold_and_proxy(sizes, "ppo", stars=True, paper=True, description=description)
 

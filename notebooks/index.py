@@ -31,7 +31,7 @@ page.say(front_page.opening(page.results.verdicts))
 # %% tags=["remove-input"]
 page.say(world_caveat.say_caveat(page.results.study))
 
-# %% mystnb={"figure": {"caption": "A policy optimised by PPO against proxies of several sizes: the proxy's own score (dashed), and gold (solid, with a band of one standard error), which a star marks at its highest. Click a size in the legend to keep it.", "name": "fig-headline"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "A policy optimised by PPO against proxies of several sizes: the proxy's own score (dashed), and gold (solid, with a band of one standard error), which a star marks at its highest. A click on a size in the legend shows or fades it.", "name": "fig-headline"}} tags=["remove-input"]
 description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."
 shown = {"stars": True, "law": False, "height": front_page.CHART_HEIGHT, "description": description}
 page.gold_and_proxy(evidence.sizes, "ppo", **shown)

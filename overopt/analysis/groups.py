@@ -13,11 +13,13 @@ from overopt.util.words import short_number
 
 @dataclass(frozen=True)
 class Group:
-    """What the curves of a figure differ in: a column of the table, its title, and words for a value."""
+    """What the curves of a figure differ in: a column of the table, its title, words for a value, and whether values are
+    `ordered`, as sizes are and kinds are not."""
 
     column: str
     title: str
     label: Callable[[Any], str] = short_number
+    ordered: bool = True
 
     def values(self, table: pl.DataFrame) -> list[Any]:
         """The values in `table`, in order."""

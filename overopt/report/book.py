@@ -33,7 +33,7 @@ import yaml
 from papermill.exceptions import PapermillExecutionError
 
 from overopt.analysis.results import Results
-from overopt.report import downloads
+from overopt.report import charts, downloads
 from overopt.report.html_checks import check_book, check_notebook
 from overopt.util.errors import UserError
 from overopt.util.paths import ROOT
@@ -131,7 +131,8 @@ def notebook_sources(world: str = "reviews") -> list[Path]:
 def fingerprint(source: Path, study: str, key: str) -> str:
     """SHA-256 of what an executed notebook depends on: its source, the study's results and this library."""
     digest = hashlib.sha256(f"{study}\n{key}\n".encode())
-    for path in (source, *sorted((ROOT / "overopt").rglob("*.py"))):
+    library = [path for path in (ROOT / "overopt").rglob("*") if path.suffix in {".py", ".js"}]
+    for path in (source, *sorted(library)):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
@@ -234,6 +235,10 @@ def _cleaned(notebook: Any, name: str) -> Any:
         cell.id = f"{name}-{len(cells)}".replace("_", "-")
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            figure = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
+            for output in cell.outputs if figure else []:
+                if "text/html" in output.get("data", {}):
+                    output.data["text/html"] = charts.named(output.data["text/html"], figure)
         cells.append(cell)
     notebook.cells = cells
     notebook.nbformat_minor = 5

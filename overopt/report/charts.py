@@ -21,6 +21,7 @@ import altair as alt
 import vl_convert
 
 WIDE, NARROW, BREAK = 680, 340, 560
+HINT = "A click in the legend shows or fades a line, a click on the plot shows all"
 # On a phone the legends stand one under the other.
 _STACKED = {"top": {"direction": "vertical", "anchor": "start", "margin": 6}}
 
@@ -53,7 +54,7 @@ def sized(spec: dict[str, Any], width: int) -> dict[str, Any]:
 
 def static_svg(spec: dict[str, Any], width: int, prefix: str) -> str:
     """The chart as SVG text; ids start with `prefix` so that two pictures on a page do not share clips."""
-    svg = vl_convert.vegalite_to_svg(json.dumps(sized(spec, width)))
+    svg = vl_convert.vegalite_to_svg(json.dumps(_whole(sized(spec, width))))
     # The picture as a whole has a label; one label a mark would be most of the file.
     svg = re.sub(r' (?:aria-[a-z]+|role)="[^"]*"', "", svg)
     svg = re.sub(r' (?:d|transform|x2?|y2?|width|height)="[^"]*"', _rounded, svg)
@@ -61,6 +62,18 @@ def static_svg(spec: dict[str, Any], width: int, prefix: str) -> str:
     for k, name in enumerate(re.findall(r'\bid="([^"]+)"', svg)):
         svg = re.sub(rf'(\bid="|url\(#){re.escape(name)}(?=["\)])', rf"\g<1>{prefix}{k}", svg)
     return svg
+
+
+def _whole(spec: dict[str, Any]) -> dict[str, Any]:
+    """A `spec` with nothing faded: a picture has no legend to click."""
+    for param in spec.get("params", []):
+        param.pop("value", None)
+    return spec
+
+
+def named(page: str, figure: str) -> str:
+    """The HTML of a chart whose data are downloaded under the name of its `figure`, as pages and links have it."""
+    return re.sub(r'download="chart-[0-9a-f]+\.csv"', f'download="{figure}.csv"', page)
 
 
 def _rounded(attribute: re.Match[str]) -> str:
@@ -88,7 +101,10 @@ def page_html(spec: dict[str, Any]) -> str:
 
 
 def csv_link(spec: dict[str, Any], name: str) -> str:
-    """A link that downloads the chart's largest table as CSV; it is part of the page, no server is asked."""
+    """A link that downloads the chart's largest table as CSV: it is part of the page, no server is asked.
+
+    Before it stands how to use the legend, which the style sheet shows where the live chart is.
+    """
     tables = list(spec.get("datasets", {}).values())
     if not tables:
         return ""
@@ -98,9 +114,13 @@ def csv_link(spec: dict[str, Any], name: str) -> str:
     writer.writeheader()
     writer.writerows(rows)
     data = base64.b64encode(text.getvalue().encode()).decode()
-    return (
-        f'<p class="oo-csv"><a download="{name}.csv" href="data:text/csv;base64,{data}">Data as CSV</a></p>'
+    link = f'<a download="{name}.csv" href="data:text/csv;base64,{data}">Data as CSV</a>'
+    hint = (
+        f'<span class="oo-hint">{HINT} · </span>'
+        if any("bind" in one for one in spec.get("params", []))
+        else ""
     )
+    return f'<p class="oo-csv">{hint}{link}</p>'
 
 
 def render(spec: dict[str, Any], **_: Any) -> dict[str, str]:

@@ -117,6 +117,7 @@ class Page:
             curves.peaks(method) if stars else None,
             by=curves.by,
             paper=laws_elsewhere.paper_lines(method, float(mean["kl"].max())) if paper else None,  # type: ignore[arg-type]
+            runs=curves.curves.filter(method=method),
             height=height,
             title="" if curves.by is SIZES else figures.proxy_title(curves.curves),
             description=description,

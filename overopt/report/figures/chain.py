@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from overopt.report.figures.style import INK, PAPER_INK, Layered, log_size_axis
+from overopt.report.figures.style import INK, PAPER_INK, Layered, log_size_axis, tooltip
 from overopt.util.words import short_number
 
 KINDS = {
@@ -31,7 +31,11 @@ def language_model_losses(models: list[dict[str, Any]], *, description: str) -> 
         .encode(
             x=log_size_axis(data["params"].to_list(), title="language model parameters (without embeddings)"),
             y=alt.Y("loss:Q", title="held-out loss (nats per token)", scale=alt.Scale(zero=False)),
-            tooltip=["name:N", alt.Tooltip("params:Q", format=","), alt.Tooltip("loss:Q", format=".3f")],
+            tooltip=[
+                alt.Tooltip("name:N", title="language model"),
+                tooltip("params", "parameters", ","),
+                tooltip("loss", "held-out loss (nats per token)"),
+            ],
         )
         .properties(width="container", height=260, description=description)
     )
@@ -62,7 +66,11 @@ def gold_scores(scores: list[float], *, description: str, bins: int = 40) -> Lay
             x2="right:Q",
             y=alt.Y("density:Q", title="density"),
             y2=alt.datum(0),
-            tooltip=[alt.Tooltip("left:Q", format=".2f"), alt.Tooltip("density:Q", format=".3f")],
+            tooltip=[
+                tooltip("left", "gold score from (SDs)", ".2f"),
+                tooltip("right", "to (SDs)", ".2f"),
+                tooltip("density", "density (per SD)"),
+            ],
         )
     )  # fmt: skip
     line = (
@@ -92,7 +100,7 @@ def gold_accuracy(kinds: list[dict[str, Any]], *, description: str) -> Layered:
     data = pl.DataFrame(rows, schema=["kind", "judge", "accuracy", "se"], orient="row").with_columns(
         (pl.col("accuracy") - pl.col("se")).round(4).alias("low"),
         (pl.col("accuracy") + pl.col("se")).round(4).alias("high"),
-        pl.col("accuracy").round(4),
+        pl.col("accuracy", "se").round(4),
     )
     judges = ["gold model", FLUENCY_JUDGE, "TF-IDF baseline"]
     base = alt.Chart(data).encode(
@@ -110,7 +118,14 @@ def gold_accuracy(kinds: list[dict[str, Any]], *, description: str) -> Layered:
     x_title = "accuracy (0.5 is chance)"
     x = alt.X("accuracy:Q", title=x_title, scale=alt.Scale(domain=[low, 1], nice=False))
     bars = base.mark_bar(opacity=0.85, clip=True).encode(
-        x=x, x2=alt.datum(low), tooltip=["kind:N", "judge:N", alt.Tooltip("accuracy:Q", format=".3f")]
+        x=x,
+        x2=alt.datum(low),
+        tooltip=[
+            alt.Tooltip("kind:N", title="pairs"),
+            alt.Tooltip("judge:N", title="judge"),
+            tooltip("accuracy", "accuracy (fraction of pairs)"),
+            tooltip("se", "one standard error"),
+        ],
     )
     errors = base.mark_rule(color=INK, strokeWidth=1.5).encode(
         x=alt.X("low:Q", title=x_title), x2="high:Q", color=alt.value(INK)
@@ -147,14 +162,14 @@ def proxy_validation(proxies: pl.DataFrame, *, description: str) -> alt.ConcatCh
     ):
         x = log_size_axis(sizes, title="proxy parameters")
         scale = alt.Scale(zero=False)
-        shown = [alt.Tooltip("params:Q", format=","), alt.Tooltip("seed:N")]
+        shown = [tooltip("params", "proxy parameters", ","), alt.Tooltip("seed:N", title="seed")]
         dots = (
             alt.Chart(data)
             .mark_point(filled=True, size=45, color=BASELINE, opacity=0.8)
             .encode(
                 x=x,
                 y=alt.Y(f"{name}:Q", title=None, scale=scale),
-                tooltip=[*shown, alt.Tooltip(f"{name}:Q", format=".3f")],
+                tooltip=[*shown, tooltip(name, title)],
             )
         )  # fmt: skip
         mean = data.group_by("params", maintain_order=True).agg(pl.col(name).mean().round(4)).sort("params")
@@ -195,8 +210,10 @@ def coefficients(
         dots = base.mark_point(filled=True, size=70, color=colour).encode(
             y=y,
             tooltip=[
-                alt.Tooltip("params:Q", format=","),
-                *[alt.Tooltip(f"{field}:Q", format=".3f") for field in ("value", "low", "high")],
+                tooltip("params", "proxy parameters", ","),
+                tooltip("value", sign),
+                tooltip("low", "95% interval from"),
+                tooltip("high", "to"),
             ],
         )
         known = [] if paper is None else _paper_points(paper, name, x)
@@ -215,7 +232,7 @@ def _paper_points(paper: pl.DataFrame, name: str, x: alt.X) -> list[alt.Chart]:
     if data.is_empty():
         return []
     base = alt.Chart(data).encode(x=x, y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)))
-    shown = [alt.Tooltip("params:Q", format=","), alt.Tooltip("value:Q", format=".3f")]
+    shown = [tooltip("params", "parameters of the paper's proxy", ","), tooltip("value", "read off")]
     dots = base.mark_point(filled=True, shape="diamond", size=70, color=PAPER_INK).encode(tooltip=shown)
     # above a line that goes down, below one that goes up: beside it, and not on it
     falls = data["value"][0] > data["value"][-1]

@@ -6,15 +6,20 @@ import altair as alt
 import polars as pl
 
 from overopt.analysis.groups import SIZES, Group
+from overopt.analysis.seed_means import seed_means
+from overopt.report.figures import line_ends
 from overopt.report.figures.style import (
     HEIGHT,
     INK,
+    KL_TOOLTIP,
     Layered,
     faded,
     group_colour,
     group_tooltip,
     kl_axis,
     pick_group,
+    titled,
+    tooltip,
 )
 
 DIAGNOSTICS = {
@@ -31,51 +36,85 @@ def _labelled(ppo: pl.DataFrame, by: Group) -> pl.DataFrame:
     )
 
 
-def kl_against_step(ppo: pl.DataFrame, *, by: Group = SIZES, description: str) -> alt.Chart:
-    """KL against PPO step, a line a seed (paper: Fig. 16). `ppo`: the curves table's PPO rows."""
-    pick = pick_group()
-    data = _labelled(ppo, by).select("group", "seed", "step", "kl")
-    return (
-        alt.Chart(data)
-        .mark_line(point=alt.OverlayMarkDef(size=16, filled=True), strokeWidth=1.6)
-        .encode(
-            x=alt.X("step:Q", title="PPO step", axis=alt.Axis(grid=False, tickMinStep=1)),
-            y=alt.Y("kl:Q", title="KL (nats)"),
-            color=group_colour(by, by.values(ppo)),
-            detail="seed:N",
-            opacity=faded(pick),
-            tooltip=[group_tooltip(by), "seed:N", "step:Q", alt.Tooltip("kl:Q", format=".3g")],
+def _runs_and_mean(
+    ppo: pl.DataFrame, name: str, along: str, by: Group, axes: tuple[alt.X, alt.Y], pick: alt.Parameter
+) -> list[alt.Chart]:
+    """A thin line a seed, and over those of a group of several their mean, without points of its own."""
+    data, colour = _labelled(ppo, by), group_colour(by, by.values(ppo))
+    mean = seed_means(ppo, name, along, by).with_columns(by.labels(), pl.col(along, name).round(4))
+    several = mean.height > 0
+    encoded = {"x": axes[0], "y": axes[1], "color": colour}
+    thin = (
+        alt.Chart(data.select(*dict.fromkeys(["group", "seed", "step", "kl", name])))
+        .mark_line(
+            point=alt.OverlayMarkDef(size=12, filled=True, opacity=0.6 if several else 1),
+            strokeWidth=0.8 if several else 1.6,
         )
-        .add_params(pick)
-        .properties(width="container", height=HEIGHT, description=description)
+        .encode(
+            **encoded,
+            order="step:Q",
+            detail="seed:N",
+            opacity=faded(pick, full=0.5 if several else 1.0),
+            tooltip=[
+                group_tooltip(by),
+                alt.Tooltip("seed:N", title="seed"),
+                tooltip("step", "PPO step", "d"),
+                KL_TOOLTIP,
+                *([] if name == "kl" else [tooltip(name, DIAGNOSTICS[name], ".3g")]),
+            ],
+        )
     )
+    line = alt.Chart(mean.select("group", along, name)).mark_line(strokeWidth=2.4)
+    thick = line.encode(**encoded, order=f"{along}:Q", opacity=faded(pick))
+    return [thin, *([thick] if several else [])]
+
+
+def kl_against_step(ppo: pl.DataFrame, *, by: Group = SIZES, description: str) -> Layered:
+    """KL against PPO step, a thin line a seed and their mean, as far as all came (paper: Fig. 16).
+
+    Args:
+        ppo: the curves table's PPO rows.
+        by: what groups of runs differ in.
+        description: what a reader who cannot see the chart is told.
+    """
+    values = by.values(ppo)
+    pick = pick_group(by, values)
+    x = alt.X("step:Q", title="PPO step", axis=alt.Axis(grid=False, tickMinStep=1))
+    y = alt.Y("kl:Q", title="KL (nats)")
+    layers = _runs_and_mean(ppo, "kl", "step", by, (x, y), pick)
+    layers[0] = layers[0].add_params(pick)
+    labels = [by.label(value) for value in values]
+    if not line_ends.fits(labels):
+        return titled(alt.layer(*layers), "", description)
+    # beside the furthest of a group's runs
+    ends = _labelled(ppo, by).sort("step", "kl").group_by("group", maintain_order=True).last()
+    place, pixel = pl.col("step") / max(ppo["step"]), max(ppo["kl"]) / HEIGHT
+    colour = group_colour(by, values)
+    shown = ends.select("group", "step", "kl")
+    layers.append(line_ends.end_names(shown, x, y, colour, faded(pick), across=place, pixel=pixel))
+    return titled(alt.layer(*layers), "", description).properties(padding=line_ends.room(labels))
 
 
 def ppo_health(ppo: pl.DataFrame, *, by: Group = SIZES, description: str) -> alt.ConcatChart:
-    """Clip fraction (paper: Fig. 25), entropy and length against KL; columns without a value are left out."""
-    pick = pick_group()
-    data = _labelled(ppo, by).select("group", "seed", "step", "kl", *DIAGNOSTICS)
-    largest = float(ppo["kl"].max()) * 1.02  # type: ignore[arg-type]
-    views: list[alt.Chart] = []
+    """Clip fraction (paper: Fig. 25), entropy and length against KL; columns without a value are left out.
+
+    Args:
+        ppo: the curves table's PPO rows.
+        by: what groups of runs differ in.
+        description: what a reader who cannot see the chart is told.
+    """
+    pick = pick_group(by, by.values(ppo))
+    x = kl_axis(float(ppo["kl"].max()) * 1.02, title="KL (nats)")  # type: ignore[arg-type]
+    views: list[Layered] = []
     for name, title in DIAGNOSTICS.items():
-        if data[name].null_count() == data.height:
+        known = ppo.drop_nulls(name)
+        if known.is_empty():
             continue
-        view = (
-            alt.Chart(data)
-            .transform_filter(f"datum.{name} !== null")
-            .mark_line(point=alt.OverlayMarkDef(size=12, filled=True), strokeWidth=1.5)
-            .encode(
-                x=kl_axis(largest, title="KL (nats)"),
-                y=alt.Y(f"{name}:Q", title=None, scale=alt.Scale(zero=name == "clip_fraction")),
-                order="step:Q",
-                color=group_colour(by, by.values(ppo)),
-                detail="seed:N",
-                opacity=faded(pick),
-                tooltip=[group_tooltip(by), "seed:N", "step:Q", alt.Tooltip(f"{name}:Q", format=".3g")],
-            )
-            .properties(width=260, height=200, title=title)
-        )
-        views.append(view if views else view.add_params(pick))
+        y = alt.Y(f"{name}:Q", title=None, scale=alt.Scale(zero=name == "clip_fraction"))
+        layers = _runs_and_mean(known, name, "kl", by, (x, y), pick)
+        if not views:
+            layers[0] = layers[0].add_params(pick)
+        views.append(alt.layer(*layers).properties(width=260, height=200, title=title))
     return alt.concat(*views, columns=2).properties(description=description)
 
 
@@ -113,9 +152,9 @@ def kl_estimators(ppo: pl.DataFrame, *, description: str) -> Layered:
             opacity=faded(pick, full=0.8),
             tooltip=[
                 group_tooltip(SIZES),
-                "estimator:N",
-                alt.Tooltip("kl:Q", format=".3g"),
-                alt.Tooltip("estimate:Q", format=".3g"),
+                alt.Tooltip("estimator:N", title="estimator"),
+                tooltip("kl", "exact KL (nats)", ".3g"),
+                tooltip("estimate", "estimate (nats)", ".3g"),
             ],
         )
         .add_params(pick)

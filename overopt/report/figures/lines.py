@@ -9,11 +9,18 @@ import polars as pl
 
 from overopt.analysis.averages import endings
 from overopt.analysis.groups import SIZES, Group
+from overopt.report.figures import line_ends
 from overopt.report.figures.style import (
+    DASHED,
+    DOTTED,
+    HEIGHT,
     INK,
+    KEY,
+    SOLID,
     Layered,
     faded,
     group_colour,
+    group_shape,
     group_tooltip,
     kl_axis,
     log_size_axis,
@@ -21,6 +28,7 @@ from overopt.report.figures.style import (
     proxy_title,
     seed_ends,
     titled,
+    tooltip,
 )
 
 COUNTS = {"rm_params": "proxy parameters", "pairs": "training pairs", "seen": "pairs seen (pairs × epochs)"}
@@ -31,7 +39,7 @@ MEASURES = {
     "proxy": "proxy score reached (SDs)",
 }
 CHANCE = round(math.log(2), 4)  # validation loss (nats a pair) of a proxy that knows nothing
-DASHES = ([1, 0], [6, 4], [2, 3])
+DASHES = (SOLID, DASHED, DOTTED)
 
 
 def lines(
@@ -69,13 +77,15 @@ def lines(
     one_se = [
         (pl.col(y) + k * pl.col(f"{y}_se")).alias(end) for k, end in ((-1, "low"), (1, "high")) if has_errors
     ]
-    shown = data.select(by.labels(), *columns, *one_se).with_columns(pl.selectors.float().round(5))
-    pick = pick_group()
+    errors = [f"{y}_se"] if has_errors else []
+    shown = data.select(by.labels(), *columns, *errors, *one_se).with_columns(pl.selectors.float().round(5))
+    values = by.values(data)
+    # points alone do not hide one another
+    pick, colour = pick_group(by, values if connected else ()), group_colour(by, values)
     scale_y = alt.Scale(type="sqrt", nice=False) if y == "kl" else alt.Scale(zero=False)
     axis = alt.Y(f"{y}:Q", title=y_title, scale=scale_y)
-    base = alt.Chart(shown).encode(
-        x=axis_of(data, x), color=group_colour(by, by.values(data)), opacity=faded(pick)
-    )
+    across = axis_of(data, x)
+    base = alt.Chart(shown).encode(x=across, color=colour, opacity=faded(pick))
     layers: list[alt.Chart] = []
     if rule is not None:
         layers.append(
@@ -83,30 +93,37 @@ def lines(
             .mark_rule(color=INK, strokeDash=[2, 3], opacity=0.6)
             .encode(y=axis)
         )
+    kinds = data[kind].unique(maintain_order=True).to_list() if kind else []
     if connected:
         marks = base.mark_line(strokeWidth=2).encode(y=axis, order=f"{order}:Q")
         if kind:
-            kinds = data[kind].unique(maintain_order=True).to_list()
             scale = alt.Scale(domain=kinds, range=[list(dash) for dash in DASHES[: len(kinds)]])
-            marks = marks.encode(strokeDash=alt.StrokeDash(f"{kind}:N", sort=kinds, scale=scale, title=None))
+            dash = alt.StrokeDash(f"{kind}:N", sort=kinds, scale=scale, title=None, legend=KEY)
+            marks = marks.encode(strokeDash=dash)
         layers.append(marks)
     if has_errors:
         layers.append(base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q", title=y_title), y2="high:Q"))
     ended = endings(data, by) if "seeds" in data.columns else data.clear()
     if ended.height:
         crosses = ended.select(by.labels(), *columns, "seeds").with_columns(pl.selectors.float().round(5))
-        layers.append(
-            seed_ends(crosses).encode(
-                x=axis_of(data, x), y=axis, color=group_colour(by, by.values(data)), opacity=faded(pick)
-            )
-        )
-    tooltip = [group_tooltip(by), *[alt.Tooltip(f"{name}:Q", format=".4~g") for name in (x, y)]]
-    tooltip += [alt.Tooltip(f"{kind}:N")] if kind else []
+        layers.append(seed_ends(crosses, by).encode(x=across, y=axis, color=colour, opacity=faded(pick)))
+    words = [group_tooltip(by), *([alt.Tooltip(f"{kind}:N", title="what")] if kind else [])]
+    words += [tooltip(x, across["title"], ".4~g"), tooltip(y, y_title, ".4~g")]
+    words += [tooltip(name, "one standard error", ".2~g") for name in errors]
     # large dots would hide the dashes
-    layers.append(base.mark_point(filled=True, size=16 if kind else 45).encode(y=axis, tooltip=tooltip))
+    points = base.mark_point(filled=True, size=16 if kind else 45).encode(y=axis, tooltip=words)
+    layers.append(points if by.ordered else points.encode(shape=group_shape(by, values)))
     layers[-1] = layers[-1].add_params(pick)
     title = proxy_title(data) if "rm_params" in set(data.columns) - {x, by.column} else ""
-    return titled(alt.layer(*layers), title, description)
+    labels = [by.label(value) for value in values]
+    if not connected or y == "kl" or not line_ends.fits(labels):
+        return titled(alt.layer(*layers), title, description)
+    first = shown.filter(pl.col(kind) == kinds[0]) if kind else shown
+    ends = first.sort(order).group_by("group", maintain_order=True).last()
+    pixel = (max(shown[y]) - min(shown[y])) / HEIGHT
+    place = share_along(x, min(shown[x]), max(shown[x]))
+    layers.append(line_ends.end_names(ends, across, axis, colour, faded(pick), across=place, pixel=pixel))
+    return titled(alt.layer(*layers), title, description).properties(padding=line_ends.room(labels))
 
 
 def axis_of(data: pl.DataFrame, x: str) -> alt.X:
@@ -121,6 +138,16 @@ def axis_of(data: pl.DataFrame, x: str) -> alt.X:
         axis = alt.Axis(values=values, labelExpr="datum.value", grid=False, labelOverlap=True)
         return alt.X("learning_rate:Q", title="learning rate", scale=scale, axis=axis)
     return alt.X(f"{x}:Q", title=MEASURES[x], scale=alt.Scale(zero=False), axis=alt.Axis(grid=False))
+
+
+def share_along(x: str, least: int | float, most: int | float) -> pl.Expr:
+    """How far along the axis of the column `x` its values are, as a share of the width: see `axis_of`."""
+    value = pl.col(x)
+    if x == "kl":
+        return (value / most).sqrt()
+    logarithmic = x in COUNTS or x == "learning_rate"
+    at = [part.log() if logarithmic else part for part in (value, pl.lit(least), pl.lit(most))]
+    return (at[0] - at[1]) / pl.max_horizontal(at[2] - at[1], 1e-9)
 
 
 def pipeline(*, description: str) -> Layered:

@@ -13,7 +13,12 @@ from overopt.analysis.own_curves import OwnCurve
 from overopt.analysis.own_findings import found
 from overopt.report.figures.optimisation import SERIES, STAR
 from overopt.report.figures.style import (
+    DASHED,
+    DOTTED,
     INK,
+    KEY,
+    KL_TOOLTIP,
+    SOLID,
     Layered,
     faded,
     group_colour,
@@ -21,11 +26,12 @@ from overopt.report.figures.style import (
     kl_axis,
     pick_group,
     titled,
+    tooltip,
 )
 
-OWN = Group("group", "Proxy", str)
+OWN = Group("group", "Proxy", str, ordered=False)
 SMALLEST_REACH = 0.1  # nats: an axis has a length even where only KL 0 was measured
-DASHES = dict(zip(SERIES, ([1, 0], [6, 4], [2, 2]), strict=True))
+DASHES = dict(zip(SERIES, (SOLID, DASHED, DOTTED), strict=True))
 WIDTHS = dict(zip(SERIES, (2.6, 1.8, 1.4), strict=True))
 SCHEMA = {"group": pl.String, "series": pl.String, "label": pl.String} | dict.fromkeys(
     ("kl", "score", "low", "high"), pl.Float64
@@ -55,7 +61,6 @@ def own_curves(curves: Sequence[OwnCurve], *, description: str) -> Layered:
     series = [name for name in SERIES if name in data["series"].to_list()]
     dash = alt.Scale(domain=series, range=[DASHES[name] for name in series])
     width = alt.Scale(domain=series, range=[WIDTHS[name] for name in series])
-    key = alt.Legend(symbolSize=500)  # long enough to show a dash from a line
 
     def marks(table: pl.DataFrame) -> alt.Chart:
         return alt.Chart(table).encode(
@@ -74,13 +79,18 @@ def own_curves(curves: Sequence[OwnCurve], *, description: str) -> Layered:
         .mark_line(clip=True)
         .encode(
             order="kl:Q",
-            strokeDash=alt.StrokeDash("series:N", sort=series, scale=dash, title=None, legend=key),
-            strokeWidth=alt.StrokeWidth("series:N", sort=series, scale=width, title=None, legend=key),
+            strokeDash=alt.StrokeDash("series:N", sort=series, scale=dash, title=None, legend=KEY),
+            strokeWidth=alt.StrokeWidth("series:N", sort=series, scale=width, title=None, legend=KEY),
         )
     )
     shown = [group_tooltip(OWN)] if len(names) > 1 else []
-    shown += [alt.Tooltip("label:N", title="what"), alt.Tooltip("series:N")]
-    shown += [alt.Tooltip("kl:Q", format=".3g"), alt.Tooltip("score:Q", format=".3f")]
+    shown += [alt.Tooltip("label:N", title="what"), alt.Tooltip("series:N", title="score of")]
+    shown += [
+        KL_TOOLTIP,
+        tooltip("score", title),
+        tooltip("low", "less one standard error"),
+        tooltip("high", "and one more"),
+    ]
     dots = marks(data.filter(pl.col("series") != SERIES[2])).mark_point(filled=True, size=22)
     layers = [band, lines.add_params(pick), dots.encode(tooltip=shown)]
     if peaks.height:

@@ -2,11 +2,13 @@
 
 Colours must read on a white page and on a dark one, so both ends of the lightness range are left out;
 sizes run from warm and light (small) to cool and deep (large), an order that survives colour blindness
-because lightness falls along it. Ink is `currentColor`: the page decides, in light and in dark.
+because lightness falls along it. What has no order, as forms of a law, has colours without one. Ink is
+`currentColor`: the page decides, in light and in dark.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -15,8 +17,8 @@ import polars as pl
 from overopt.analysis.groups import Group
 from overopt.util.words import short_number
 
-WHAT = Group("what", "", str)
-FORMS = Group("form", "Form", str)
+WHAT = Group("what", "", str, ordered=False)
+FORMS = Group("form", "Form", str, ordered=False)
 EPOCHS = Group("epochs", "Epochs", "{:d}".format)
 NOISES = Group("noise", "Noise variance", "{:g}".format)
 
@@ -34,6 +36,18 @@ UNORDERED = (
     "#9a7358",
 )
 ANCHORS = ("#e8903a", "#e0607e", "#a45fd0", "#4464dc")
+# after Okabe and Ito (2008), whose colours the colour-blind can tell apart, with those that white or black swallows mended
+UNORDERED = ("#d55e00", "#0a86c8", "#009e73", "#cc79a7", "#7050f0", "#a58200")
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+SOLID, DASHED, DOTTED = (
+    [1, 0],
+    [9, 5],
+    [2, 4],
+)  # dashes in pixels: two periods and more fit into a legend's line
+KEY = alt.Legend(symbolSize=1100)  # a line of 33 pixels: long enough to tell dashes from dots
+# Vega's word for a click that adds or removes one; any other click in the chart takes the selection back
+IN_LEGEND = "!!event.item && indexof(event.item.mark.role, 'legend') === 0"
+FIRST = 3  # lines that are shown before anybody clicks
 TICKS = (0, 0.1, 0.5, 1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500)
 INK = "currentColor"
 PAPER_INK = "#8b8b8b"  # the paper beside us: reads on white and on dark, and is none of the groups' colours
@@ -57,30 +71,60 @@ def ordered_colours(count: int) -> list[str]:
     return colours
 
 
+def unordered_colours(count: int) -> list[str]:
+    """`count` hex colours that stand for no order; where there are many they come again."""
+    return [UNORDERED[k % len(UNORDERED)] for k in range(count)]
+
+
+def _legend_of(labels: list[str]) -> Any:
+    """In rows of four, many groups leave room for the legend of line styles; long words fit a phone in rows of two."""
+    many = len(labels) > 5 or sum(map(len, labels)) > 20
+    columns = 2 if max(map(len, labels)) > 10 else 4 if many else None
+    return alt.Legend(columns=columns) if columns else alt.Undefined
+
+
+def group_shape(by: Group, values: list[Any]) -> alt.Shape:
+    """Points of a shape of their own for every group, beside `group_colour`, for what colours alone may not tell apart."""
+    labels = [by.label(value) for value in values]
+    scale = alt.Scale(domain=labels, range=[SHAPES[k % len(SHAPES)] for k in range(len(labels))])
+    return alt.Shape("group:N", sort=labels, scale=scale, title=by.title, legend=_legend_of(labels))
+
+
 def group_colour(by: Group, values: list[Any]) -> alt.Color:
     """The colour encoding of the column `group`, in the order of `values`."""
     labels = [by.label(value) for value in values]
-    scale = alt.Scale(domain=labels, range=ordered_colours(len(labels)))
-    # in rows of four, many groups leave room for the legend of line styles; long words fit a phone in rows of two
-    many = len(labels) > 5 or sum(map(len, labels)) > 20
-    columns = 2 if max(map(len, labels)) > 10 else 4 if many else None
-    legend = alt.Legend(columns=columns) if columns else alt.Undefined
-    return alt.Color("group:N", sort=labels, scale=scale, title=by.title, legend=legend)
+    colours = ordered_colours if by.ordered else unordered_colours
+    scale = alt.Scale(domain=labels, range=colours(len(labels)))
+    return alt.Color("group:N", sort=labels, scale=scale, title=by.title, legend=_legend_of(labels))
 
 
 def group_tooltip(by: Group) -> alt.Tooltip:
     """The group of a mark."""
-    return alt.Tooltip("group:N", title=by.title)
+    return alt.Tooltip("group:N", title=by.title or "what")
 
 
-def pick_group(name: str = "pick") -> alt.Parameter:
-    """Clicking a group in the legend fades the others; shift-click adds one, a click on the plot clears."""
-    return alt.selection_point(name=name, fields=["group"], bind="legend")
+def tooltip(field: str, title: str, digits: str = ".3f") -> alt.Tooltip:
+    """A number of a mark, named in words with its unit."""
+    return alt.Tooltip(f"{field}:Q", title=title, format=digits)
+
+
+KL_TOOLTIP = tooltip("kl", "KL (nats)", ".3g")
+
+
+def pick_group(by: Group | None = None, values: Sequence[Any] = ()) -> alt.Parameter:
+    """A click in the legend shows a group or fades it, a click on the plot shows all; without scripts all are shown.
+
+    Of more than `FIRST` ordered groups the first, the middle and the last are shown before anybody clicks.
+    """
+    labels = [by.label(value) for value in values] if by is not None and by.ordered else []
+    few = [labels[0], labels[len(labels) // 2], labels[-1]] if len(labels) > FIRST else []
+    first = [{"group": label} for label in few] or alt.Undefined
+    return alt.selection_point(name="pick", fields=["group"], bind="legend", toggle=IN_LEGEND, value=first)
 
 
 def faded(pick: alt.Parameter, *, full: float = 1.0) -> Any:
     """Opacity that follows `pick_group`."""
-    return alt.when(pick).then(alt.value(full)).otherwise(alt.value(full * 0.1))
+    return alt.when(pick).then(alt.value(full)).otherwise(alt.value(full * 0.08))
 
 
 def kl_axis(largest: float, *, title: str = "KL from the initial policy (nats)", room: float = 1.0) -> alt.X:
@@ -110,11 +154,10 @@ def proxy_title(curves: pl.DataFrame) -> str:
     return f"proxy of {short_number(sizes[0])} parameters" if len(sizes) == 1 else ""
 
 
-def seed_ends(ended: pl.DataFrame) -> alt.Chart:
+def seed_ends(ended: pl.DataFrame, by: Group) -> alt.Chart:
     """Crosses where a seed ends and the mean goes on over the others, of a table with `group` and `seeds`."""
-    seeds = alt.Tooltip("seeds:Q", title="seeds up to here")
     cross = alt.Chart(ended).mark_point(shape="cross", angle=45, filled=True, size=130)
-    return cross.encode(tooltip=["group:N", seeds])
+    return cross.encode(tooltip=[group_tooltip(by), tooltip("seeds", "seeds up to here", "d")])
 
 
 def titled(layers: Layered, title: str, description: str, height: int = HEIGHT) -> Layered:
