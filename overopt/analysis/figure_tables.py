@@ -101,9 +101,9 @@ def coefficients_by_pairs(e: Evidence) -> pl.DataFrame:
 
 
 def rezeroed(e: Evidence) -> pl.DataFrame:
-    """PPO of every policy against the smaller shared proxy, scores less those of its start (paper: Figs 23, 24).
+    """PPO of every policy against the smaller shared proxy, scores minus those of its start (paper: Figs 23, 24).
 
-    Columns: `policy_params, kl, gold, gold_se, gap, gap_se`: `gap` is proxy less gold.
+    Columns: `policy_params, kl, gold, gold_se, gap, gap_se`: `gap` is proxy minus gold.
     """
     if not e.policy_proxies:
         return pl.DataFrame()

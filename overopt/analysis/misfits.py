@@ -1,4 +1,4 @@
-"""How far a form is from a curve beyond the curve's own noise: a mean square less its variance, drawn again."""
+"""How far a form is from a curve beyond the curve's own noise: a mean square minus its variance, drawn again."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from overopt.estimators.uncertainty import at_least_usual
 
 @dataclass(frozen=True)
 class Square:
-    """A mean square, less what noise alone would make of it (so that it may come out below 0), and draws of it."""
+    """A mean square, minus what noise alone would make of it (so that it may come out below 0), and draws of it."""
 
     value: float
     draws: Float64[np.ndarray, " draws"]
@@ -58,7 +58,7 @@ def relative_misfit(curve: Resampled, law: Law) -> Square | None:
 
 
 def moved(curve: Resampled) -> float:
-    """How far a curve surely goes (SDs): the lower end of the 95% interval of its highest less its lowest point."""
+    """How far a curve surely goes (SDs): the lower end of the 95% interval of its highest minus its lowest point."""
     top, low = int(curve.mean.argmax()), int(curve.mean.argmin())
     return interval(curve.draws[:, top] - curve.draws[:, low])[0]
 

@@ -107,7 +107,7 @@ def errors(curve: OwnCurve, of_many: float) -> float:
 
 
 def law_misfit(curve: OwnCurve) -> float:
-    """Root mean square distance of points and law, less what noise alone makes, as a share of gold's range (0 included)."""
+    """Root mean square distance of points and law, minus what noise alone makes, as a share of gold's range (0 included)."""
     used = curve.column("kl") > 0
     gold, noise = curve.column("gold")[used], np.nan_to_num(curve.column("gold_se")[used], nan=0.0)
     if math.isnan(curve.law.fit.alpha):

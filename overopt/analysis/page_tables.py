@@ -69,7 +69,7 @@ def far_curves(evidence: Evidence) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def far_ends(evidence: Evidence) -> pl.DataFrame:
-    """`predictions.far_error` at the largest n alone, and `difference`: gold less what the law predicted (SDs)."""
+    """`predictions.far_error` at the largest n alone, and `difference`: gold minus what the law predicted (SDs)."""
     beyond = predictions.far_error(evidence)
     if beyond.is_empty():
         return beyond

@@ -29,7 +29,7 @@ def far_error(evidence: Evidence) -> pl.DataFrame:
     """Far best-of-n: the law fitted to the n of other curves, on the same prompts, and what it says beyond.
 
     Columns: `rm_params, pairs, record, n, kl, gold, gold_se, predicted, difference_se`. The standard error is of
-    measured less predicted, over prompts drawn again: both ends share their prompts.
+    measured minus predicted, over prompts drawn again: both ends share their prompts.
     """
     results, rows = evidence.results, []
     if results.far is None or results.far_by_prompt is None:

@@ -23,7 +23,7 @@ RESOLUTION = 60  # distances at which the spread over seeds is kept
 class Shape:
     """One measured curve as a simulation needs it: what it is of, its rows, and how prompts differ at each point.
 
-    stretch: KL of each prompt over the mean; noise: each prompt's score less the mean over prompts.
+    stretch: KL of each prompt over the mean; noise: each prompt's score minus the mean over prompts.
     """
 
     run: Run

@@ -86,7 +86,7 @@ def test_twenty_claims_with_a_rule_and_a_figure_each():
             ],
         ),
         (19, [f"within {theory.CLOSE:.0%} of 1", f"over {theory.OFF:.0%} off"]),
-        (20, [f"within {1 - theory.ADDED:g} and {1 + theory.ADDED:g}"]),
+        (20, [f"between {1 - theory.ADDED:g} and {1 + theory.ADDED:g}"]),
     ],
 )
 def test_a_rule_names_its_thresholds(number, thresholds):

@@ -32,8 +32,8 @@ def trend(evidence: Evidence, method: str, coefficient: str) -> tuple[float, tup
 @claim(
     5,
     "With the proxy's size α of best-of-n rises and both β fall, about linearly in log size.",
-    rule="Slopes of α and β of best-of-n and of β of PPO against the logarithm of size: the interval lies on the "
-    f"claimed side of 0. {JOINTLY}",
+    rule="There are three parts: the slopes of α of best-of-n, of its β, and of PPO's β, against the logarithm of size. A "
+    f"part holds if its interval lies on the claimed side of 0. {JOINTLY}",
     figure="02_functional_forms.html#fig-bon-coefficients",
 )
 def coefficients_follow_size(evidence: Evidence) -> Outcome:
@@ -59,8 +59,8 @@ def coefficients_follow_size(evidence: Evidence) -> Outcome:
 @claim(
     6,
     "α of RL does not depend on the proxy's size.",
-    rule="Change of α from the smallest to the largest size, by a line in log size, as a share of its mean. Holds: the "
-    f"interval lies within ±{FLAT:.0%}; does not hold: it lies outside.",
+    rule="A line in log size gives the change of α from the smallest to the largest size, as a share of α's mean. Holds: "
+    f"the interval lies within ±{FLAT:.0%}; does not hold: it lies outside.",
     figure="02_functional_forms.html#fig-ppo-coefficients",
 )
 def alpha_is_shared(evidence: Evidence) -> Outcome:

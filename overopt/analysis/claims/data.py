@@ -33,9 +33,9 @@ PEAKS_APART = 2  # factor between the KL of two peaks that counts as none
 @claim(
     7,
     "More data, less overoptimisation.",
-    rule="For each proxy size measured over the full range of pairs, against log pairs: gold at the largest n, interval of "
-    "the slope above 0; and β/α of best-of-n, which says how soon gold bends, over the pairs that surely teach a proxy "
-    f"something (α above 0), interval below 0. {JOINTLY}",
+    rule="Each proxy size that was measured over the full range of pairs has two slopes against log pairs. That of gold at "
+    "the largest n holds if its interval lies above 0. That of β/α of best-of-n, which says how soon gold bends, holds "
+    f"if its interval lies below 0; only pairs that surely teach a proxy something (α above 0) count there. {JOINTLY}",
     figure="03_model_data_policy_scale.html#fig-data-bon",
 )
 def more_data_helps(evidence: Evidence) -> Outcome:
@@ -143,8 +143,8 @@ def explained(loss: np.ndarray, gold: np.ndarray) -> float:
 @claim(
     10,
     "Unique data matter, repeated epochs little.",
-    rule="Share of the gain in gold of as many unique pairs that repeating pairs reaches, over all comparisons together, "
-    f"where that gain is surely above 0. Holds: the interval lies below {fraction(REPEATED)}; does not hold: above.",
+    rule="Repeating pairs reaches a share of what as many unique pairs gain in gold. It is taken over all comparisons "
+    f"together, if that gain is surely above 0. Holds: the interval lies below {fraction(REPEATED)}; does not hold: above.",
     figure="03_model_data_policy_scale.html#fig-epochs",
 )
 def unique_beats_epochs(evidence: Evidence) -> Outcome:
@@ -182,8 +182,9 @@ def unique_beats_epochs(evidence: Evidence) -> Outcome:
 @claim(
     11,
     "A larger policy gains less from optimisation and overoptimises no more.",
-    rule="Slope of the highest gold, less the start, against log policy size: interval below 0; and the KL of the peak, "
-    f"largest over smallest policy: interval within a factor of {PEAKS_APART}. {JOINTLY}",
+    rule="The gain is the highest gold minus gold at the start. Its slope against log policy size holds if the interval "
+    "lies below 0. The KL of the peak is compared between the largest and the smallest policy: it holds if the "
+    f"interval of their ratio lies within a factor of {PEAKS_APART}. {JOINTLY}",
     figure="03_model_data_policy_scale.html#fig-policy-ppo",
 )
 def larger_policy(evidence: Evidence) -> Outcome:

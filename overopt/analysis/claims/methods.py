@@ -36,8 +36,9 @@ LEVELS = 50  # of KL, or of proxy score, at which two methods are compared
 @claim(
     12,
     "RL spends far more KL than best-of-n for the same gain.",
-    rule=f"KL for {fraction(LEVEL)} of the lower of both peaks, PPO over best-of-n, median over the sizes whose gold surely "
-    f"rises by both. Holds: the interval lies above {MORE_KL}; does not hold: below.",
+    rule=f"How much KL does each method need for {fraction(LEVEL)} of the lower of the two peaks? Measured is PPO's KL "
+    "divided by that of best-of-n, median over the sizes whose gold surely rises by both. Holds: the interval lies above "
+    f"{MORE_KL}; does not hold: below.",
     figure="07_kl_efficiency.html#fig-kl-for-gold",
 )
 def rl_spends_more(evidence: Evidence) -> Outcome:
@@ -56,8 +57,8 @@ def rl_spends_more(evidence: Evidence) -> Outcome:
     reached = ~np.isnan(by_size).all(0)  # draws in which some size got so far by both methods
     middle = np.nanmedian(by_size[:, reached], 0)
     words = (
-        f"KL that PPO needs over KL that best-of-n needs for {LEVEL:.0%} of the lower of their highest golds, "
-        f"median over {len(ratios)} sizes"
+        f"KL that PPO needs, divided by KL that best-of-n needs, for {LEVEL:.0%} of the lower of their highest golds, "
+        f"median over the {len(ratios)} sizes whose gold surely rises by both"
     )
     return above(MORE_KL, float(np.median(middle)), interval(middle), words)
 
@@ -71,8 +72,8 @@ def kl_for_gold(curve: Resampled, levels: np.ndarray) -> np.ndarray:
 @claim(
     13,
     "By proxy score RL and best-of-n align better than by KL.",
-    rule="Squared difference in gold between the methods at equal proxy score less that at equal KL, both beyond noise, "
-    "mean over sizes. Holds: the interval lies below 0; does not hold: above.",
+    rule="Measured is the squared difference in gold between the methods at equal proxy score, minus that at equal KL. Both "
+    "are beyond noise, mean over sizes. Holds: the interval lies below 0; does not hold: above.",
     figure="01_gold_vs_optimisation.html#fig-gold-proxy",
 )
 def proxy_aligns_methods(evidence: Evidence) -> Outcome:
@@ -87,7 +88,7 @@ def proxy_aligns_methods(evidence: Evidence) -> Outcome:
             draws.append(by_score.draws - by_kl.draws)
     if len(values) < 3:
         return not_measured("a range that both methods reach")
-    words = "squared difference in gold at equal proxy score less that at equal KL, SDs², mean over sizes"
+    words = "squared difference in gold at equal proxy score minus that at equal KL, SDs², mean over sizes"
     return below(0, float(np.mean(values)), interval(np.mean(draws, axis=0)), words)
 
 
@@ -112,8 +113,9 @@ def gap(sizes: Slice, size: int, along: str) -> Square | None:
 @claim(
     14,
     "A KL penalty moves along the same frontier of gold and KL, like early stopping, and widens the gap.",
-    rule=f"Gold with a penalty less gold without, at equal KL: interval within ±{SAME} SDs, over all points and over those "
-    f"whose length differs by at most {MATCHED:.0%}; proxy less gold, the same difference: interval above 0. {JOINTLY}",
+    rule="Penalised and unpenalised runs are compared at equal KL. Gold with a penalty minus gold without holds if its "
+    f"interval lies within ±{SAME} SDs: once over all points, once over those where texts differ in length by at most "
+    f"{MATCHED:.0%}. The same difference of the gap, proxy minus gold, holds if its interval lies above 0. {JOINTLY}",
     figure="04_kl_penalty.html#fig-penalty",
 )
 def penalty_is_early_stopping(evidence: Evidence) -> Outcome:
@@ -152,11 +154,11 @@ def penalty_is_early_stopping(evidence: Evidence) -> Outcome:
             long = "no point to compare"
         words.append(
             f"proxy of {part_name(proxy)}: gold {with_interval(float(gold.mean()), *interval(gold))}, where texts are as "
-            f"long {long}, proxy less gold {with_interval(float(between.mean()), *interval(between))}"
+            f"long {long}, proxy minus gold {with_interval(float(between.mean()), *interval(between))}"
         )
     if not parts:
         return not_measured("KL penalties")
-    measured = "Penalised less unpenalised PPO at equal KL, SDs; " + "; ".join(words) + "."
+    measured = "Penalised minus unpenalised PPO at equal KL, SDs; " + "; ".join(words) + "."
     return Outcome(jointly(parts), parts[0].statistic, parts[0].interval, measured)
 
 

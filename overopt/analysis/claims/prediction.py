@@ -20,9 +20,9 @@ SMALL, LARGE = 0.10, 0.25  # SDs: errors of a prediction
 @claim(
     16,
     "Fits at small KL extrapolate.",
-    rule="Error at the end, for best-of-n beyond the n that laws are fitted to, and mean error of PPO beyond "
-    f"{SPLIT:.0%} of the distance, of proxies whose gold surely rises. Holds: the intervals of both end below {SMALL:.2f} "
-    f"SDs; partly: one does, or both below {LARGE:.2f}; does not hold: one begins above {LARGE:.2f}.",
+    rule="There are two errors, of proxies whose gold surely rises. That of best-of-n is at the largest n, beyond the n "
+    f"that laws are fitted to. That of PPO is the mean beyond {SPLIT:.0%} of the distance. Holds: both intervals end below "
+    f"{SMALL:.2f} SDs; partly: one does, or both end below {LARGE:.2f}; does not hold: one begins above {LARGE:.2f}.",
     figure="02_functional_forms.html#fig-far",
 )
 def extrapolates(evidence: Evidence) -> Outcome:
@@ -73,7 +73,7 @@ def ppo_prediction(evidence: Evidence) -> tuple[float, Interval] | None:
 @claim(
     17,
     "The forms that the paper rejected extrapolate worse.",
-    rule=f"Squared held-out error of the RL form less that of {RIVALS['log1p'].label}, both beyond noise, mean over sizes. "
+    rule=f"Squared held-out error of the RL form minus that of {RIVALS['log1p'].label}, both beyond noise, mean over sizes. "
     "Holds: the interval lies below 0; does not hold: above.",
     figure="02_functional_forms.html#fig-forms",
 )
@@ -91,5 +91,5 @@ def rejected_are_worse(evidence: Evidence) -> Outcome:
             draws.append(own.draws - rival.draws)
     if not values:
         return not_measured("a held-out end of PPO")
-    words = f"squared held-out error of {LAW_OF['ppo'].label} less that of {RIVALS['log1p'].label}, SDs², mean over sizes"
+    words = f"squared held-out error of {LAW_OF['ppo'].label} minus that of {RIVALS['log1p'].label}, SDs², mean over sizes"
     return below(0, float(np.mean(values)), interval(np.mean(draws, axis=0)), words)

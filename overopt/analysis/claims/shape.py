@@ -25,8 +25,8 @@ BEYOND = 2  # times the measured distance sqrt(KL): a peak that lies surely furt
 GOOD, FAIR = 0.05, 0.10  # misfit as a share of the range of gold
 
 FALLS = (
-    "A size bends if its gold surely rises and the 95% interval of β lies above 0; it turns if the interval of the law's "
-    "peak also ends within the measured KL (that of far best-of-n, where a proxy has it). Holds: "
+    "A size bends if its gold surely rises and the 95% interval of β lies above 0. It turns if the interval of the law's "
+    "peak also ends within the measured KL (with far best-of-n, where a proxy has it). Holds: "
     f"{fraction(MOST)} of the sizes bend and at least one turns; partly: more than {fraction(FEW)} bend; does not hold: "
     f"at most {fraction(FEW)} could have a peak within {BEYOND} times the measured distance √KL."
 )
@@ -84,9 +84,9 @@ def falls(evidence: Evidence, method: str) -> Outcome:
 
 
 FITS_WELL = (
-    "Root mean square misfit to the mean curve beyond its noise, over the range of gold, median over the sizes whose gold "
-    f"surely moves. Holds: the interval ends below {GOOD:.0%}; partly: below {FAIR:.0%}; does not hold: it begins above "
-    f"{FAIR:.0%}."
+    "Measured is the root mean square misfit to the mean curve, beyond its noise, as a share of gold's range. The median is "
+    f"over the sizes whose gold surely moves. Holds: its interval ends below {GOOD:.0%}; partly: below {FAIR:.0%}; does not "
+    f"hold: it begins above {FAIR:.0%}."
 )
 
 
@@ -139,7 +139,7 @@ def fits_well(evidence: Evidence, method: str) -> Outcome:
         if low > FAIR
         else "cannot tell"
     )
-    words = f"misfit beyond noise as a share of gold's range, median over {len(found)} sizes: "
+    words = f"misfit beyond noise as a share of gold's range, median over the {len(found)} sizes whose gold surely moves: "
     words += f"{with_interval(value, low, high)}."
     return Outcome(verdict, value, (low, high), words)
 
@@ -147,8 +147,8 @@ def fits_well(evidence: Evidence, method: str) -> Outcome:
 @claim(
     18,
     "Proxy scores resist the forms that fit gold.",
-    rule="Squared misfit beyond noise over the squared range, of proxy scores less that of gold at the same points, mean "
-    "over curves. Holds: the interval lies above 0; does not hold: below.",
+    rule="The misfit is squared, taken beyond noise, and divided by the squared range. Measured is that of proxy scores "
+    "minus that of gold at the same points, mean over curves. Holds: the interval lies above 0; does not hold: below.",
     figure="02_functional_forms.html#fig-proxy-linear",
 )
 def proxies_resist(evidence: Evidence) -> Outcome:
@@ -162,5 +162,8 @@ def proxies_resist(evidence: Evidence) -> Outcome:
                 draws.append(1e4 * (proxy.draws - gold.draws))
     if len(values) < 3:
         return not_measured("three curves that surely move")
-    words = f"squared misfit to proxy scores less that to gold, in (% of the range)², mean over {len(values)} curves"
+    words = (
+        f"squared misfit to proxy scores minus that to gold, in (% of the range)², mean over the {len(values)} curves that "
+        "surely move"
+    )
     return above(0, float(np.mean(values)), interval(np.mean(draws, axis=0)), words)

@@ -18,8 +18,8 @@ ADDED = 0.5  # share of what rounds add, by the formula, by which gold may miss 
 @claim(
     19,
     "Regressional Goodhart alone shrinks the slope by Var X / (Var X + Var Z) and brings no downturn.",
-    rule="Simulated with normal gold X and noise Z of three variances: slope over the formula's. Holds: within "
-    f"{CLOSE:.0%} of 1 and no curve turns down; does not hold: over {OFF:.0%} off.",
+    rule="Gold X and noise Z are simulated as normal, with three variances of Z. Measured is the slope divided by the "
+    f"formula's. Holds: within {CLOSE:.0%} of 1 and no curve turns down; does not hold: over {OFF:.0%} off.",
     figure="05_goodhart_and_implications.html#fig-null",
     check=True,
 )
@@ -36,7 +36,8 @@ def regressional(evidence: Evidence, *, prompts: int = 4000, samples: int = 1024
         float(standard_error(ratios)) + 1.96 * null.gold_se[-1],
     )
     ends = (value - spread, value + spread)
-    words = f"{turned} of {len(VARIANCES)} simulated curves turn down; slope of gold on proxy over Var X / (Var X + Var Z)"
+    words = f"{turned} of {len(VARIANCES)} simulated curves turn down; slope of gold on proxy, divided by "
+    words += "Var X / (Var X + Var Z)"
     return by_interval(
         value, ends, words, holds=abs(value - 1) < CLOSE and not turned, fails=abs(value - 1) > OFF, digits=3
     )
@@ -45,9 +46,10 @@ def regressional(evidence: Evidence, *, prompts: int = 4000, samples: int = 1024
 @claim(
     20,
     "k rounds of RLHF of d/k each give d(α − β ln d + β ln k).",
-    rule="What rounds add to one round of the same distance by the law, over the β d ln k of the formula, where that is "
-    f"surely above 0. Holds: the interval lies within {1 - ADDED:g} and {1 + ADDED:g} for every k; partly: every k ends "
-    "surely above one round; does not hold: for some k it lies outside.",
+    rule="The law gives gold of one round of the same distance. Measured is what k rounds add to it, divided by the β d "
+    "ln k of the formula, if that is surely above 0. Holds: the interval lies between "
+    f"{1 - ADDED:g} and {1 + ADDED:g} for every k; partly: every k ends surely above one round; does not hold: for some k "
+    "the interval lies outside.",
     figure="05_goodhart_and_implications.html#fig-rounds",
 )
 def rounds_follow_the_formula(evidence: Evidence) -> Outcome:
