@@ -5,11 +5,8 @@ import json
 from dataclasses import replace
 
 import fake_evidence
-import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from overopt import api
 from overopt.analysis import method_worlds, what_helps
@@ -17,7 +14,6 @@ from overopt.analysis.evidence import Evidence
 from overopt.analysis.method_runs import MethodRuns
 from overopt.analysis.method_worlds import AS_CLAIMED
 from overopt.report import charts, figures, method_tables, tables
-from overopt.report.figures.methods import spaced
 from overopt.util.paths import ROOT
 
 RECORD = {"seeds": [0, 1], "git": "a" * 40, "seconds": 60.0, "device": "cpu", "key": "b" * 64}
@@ -106,11 +102,3 @@ def test_the_figure_names_every_line_and_is_drawn(drawn):
             assert f">{method.label}</text>" in svg, method.label
         assert "NaN" not in svg
     assert [param["select"]["fields"] for param in spec["params"]] == [["group"]]
-
-
-@given(st.lists(st.floats(-3, 3), min_size=1, max_size=12))
-def test_names_of_lines_never_overlap(places):
-    found = spaced(np.sort(np.array(places)), -3.0, 3.0, 0.4)
-    assert (np.diff(found) >= 0.4 - 1e-9).all()
-    assert found[-1] <= 3.0
-    assert found[0] >= -3.0 - 1e-9  # there is room for twelve

@@ -5,9 +5,18 @@ from __future__ import annotations
 import altair as alt
 import numpy as np
 import polars as pl
-from jaxtyping import Float64
 
-from overopt.report.figures.style import HEIGHT, INK, UNORDERED, Layered, faded, kl_axis, titled
+from overopt.report.figures.line_ends import spread
+from overopt.report.figures.style import (
+    HEIGHT,
+    INK,
+    UNORDERED,
+    Layered,
+    faded,
+    kl_axis,
+    titled,
+    unordered_colours,
+)
 
 ROOM = 5.0  # of the axis for the names of lines: more than half of its width, on a square-root scale
 BARS_EVERY = 4  # points
@@ -32,7 +41,7 @@ def methods(curves: pl.DataFrame, *, description: str) -> Layered:
     title = "gold (SDs of the initial policy's)"
     x, y = kl_axis(largest, room=ROOM), alt.Y("gold:Q", title=title)
     pick = alt.selection_point(name="pick", fields=["group"])
-    colours = alt.Scale(domain=names, range=[UNORDERED[k % len(UNORDERED)] for k in range(len(names))])
+    colours = alt.Scale(domain=names, range=unordered_colours(len(names)))
     dashes = alt.Scale(domain=names, range=[list(DASHES[k // len(UNORDERED) % 3]) for k in range(len(names))])
     colour = alt.Color("group:N", sort=names, scale=colours, legend=None)
     dash = alt.StrokeDash("group:N", sort=names, scale=dashes, legend=None)
@@ -55,8 +64,8 @@ def methods(curves: pl.DataFrame, *, description: str) -> Layered:
     dots = base.mark_point(filled=True, size=14).encode(tooltip=shown)
     ends = data.group_by("group", maintain_order=True).last().sort("gold")
     low, high = float(data["low"].min()), float(data["high"].max())  # type: ignore[arg-type]
-    spread = spaced(ends["gold"].to_numpy(), low, high, (high - low) * LABEL / height)
-    ends = ends.with_columns(label=spread, beside=pl.lit(round(largest * 1.06, 4)))
+    label = spread(np.ones(ends.height), ends["gold"].to_numpy(), (high - low) * LABEL / height)
+    ends = ends.with_columns(label=label, beside=pl.lit(round(largest * 1.06, 4)))
     leaders = (
         alt.Chart(ends)
         .mark_rule(strokeWidth=0.8)
@@ -75,23 +84,3 @@ def methods(curves: pl.DataFrame, *, description: str) -> Layered:
     return titled(
         alt.layer(zero, bars, leaders, lines.add_params(pick), dots, words), "", description, height
     )
-
-
-def spaced(
-    places: Float64[np.ndarray, " labels"], low: float, high: float, gap: float
-) -> Float64[np.ndarray, " labels"]:
-    """Where labels stand that would stand at `places`, in ascending order: at least `gap` apart, between low and high where
-    there is room.
-
-    >>> spaced(np.array([0.0, 0.1, 2.0]), 0.0, 2.0, 0.5).tolist()
-    [0.0, 0.5, 2.0]
-    >>> spaced(np.array([1.8, 1.9, 2.0]), 0.0, 2.0, 0.5).tolist()
-    [1.0, 1.5, 2.0]
-    """
-    found = np.maximum(places, low)
-    for k in range(1, len(found)):
-        found[k] = max(found[k], found[k - 1] + gap)
-    found[-1:] = np.minimum(found[-1:], high)
-    for k in range(len(found) - 2, -1, -1):
-        found[k] = min(found[k], found[k + 1] - gap)
-    return found

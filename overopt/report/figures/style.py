@@ -22,22 +22,21 @@ FORMS = Group("form", "Form", str, ordered=False)
 EPOCHS = Group("epochs", "Epochs", "{:d}".format)
 NOISES = Group("noise", "Noise variance", "{:g}".format)
 
-# of things without an order: apart from each other and from the page, by those who see few colours too
+ANCHORS = ("#e8903a", "#e0607e", "#a45fd0", "#4464dc")
+# of things without an order; the first six are after Okabe and Ito (2008), whose colours the colour-blind tell apart, with
+# those that white or black swallows mended
 UNORDERED = (
-    "#3f7fd6",
-    "#d9662b",
-    "#2a9d6e",
-    "#c2549d",
-    "#a98a1e",
-    "#8a6fd8",
+    "#d55e00",
+    "#0a86c8",
+    "#009e73",
+    "#cc79a7",
+    "#7050f0",
+    "#a58200",
     "#c9485b",
     "#3a9db5",
     "#7f9a2f",
     "#9a7358",
 )
-ANCHORS = ("#e8903a", "#e0607e", "#a45fd0", "#4464dc")
-# after Okabe and Ito (2008), whose colours the colour-blind can tell apart, with those that white or black swallows mended
-UNORDERED = ("#d55e00", "#0a86c8", "#009e73", "#cc79a7", "#7050f0", "#a58200")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 SOLID, DASHED, DOTTED = (
     [1, 0],
