@@ -143,7 +143,7 @@ class Trainer:
         """One step on one batch; its mean loss before the step.
 
         Raises:
-            Diverged: if the loss is no longer finite.
+            Diverged: if the loss or its gradient is no longer finite.
         """
         rate = self.config.learning_rate * warmup_cosine(self.step, self.steps, warmup=WARMUP, floor=1.0)
         set_learning_rate(self.optimiser, rate)
@@ -155,7 +155,7 @@ class Trainer:
         of_pairs = direct_loss(self.loss, *now.unbind(1), *before.unbind(1), beta=self.beta)
         mean = of_pairs.mean() * processes.weight(len(mine), len(chosen))
         value = check_finite(mean.item(), f"{self.loss.upper()}: loss", self.step)
-        descend(mean, self.policy, self.optimiser)
+        descend(mean, self.policy, self.optimiser, what=self.loss.upper(), step=self.step)
         self.step += 1
         return value
 

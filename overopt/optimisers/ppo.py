@@ -115,7 +115,7 @@ class Trainer:
         """One batch of completions, and passes over it: `config.epochs`, or until the policy has moved `target_kl` nats.
 
         Raises:
-            Diverged: if KL or a loss is no longer finite.
+            Diverged: if KL, a loss or a gradient is no longer finite.
         """
         config = self.config
         if self.step == 0:
@@ -245,7 +245,7 @@ class Trainer:
         ratio = log_ratio.exp()
         near = ratio.clamp(1 - clip, 1 + clip)
         policy_loss = masked_mean(torch.maximum(-advantages * ratio, -advantages * near), mask) * counts
-        descend(policy_loss, self.models.policy, self.policy_optimiser)
+        descend(policy_loss, self.models.policy, self.policy_optimiser, what="PPO", step=self.step)
         value_loss = (
             torch.zeros_like(policy_loss)
             if self.config.leave_one_out
@@ -268,7 +268,7 @@ class Trainer:
         near = old_values + (values - old_values).clamp(-clip, clip)
         squares = torch.maximum((values - returns) ** 2, (near - returns) ** 2)
         loss = 0.5 * masked_mean(squares, samples.mask) * counts
-        descend(loss, self.models.value, self.value_optimiser)
+        descend(loss, self.models.value, self.value_optimiser, what="PPO: value", step=self.step)
         return loss.detach()
 
     def state(self) -> dict[str, Tensor]:

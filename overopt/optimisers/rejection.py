@@ -70,7 +70,7 @@ class Trainer:
         """One batch of prompts, and one step on the best completion of each. KL is k1 on one completion of each.
 
         Raises:
-            Diverged: if the reward, KL or the loss is no longer finite.
+            Diverged: if the reward, KL, the loss or its gradient is no longer finite.
         """
         policy, reference = self.models.policy, self.models.reference
         chosen = self.choose()
@@ -114,7 +114,7 @@ class Trainer:
         log_probs = summed_log_probs(policy, samples[rows].to(policy.device))
         loss = -log_probs.mean() * processes.weight(len(rows), len(samples))
         value = loss.item()
-        descend(loss, policy, self.optimiser)
+        descend(loss, policy, self.optimiser, what="rejection sampling", step=self.step)
         return value
 
     def state(self) -> dict[str, Tensor]:

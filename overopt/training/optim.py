@@ -69,11 +69,18 @@ def adamw(
     )
 
 
-def descend(loss: Tensor, model: PreTrainedModel, optimiser: torch.optim.Optimizer) -> None:
-    """One step down the gradient of `loss`, its norm clipped at 1; gradients are cleared."""
+def descend(
+    loss: Tensor, model: PreTrainedModel, optimiser: torch.optim.Optimizer, *, what: str, step: int
+) -> None:
+    """One step down the gradient of `loss`, its norm clipped at 1; gradients are cleared.
+
+    Raises:
+        Diverged: if the gradient is not finite, naming `what` and the step; the weights are what they were.
+    """
     loss.backward()
     processes.average_gradients(model)
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    check_finite(norm.item(), f"{what}: gradient", step)
     optimiser.step()
     optimiser.zero_grad()
 
@@ -97,7 +104,7 @@ def minimise(
     last bit, as a run that was not stopped.
 
     Raises:
-        Diverged: if a loss is not finite, naming `what` and the step.
+        Diverged: if a loss or a gradient is not finite, naming `what` and the step.
     """
     optimiser = adamw(model, learning_rate, weight_decay=0.01, embedding_gain=embedding_gain)
     found = checkpoint.load() if checkpoint else None
@@ -113,7 +120,7 @@ def minimise(
         set_learning_rate(optimiser, learning_rate * warmup_cosine(step, steps))
         value = loss(batch)
         check_finite(value.item(), f"{what}: loss", step)
-        descend(value, model, optimiser)
+        descend(value, model, optimiser, what=what, step=step)
         progress(step + 1, steps)
         if checkpoint and (step + 1 == steps or time.monotonic() > due):
             began = time.monotonic()

@@ -194,6 +194,6 @@ def test_a_reward_that_is_not_finite_stops_the_run_and_names_the_step(small_voca
         return scores
 
     seen = []
-    with pytest.raises(Diverged, match=r"PPO: loss: found nan at step 3"):
+    with pytest.raises(Diverged, match=r"PPO: gradient: found nan at step 3"):
         seen.extend(one.step for one in run(small_vocabulary(1), reward))
     assert seen == [1, 2]

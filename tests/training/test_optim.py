@@ -14,6 +14,7 @@ from overopt.training.optim import (
     adamw,
     batches,
     check_finite,
+    descend,
     minimise,
     set_learning_rate,
     warmup_cosine,
@@ -73,6 +74,16 @@ def test_a_value_that_is_not_finite_stops_naming_what_and_when(value):
     with pytest.raises(Diverged, match=r"loss of x: found -?(nan|inf) at step 7; expected a finite number"):
         check_finite(value, "loss of x", 7)
     assert check_finite(1.5, "loss of x", 7) == 1.5
+
+
+def test_a_gradient_that_is_not_finite_leaves_the_weights_alone(language_model):
+    optimiser = adamw(language_model, 1e-3)
+    before = [weight.clone() for weight in language_model.parameters()]
+    weight = language_model.transformer.ln_f.weight
+    loss = (weight - weight.detach()).sqrt().sum()  # 0, whose slope is infinite
+    with pytest.raises(Diverged, match=r"toy: gradient: found (nan|inf) at step 4; expected a finite number"):
+        descend(loss, language_model, optimiser, what="toy", step=4)
+    assert all(torch.equal(*pair) for pair in zip(before, language_model.parameters(), strict=True))
 
 
 def test_embeddings_learn_at_their_gain_times_the_rate(language_model):
