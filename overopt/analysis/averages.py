@@ -27,9 +27,13 @@ def plain_curves(curves: pl.DataFrame, policy_params: int) -> pl.DataFrame:
 
 
 def main_pairs(plain: pl.DataFrame) -> int:
-    """The number of pairs that the figures of proxy size have: the most that PPO was run with, or that there is."""
+    """The number of pairs that the figures of proxy size have: that of most sizes by PPO, by all methods if there is none.
+
+    Of equals it is the most pairs.
+    """
     ppo = plain.filter(method="ppo")
-    return int((ppo if ppo.height else plain)["pairs"].max())  # type: ignore[arg-type]
+    sizes = (ppo if ppo.height else plain).group_by("pairs").agg(pl.col("rm_params").n_unique())
+    return int(sizes.sort("rm_params", "pairs")["pairs"][-1])
 
 
 def averaged(curves: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:

@@ -113,6 +113,13 @@ class Evidence:
             return 0.0
         return float(far.filter(rm_params=rm_params, pairs=self.pairs)["kl"].max() or 0.0)  # type: ignore[arg-type]
 
+    def far_drawn(self, rm_params: int) -> Resampled | None:
+        """Far best-of-n of the main proxies of one size, drawn again (`resampled.resampled`); None where there is none."""
+        far, by_prompt = self.results.far, self.results.far_by_prompt
+        if far is None or by_prompt is None or not self.far_kl(rm_params):
+            return None
+        return resampled(far.filter(rm_params=rm_params, pairs=self.pairs), by_prompt)
+
     def data(self, rm_params: int) -> Slice:
         """Numbers of training pairs, for one proxy size (Figs 4, 19)."""
         return self.slice(PAIRS, self.plain.filter(rm_params=rm_params))

@@ -1,4 +1,4 @@
-"""What the fitted law of a curve says of its shape, in one word: the words of the claims, the tables and the front page."""
+"""What a curve and its fitted law say of its shape, in one word: the words of the claims, the tables and the front page."""
 
 import math
 from collections import Counter
@@ -7,17 +7,18 @@ import polars as pl
 
 from overopt.analysis.averages import NAMES
 from overopt.analysis.evidence import Evidence
-from overopt.analysis.misfits import rises
+from overopt.analysis.misfits import falls, rises
 from overopt.estimators.bootstrap import Bootstrap
 
 SHAPES = {
-    "turns": "gold surely rises and bends down, and the interval of the law's peak ends within the measured KL",
-    "bends": "gold surely rises and bends down (β's interval lies above 0); where it peaks, the measured KL does not show",
-    "falls": "β's interval lies above 0, and gold does not surely rise before it falls",
-    "straight": "β's interval holds 0: the curve cannot be told from a straight line in √KL",
+    "turns": "gold surely rises, and at some point it surely lies above where it ends; no law is asked",
+    "bends": "gold surely rises, and its law bends down (β's interval lies above 0); no fall is sure within the measured KL",
+    "falls": "the law falls (β's interval lies above 0), and gold does not surely rise before",
+    "straight": "no fall is sure, and β's interval holds 0: the curve cannot be told from a straight line in √KL",
     "steepens": "β's interval lies below 0: gold rises ever faster, and the law has no peak",
     "unfitted": "too little was measured for a law with an interval",
 }
+TWICE = 0.9875  # level of a test that is made of two curves, so that both together are wrong as often as one
 DECADE = 10.0  # a peak is known where its interval's ends are not further apart than this factor
 
 
@@ -31,8 +32,10 @@ def known(peak_kl: tuple[float, float]) -> bool:
     return low > 0 and high <= DECADE * low
 
 
-def shape(law: Bootstrap, *, rising: bool, reach: float) -> str:
-    """The word of `SHAPES` for a law with intervals, of a curve that surely rises or not, measured to `reach` nats."""
+def shape(law: Bootstrap, *, rising: bool, falling: bool) -> str:
+    """The word of `SHAPES` for a law with intervals, of a curve that surely rises or not, and surely falls or not."""
+    if rising and falling:
+        return "turns"
     low, high = law.beta
     if math.isnan(low):
         return "unfitted"
@@ -40,9 +43,7 @@ def shape(law: Bootstrap, *, rising: bool, reach: float) -> str:
         return "straight"
     if high < 0:
         return "steepens"
-    if not rising:
-        return "falls"
-    return "turns" if law.peak_kl[1] <= reach else "bends"
+    return "bends" if rising else "falls"
 
 
 def reach(evidence: Evidence, method: str, size: int) -> float:
@@ -52,9 +53,10 @@ def reach(evidence: Evidence, method: str, size: int) -> float:
 
 
 def shape_of(evidence: Evidence, method: str, size: int) -> str:
-    """The word of `SHAPES` for the curve of one method and proxy size."""
-    rising = rises(evidence.sizes.drawn(method, size))
-    return shape(evidence.sizes.fits[method, size], rising=rising, reach=reach(evidence, method, size))
+    """The word of `SHAPES` for the curve of one method and proxy size, far best-of-n included."""
+    near, far = evidence.sizes.drawn(method, size), evidence.far_drawn(size) if method == "bon" else None
+    falling = falls(near) if far is None else falls(near, TWICE) or falls(far, TWICE)
+    return shape(evidence.sizes.fits[method, size], rising=rises(near), falling=falling)
 
 
 def shapes(evidence: Evidence, method: str) -> dict[int, str]:
@@ -86,6 +88,11 @@ def peaks(evidence: Evidence) -> pl.DataFrame:
             found = evidence.sizes.coefficients(method).filter(pl.col("rm_params").is_in(turning))
             first = evidence.sizes.curves.filter(pl.col("kl") > 0, method=method)["kl"].min()
             ends = found.select("peak_kl_low", "peak_kl_high").rows()
-            short = pl.Series("known", [known(interval) for interval in ends])
+            sizes = found["rm_params"].to_list()
+            within = [
+                known(ends) and ends[1] <= reach(evidence, method, size)
+                for size, ends in zip(sizes, ends, strict=True)
+            ]
+            short = pl.Series("known", within)
             parts.append(found.with_columns(short & (pl.col("peak_kl") >= first), method=pl.lit(method)))
     return pl.concat(parts) if parts else pl.DataFrame(schema={"known": pl.Boolean})

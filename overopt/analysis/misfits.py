@@ -63,6 +63,22 @@ def moved(curve: Resampled) -> float:
     return interval(curve.draws[:, top] - curve.draws[:, low])[0]
 
 
+def falls(curve: Resampled, level: float = 0.975) -> bool:
+    """Whether some point surely lies above the end, whichever it is.
+
+    A highest point is high by chance too. So the fall from each point, in its standard errors, is compared with the largest
+    that chance gives over all points: its `level` quantile over the draws (max-t; Westfall and Young 1993).
+    """
+    fall = curve.mean - curve.mean[-1]
+    chance = curve.draws - curve.draws[:, -1:] - fall
+    errors = chance.std(axis=0)
+    known = errors > 0
+    if not known.any():
+        return False
+    largest = (chance[:, known] / errors[known]).max(axis=1)
+    return bool((fall[known] / errors[known]).max() > np.quantile(largest, level))
+
+
 def rises(curve: Resampled) -> bool:
     """Whether the highest point surely lies above the start."""
     return interval(curve.draws[:, int(curve.mean.argmax())] - curve.draws[:, 0])[0] > 0

@@ -21,25 +21,26 @@ def law(gold_of_d, noise=0.02):
 
 
 @pytest.mark.parametrize(
-    ("gold_of_d", "rising", "reach", "word"),
+    ("gold_of_d", "rising", "falling", "word"),
     [
-        (lambda d: d * (0.8 - 0.2 * d), True, 9.0, "turns"),  # peak at 4 nats
-        (lambda d: d * (0.8 - 0.2 * d), True, 3.0, "bends"),
-        (lambda d: d * (0.8 - 0.2 * d), False, 9.0, "falls"),
-        (lambda d: 0.5 * d, True, 9.0, "straight"),
-        (lambda d: d * (0.1 + 0.2 * d), True, 9.0, "steepens"),
+        (lambda d: d * (0.8 - 0.2 * d), True, True, "turns"),
+        (lambda d: d * (0.8 - 0.2 * d), True, False, "bends"),
+        (lambda d: d * (0.8 - 0.2 * d), False, True, "falls"),
+        (lambda d: 0.5 * d, True, False, "straight"),
+        (lambda d: d * (0.1 + 0.2 * d), True, False, "steepens"),
     ],
 )
-def test_a_curve_of_known_shape_gets_its_word(gold_of_d, rising, reach, word):
+def test_a_curve_of_known_shape_gets_its_word(gold_of_d, rising, falling, word):
     # prompts differ, but not on average: the fit itself is exact
     differ = 0.03 * np.random.default_rng(1).normal(size=(len(KL), 40))
     noisy = law(lambda d: gold_of_d(d) + differ - differ.mean(axis=1, keepdims=True))
-    assert fit_shapes.shape(noisy, rising=rising, reach=reach) == word
+    assert fit_shapes.shape(noisy, rising=rising, falling=falling) == word
 
 
 def test_without_draws_nothing_is_said():
     alone = not_drawn(fit(KL, 0.5 * np.sqrt(KL), law="bon"), even_grid(KL))
-    assert fit_shapes.shape(alone, rising=True, reach=9.0) == "unfitted"
+    assert fit_shapes.shape(alone, rising=True, falling=False) == "unfitted"
+    assert fit_shapes.shape(alone, rising=True, falling=True) == "turns"  # which asks no law
 
 
 def golds(of_bon, of_ppo):
@@ -63,8 +64,14 @@ def test_words_and_claims_count_alike(turning):
     bon, ppo = (fit_shapes.counted(fit_shapes.shapes(turning, method)) for method in ("bon", "ppo"))
     assert bon == {"straight": 4}
     assert ppo == {"turns": 4}  # peak at exp(2 * 0.6 / 0.3 - 2) = 7.4 nats of 38
-    assert "bends for 4 of 4 sizes, turns within what was measured for 4" in falls(turning, "ppo").measured
-    assert "bends for 0 of 4 sizes" in falls(turning, "bon").measured
+    assert (
+        "of 4 sizes gold surely rises and falls for 4, surely bends for 0 more"
+        in falls(turning, "ppo").measured
+    )
+    assert (
+        "of 4 sizes gold surely rises and falls for 0, surely bends for 0 more"
+        in falls(turning, "bon").measured
+    )
 
 
 def test_peaks_are_known_where_their_interval_is_short(turning):

@@ -25,10 +25,11 @@ BEYOND = 2  # times the measured distance sqrt(KL): a peak that lies surely furt
 GOOD, FAIR = 0.05, 0.10  # misfit as a share of the range of gold
 
 FALLS = (
-    "A size bends if its gold surely rises and the 95% interval of β lies above 0. It turns if the interval of the law's "
-    "peak also ends within the measured KL (with far best-of-n, where a proxy has it). Holds: "
-    f"{fraction(MOST)} of the sizes bend and at least one turns; partly: more than {fraction(FEW)} bend; does not hold: "
-    f"at most {fraction(FEW)} could have a peak within {BEYOND} times the measured distance √KL."
+    "A size turns if its gold surely rises, and at some point surely lies above where it ends (far best-of-n counts, where "
+    "a proxy has it). It bends if its gold surely rises and the 95% interval of β lies above 0. Holds: "
+    f"{fraction(MOST)} of the sizes turn or bend and at least one turns; partly: more than {fraction(FEW)} turn or bend; "
+    f"does not hold: at most {fraction(FEW)} turn, or could have a peak of the law within {BEYOND} times the measured "
+    "distance √KL."
 )
 
 
@@ -66,7 +67,7 @@ def falls(evidence: Evidence, method: str) -> Outcome:
     could = 0
     for size in values:
         first, measured = sizes.fits[method, size].peak_kl[0], float(sizes.drawn(method, size).kl.max())
-        could += words_of[size] == "unfitted" or first <= BEYOND**2 * measured
+        could += words_of[size] in ("turns", "unfitted") or first <= BEYOND**2 * measured
     count = len(values)
     holds = bends >= MOST * count and turns > 0
     verdict: Verdict = (
@@ -78,8 +79,10 @@ def falls(evidence: Evidence, method: str) -> Outcome:
         if could <= FEW * count
         else "cannot tell"
     )
-    words = f"gold surely bends for {bends} of {count} sizes, turns within what was measured for {turns}, "
-    words += f"could turn for {could}."
+    words = (
+        f"of {count} sizes gold surely rises and falls for {turns}, surely bends for {bends - turns} more, "
+    )
+    words += f"and could turn further out for {max(0, could - bends)} more."
     return Outcome(verdict, bends / count, (bends / count, max(bends, could) / count), words)
 
 
@@ -139,8 +142,9 @@ def fits_well(evidence: Evidence, method: str) -> Outcome:
         if low > FAIR
         else "cannot tell"
     )
-    words = f"misfit beyond noise as a share of gold's range, median over the {len(found)} sizes whose gold surely moves: "
-    words += f"{with_interval(value, low, high)}."
+    misses = with_interval(100 * value, 100 * low, 100 * high, 1)
+    words = f"the law misses the mean curve by {misses} % of gold's range, beyond noise "
+    words += f"(median of the {len(found)} sizes whose gold surely moves)."
     return Outcome(verdict, value, (low, high), words)
 
 
