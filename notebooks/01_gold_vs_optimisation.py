@@ -62,9 +62,9 @@ page.card(
 
 # %% tags=["remove-input"]
 trend = sentences.say_trend(sizes.peaks("bon"), "gold", "the highest gold")
-page.say(trend, sentences.say_seeds(sizes.curves))
+page.say(trend, sentences.say_seeds(sizes.curves.filter(method="bon")))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon", "caption": "Best-of-n: score against KL, for each proxy size, mean over seeds (paper: Fig. 1a). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, [as a third party read them off](02_functional_forms). The scale of a proxy's score is the one that predicts gold's choices best, so gold may lie above it. A click on a size in the legend shows or fades it."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon", "caption": "Best-of-n: score against KL, for each proxy size, mean over seeds (paper: Fig. 1a). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, [as a third party read them off](02_functional_forms). A proxy's score has no unit of its own. It is stretched so that it predicts gold's choices between two texts as well as it can; gold may lie above it. Three of the sizes are shown at first; a click on a size in the legend shows or fades it."}}
 description = "Gold and proxy score of best-of-n against KL, by proxy size."
 page.gold_and_proxy(sizes, "bon", paper=True, description=description)
 
@@ -79,9 +79,10 @@ page.card(
 )
 
 # %% tags=["remove-input"]
-page.say(sentences.say_trend(sizes.peaks("ppo"), "gold", "the highest gold"))
+trend = sentences.say_trend(sizes.peaks("ppo"), "gold", "the highest gold")
+page.say(trend, sentences.say_seeds(sizes.curves.filter(method="ppo")))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size (paper: Fig. 1b). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, [as a third party read their \u03b2 off](02_functional_forms); nobody read off \u03b1, and here it is the one by which the smallest proxy comes as high as by best-of-n. A star marks the highest measured gold of each size."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size (paper: Fig. 1b). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, their \u03b2 [as a third party read it off](02_functional_forms). Nobody read off their \u03b1: it is set so that the smallest proxy peaks as high as by best-of-n, and the height of these lines says nothing. A star marks the highest measured gold of each size, a cross the end of a run."}}
 description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."
 page.gold_and_proxy(sizes, "ppo", stars=True, paper=True, description=description)
 
@@ -121,7 +122,8 @@ page.table("tab-texts-ppo", stages, caption=texts.say_ppo(stages))
 # %% [markdown]
 # ### Is gold a fair judge?
 #
-# Every verdict rests on gold. Read, say which texts you would rate high, and only then look at what gold says.
+# Every verdict rests on gold. Read a text, say whether it praises the film in words that a person would write, and only then
+# see what gold says. Where you and gold part, trust the curves less.
 
 # %% tags=["remove-input"]
 page.say(text_viewer.say_sample(results.texts, sizes.curves))
@@ -132,8 +134,9 @@ text_viewer.viewer(results.texts, sizes.curves)
 # %% [markdown]
 # ## Is it the rating or the gate that falls?
 #
-# Gold rates a text only as far as it passes for language. Where gold falls below its rating half, texts no longer pass. Where
-# both fall, people rate such texts low.
+# Gold is made of two halves. The *rating* predicts what people would rate a text. The *gate* says how surely the text is
+# language at all. Text that passes is worth its rating, and text that does not is worth as little as the worst. So where gold
+# falls below its rating, texts no longer pass for language; where the rating falls too, people rate such texts low.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-halves-ppo", "caption": "PPO: gold, and its rating half alone, against KL, by proxy size, first seed (our own)."}}
 halves = figure_tables.halves(evidence, "ppo")
@@ -145,7 +148,7 @@ gates = figure_tables.strictness(evidence, "ppo")
 shown = {"measured_by": "laptop", "description": "Gold of PPO against KL under three gates, by proxy size."}
 page.figure(figures.lines, gates, "kl", "score", "gold (SDs)", kind="what", **shown)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-lengths-ppo", "caption": "PPO: tokens of a completion against KL, by proxy size, first seed (our own). A fall is an early end, not better text."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-lengths-ppo", "caption": "PPO: tokens of a completion against KL, by proxy size, first seed (our own). Where a line falls, texts end sooner."}}
 lengths, tokens = figure_tables.lengths(evidence, "ppo"), "tokens of a completion"
 shown = {"measured_by": "laptop", "description": "Length of PPO's completions against KL, by proxy size."}
 page.figure(figures.lines, lengths, "kl", "length", tokens, **shown)
@@ -159,7 +162,7 @@ page.figure(figures.lines, lengths, "kl", "length", tokens, **shown)
 # ## What a second gold says
 #
 # A second gold is made like the first, from other raters' votes, other seeds and other spoilt texts. Where only one of the two
-# falls, one of them is wrong.
+# falls, at least one of them is wrong. Where both do, that is weak evidence: they are made by one recipe.
 
 # %% tags=["remove-input"]
 page.say(sentences.say_second_gold(results) + sentences.say_by_second(evidence))

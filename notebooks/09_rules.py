@@ -74,6 +74,7 @@ page.power()
 # | `90b280a` | 2026-11-28 | all but 5, 6, 9, 11 and 15, by their power and alarms in known worlds | the tables of `0654169` and their verdicts by the rules before; a measurement of another world, in which best-of-n and PPO turn |
 # | `a4d1653` to `79fb000` | 2026-11-28 | no rule; the world of `laptop`: a fourth corruption, a classifier that learns four times as long, 128 prompts and four seeds in the place of 56 and two | verdicts of `laptop`, and texts of its PPO at 34 nats: "is a great great great great great movie." |
 # | `235ba08` | 2026-11-29 | all but 8, 9 and 15: wording alone | every table and verdict of `published` and `laptop` |
+# | `f3da490` | 2026-11-29 | 1, 2: a size turns where its points surely fall, and no more where its law peaks; sizes are compared at the number of pairs that most of them were optimised with | every table and verdict so far; of the study in the present world best-of-n of one seed, and no run of PPO |
 #
 # The worlds above showed what was wrong with the rules before 2026-11-28:
 #

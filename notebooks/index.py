@@ -31,10 +31,13 @@ page.say(front_page.opening(page.results.verdicts))
 # %% tags=["remove-input"]
 page.say(world_caveat.say_caveat(page.results.study))
 
-# %% mystnb={"figure": {"caption": "A policy optimised by PPO against proxies of several sizes: the proxy's own score (dashed), and gold (solid, with a band of one standard error), which a star marks at its highest. A click on a size in the legend shows or fades it.", "name": "fig-headline"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "A policy optimised by PPO against proxies of several sizes. Dashed: the proxy's own score. Solid: gold, with a band of one standard error and a star at its highest. A cross stands where a run ends. Three of the sizes are shown at first; a click on a size in the legend shows or fades it.", "name": "fig-headline"}} tags=["remove-input"]
 description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."
 shown = {"stars": True, "law": False, "height": front_page.CHART_HEIGHT, "description": description}
 page.gold_and_proxy(evidence.sizes, "ppo", **shown)
+
+# %% tags=["remove-input"]
+page.say(front_page.scale(evidence))
 
 # %% [markdown]
 # ```{margin}
@@ -44,10 +47,15 @@ page.gold_and_proxy(evidence.sizes, "ppo", **shown)
 # ## What holds here
 #
 # These are the claims of {cite:t}`gao2022scaling` ([arXiv 2210.10760](https://arxiv.org/abs/2210.10760)), each with the rule
-# that decides. ● holds, ◐ partly, ○ does not hold, ? cannot tell. Each small picture shows the paper beside what was measured
-# here, on the same axes. The paper's half is drawn from its laws, with
-# [coefficients that a third party read off](02_functional_forms). Where those say nothing, it is drawn as the claim says.
-# [The rules](09_rules) tells how often each rule is right, and when it was changed.
+# that decides. *Partly* means what the claim's rule says it means.
+
+# %% tags=["remove-input"]
+page.say(front_page.tally(page.results.verdicts))
+
+# %% [markdown]
+# Each small picture has what was measured here on its right. On its left stands the paper's law, with
+# [coefficients that a third party read off](02_functional_forms), or a sketch of what the claim says; no half shows the paper's
+# data. [The rules](09_rules) tells how often each rule is right, and when it was changed.
 
 # %% tags=["remove-input"]
 page.say(downloads.say_short(page.results))
@@ -73,7 +81,7 @@ page.say(front_page.in_short(evidence))
 # - One run of **PPO**, or PPO with a penalty, is drawn in the order of its steps. Where KL falls, the line turns left.
 # - **A mean over runs** is taken at equal KL, where each run first came to it. A cross stands where a run ends; the mean goes on
 #   over the others.
-# - **Hover** for numbers. **Click** a legend entry to keep it, shift-click for more, and click the plot to see all again. Each
+# - **Hover** for numbers. **Click** a legend entry to show or fade it, and click the plot to see all. Each
 #   figure's data can be downloaded below it. Without JavaScript charts are pictures. Nothing is fetched from a network.
 #
 # ## Read on

@@ -73,3 +73,11 @@ def test_the_contract_holds_and_sees_what_would_break_it(tmp_path, module, line,
     )
     assert done.returncode == (1 if broken else 0), done.stdout + done.stderr
     assert broken is None or broken in done.stdout
+
+
+@pytest.mark.xdist_group("alone")
+def test_tests_of_a_group_stay_together(request, worker_id):
+    """pytest-xdist goes by the end of a test's id; where it is missing, every process makes every study for itself."""
+    if worker_id == "master":
+        pytest.skip("tests run in one process")
+    assert request.node.nodeid.endswith("@alone")

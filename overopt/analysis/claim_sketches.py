@@ -59,17 +59,14 @@ def robustness(e: Evidence) -> Sketch | None:
         of = run("bon", size=float(size), data=row["pairs"] / e.pairs)
         loss.append(math.log(2) - (PAPER.accuracy(of) - 0.5) / 2)
         gold.append(float(PAPER.gold(of, end)[0]))
+    ends = np.array([min(loss), max(loss)])
+    here = line(e.grid["rm_loss"], e.grid["gold_end"], dots=True, joined=False)
     return Sketch(
-        _dots(loss, gold),
-        _dots(e.grid["rm_loss"].to_list(), e.grid["gold_end"].to_list()),
+        (line(ends, np.polyval(np.polyfit(loss, gold, 1), ends)),),
+        (here,),
         "validation loss (nats a pair)",
         "gold at the largest n (SDs)",
     )
-
-
-def _dots(x: list[float], y: list[float]) -> tuple[Line, ...]:
-    """Points that no line joins."""
-    return (line(x, y, dots=True, joined=False),)
 
 
 def repeated(e: Evidence) -> Sketch | None:
@@ -152,7 +149,7 @@ def noise(_: Evidence) -> Sketch | None:
         for what, lines in {"simulated": here, "proxy × slope": paper}.items():
             part = null.filter(noise=value, what=what)
             lines.append(line(part["kl"].sqrt(), part["gold"], place))
-    return Sketch(tuple(paper), tuple(here), f"{D}; colours: little to much noise", GOLD)
+    return Sketch(tuple(paper), tuple(here), f"{D}; colours: little to much noise", GOLD, "the theory")
 
 
 def rounds(e: Evidence) -> Sketch | None:
@@ -161,7 +158,7 @@ def rounds(e: Evidence) -> Sketch | None:
     if ends.is_empty():
         return None
     paper, here = (line(ends["rounds"], ends[name], dots=True) for name in ("predicted", "gold"))
-    return Sketch((paper,), (here,), "rounds", "gold at the end (SDs)")
+    return Sketch((paper,), (here,), "rounds", "gold at the end (SDs)", "paper's formula")
 
 
 OF: dict[int, Maker] = {

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
+from numpy.typing import ArrayLike
 
 from overopt.analysis.resampled import Resampled, interval
 from overopt.estimators.laws import Law
@@ -25,6 +26,11 @@ def square(mean: Float64[np.ndarray, " points"], draws: Float64[np.ndarray, "dra
     """
     variance = draws.var(axis=0)
     return Square(float((mean**2 - variance).mean()), (draws**2 - 2 * variance).mean(axis=1))
+
+
+def root(squares: ArrayLike) -> np.ndarray:
+    """Square root, of what noise put below 0 too."""
+    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
 
 def misfit(curve: Resampled, law: Law, *, until: float | None = None) -> Square | None:

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import ArrayLike
 
 from overopt.analysis.evidence import Evidence
+from overopt.analysis.figure_tables import far_means
 from overopt.analysis.known_worlds import PAPER, Run
 
 MOST = 24  # points of a line: a small picture shows no more
@@ -32,12 +33,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Sketch:
-    """Lines of the paper and of ours, with what their axes are, in words and units."""
+    """Lines of the paper and of ours, with what their axes are, in words and units; `source`: where the paper's are from."""
 
     paper: tuple[Line, ...]
     here: tuple[Line, ...]
     x: str
     y: str
+    source: str = "as claimed"
 
 
 Maker = Callable[[Evidence], Sketch | None]
@@ -85,23 +87,32 @@ def run(method: str, **changes: float) -> Run:
 D, GOLD = "distance √KL (√nats)", "gold (SDs)"
 
 
+LAWS = {"bon": "paper's law", "ppo": "paper's law, α ours"}  # of RL nobody read off alpha
+
+
 def curves(method: str, *, fitted: bool = False) -> Maker:
-    """Gold against distance of the smallest, the middle and the largest proxy; with `fitted` our laws beside the points."""
+    """Gold against distance of the smallest, the middle and the largest proxy; with `fitted` our laws beside the points.
+
+    Without, best-of-n is drawn as far as far best-of-n went.
+    """
 
     def make(e: Evidence) -> Sketch | None:
         if not e.sizes.has(method, 1):
             return None
         here, paper, laws = [], [], e.sizes.law_lines(method) if fitted else pl.DataFrame()
-        sizes = e.sizes.values(method)
-        d = np.linspace(0, float(e.sizes.of(method)["kl"].max()) ** 0.5, MOST)  # type: ignore[arg-type]
+        sizes, means = e.sizes.values(method), e.sizes.of(method)
+        far = pl.DataFrame() if fitted or method != "bon" else far_means(e)
+        reach = max(float(table["kl"].max()) for table in (means, far) if table.height)  # type: ignore[arg-type]
+        d = np.linspace(0, reach**0.5, MOST)
         for size, place in places(sizes).items():
-            mean = e.sizes.of(method).filter(rm_params=size)
+            further = far.filter(rm_params=size) if far.height else far
+            mean = further if further.height else means.filter(rm_params=size)
             here.append(line(mean["kl"].sqrt(), mean["gold"], place, dots=fitted, joined=not fitted))
             if fitted:
                 law = laws.filter(rm_params=size)
                 here.append(line(law["kl"].sqrt(), law["gold"], place, dashed=True))
             paper.append(line(d, PAPER.gold(run(method, size=place), d), place, dashed=fitted))
-        return Sketch(tuple(paper), tuple(here), D, GOLD)
+        return Sketch(tuple(paper), tuple(here), D, GOLD, LAWS[method])
 
     return make
 
@@ -126,6 +137,7 @@ def of_size(method: str, coefficient: str) -> Maker:
             (here,),
             "proxy size, from the smallest to the largest (log)",
             f"{'α' if coefficient == 'alpha' else 'β'} (SDs/√nat)",
+            LAWS[method],
         )
 
     return make

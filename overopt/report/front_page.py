@@ -1,4 +1,4 @@
-"""What the front page says first, and in ten lines; what the pages were made with: counts and hyperparameters."""
+"""What the front page says first, and by topic; what the pages were made with: counts and hyperparameters."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,9 +19,9 @@ from overopt.util.words import short_number
 
 CHART_HEIGHT = 200  # pixels: a chart that stands on the first screen, under three sentences
 OPENING = (
-    "A language model, the *policy*, learns to please a *proxy*, a model of what people like. *Gold*, the judge that taught "
-    "the proxy, says how good its texts become; *KL* says how far it has moved. {cite:t}`gao2022scaling` found that gold "
-    "rises, then falls, while the proxy's score keeps rising: here that "
+    "A language model, the *policy*, learns to please a *proxy*, a model that imitates a judge. *Gold*, the judge itself, "
+    "says how good the policy's texts become, and *KL* how far the policy has moved. {cite:t}`gao2022scaling` found that "
+    "gold rises, then falls, while the proxy's score keeps rising: here that "
 )
 
 
@@ -32,25 +32,48 @@ def opening(verdicts: Sequence[Mapping[str, Any]]) -> str:
         verdict.replace("partly", "partly holds").replace("cannot tell", "cannot be told")
         for verdict in (of[2], of[1])
     )
-    return f"{OPENING}**{by_rl}** under PPO and **{by_bon}** under best-of-n."
+    return (
+        f"{OPENING}**{by_rl}** under PPO, which trains the policy, and **{by_bon}** under best-of-n, which picks the best "
+        "of n texts."
+    )
+
+
+def scale(evidence: Evidence) -> str:
+    """How small the models and how short the ways are, beside the paper's."""
+    study, sizes = evidence.results.study, evidence.sizes
+    proxies, ends = sizes.by.values(sizes.curves), evidence.curves.group_by("method").agg(pl.col("kl").max())
+    reach = {name: f"{kl:.0f} nats" for name, kl in ends.sort("method").rows()}
+    n = max(evidence.plain["n"].drop_nulls(), default=1)
+    return (
+        f"**How small this world is**: a policy of {short_number(evidence.policy_params)} parameters (paper: 1.2B and 6B), "
+        f"gold of {short_number(evidence.results.chain['gold']['params'])} (6B), proxies of {short_number(proxies[0])} to "
+        f"{short_number(proxies[-1])} (3M to 3B), texts of up to {study.text.completion_tokens} tokens. Best-of-n goes to "
+        f"n = {n:,} ({reach.get('bon', '—')}), PPO to {reach.get('ppo', '—')}."
+    )
+
+
+def tally(verdicts: Sequence[Mapping[str, Any]]) -> str:
+    """How many claims have which verdict, in a sentence."""
+    claims = [entry for entry in verdicts if not entry["check"]]
+    counts = {verdict: sum(entry["verdict"] == verdict for entry in claims) for verdict in VERDICT_MARKS}
+    marked = ", ".join(
+        f"{count} {_word(verdict, count)} {VERDICT_MARKS[verdict]}" for verdict, count in counts.items()
+    )
+    return f"Of {len(claims)} claims of the paper, {marked}{say_checks(verdicts)}."
 
 
 def in_short(evidence: Evidence) -> str:
-    """The outcome as an admonition of ten numbered lines."""
+    """The outcome as an admonition, a point a topic."""
     results, sizes = evidence.results, evidence.sizes
     record, study, gold = results.record, results.study, results.chain["gold"]
     parameters = sizes.by.values(sizes.curves)
     proxies = results.proxies.filter(pairs=evidence.pairs, epochs=1, label_noise=0.0).rename(
         {"parameters": "rm_params", "validation_loss": "rm_loss", "validation_accuracy": "rm_accuracy"}
     )
-    claims = [entry for entry in results.verdicts if not entry["check"]]
-    counts = {verdict: sum(entry["verdict"] == verdict for entry in claims) for verdict in VERDICT_MARKS}
     entries = {entry["claim"]: entry for entry in results.verdicts}
     bon, ppo = sizes.peaks("bon"), sizes.peaks("ppo")
     lines = [
-        f"**Claims.** Of {len(claims)} claims of the paper, "
-        + ", ".join(f"{count} {_word(verdict, count)}" for verdict, count in counts.items())
-        + f"{say_checks(results.verdicts)}. {say_all(results.verdicts)}",
+        f"**Claims.** {tally(results.verdicts)} {say_all(results.verdicts)}",
         "**World.** Beginnings of sentences from film reviews, completed in up to "
         f"{study.text.completion_tokens} tokens by a language model of "
         f"{short_number(study.models[study.policy].parameters)} parameters, the *policy*.",
@@ -68,7 +91,7 @@ def in_short(evidence: Evidence) -> str:
         f"`{record['device']}`.",
     ]
     numbered = "\n".join(f"{k}. {line}" for k, line in enumerate(lines, 1))
-    return box("The outcome in ten lines", "verdict", numbered)
+    return box("By topic", "verdict", numbered)
 
 
 def say_checks(verdicts: Sequence[Mapping[str, Any]]) -> str:

@@ -143,12 +143,12 @@ class Page:
 
     def verdict_cards(self) -> Markdown:
         """A card for each claim: a small picture, the verdict, the number measured, the rule, and a link to the figure."""
-        lines = ["::::{grid} 1 1 2 2", ":gutter: 2", ""]
+        lines = [":::::{grid} 1 1 2 2", ":gutter: 2", ""]
         for entry in self.results.verdicts:
             page, _, target = entry["figure"].partition(".html#")
             mark = VERDICT_MARKS[entry["verdict"]]
             lines += [
-                f":::{{grid-item-card}} {mark} {entry['claim']}. {escaped(entry['text'])}",
+                f"::::{{grid-item-card}} {mark} {entry['claim']}. {escaped(entry['text'])}",
                 f":class-card: oo-verdict oo-{entry['verdict'].replace(' ', '-')}",
                 "",
                 *_paragraph(self._thumbnail(entry["claim"])),
@@ -156,13 +156,15 @@ class Page:
                 f"**{_checked(entry)}{entry['verdict'].capitalize()}.** {escaped(capital(entry['measured']))}"
                 f"{say_strictness(entry)}",
                 "",
-                f"*Rule.* {escaped(entry['rule'])}",
-                "",
-                f"{{numref}}`{target}` on [](/{page})",
+                ":::{dropdown} The rule",
+                escaped(entry["rule"]),
                 ":::",
                 "",
+                f"{{numref}}`{target}` on [](/{page})",
+                "::::",
+                "",
             ]
-        return Markdown("\n".join([*lines, "::::"]))
+        return Markdown("\n".join([*lines, ":::::"]))
 
     def _thumbnail(self, claim: int) -> str:
         """The claim's small picture; nothing where it has none."""

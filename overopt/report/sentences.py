@@ -85,26 +85,26 @@ def say_falls(peaks: pl.DataFrame) -> str:
     """For how many proxy sizes gold ends below its highest, by the measured points and no law."""
     falling, count, reach = sum(peaks["falls"]), peaks.height, max(peaks["end_kl"])
     return (
-        f"By the points alone, gold ends more than two standard errors below its highest for {falling} of {count} proxy "
-        f"sizes. The curves end at {reach:.1f} nats or before."
+        f"By the points of the mean, gold ends more than two standard errors below its highest for {falling} of {count} "
+        f"proxy sizes. As far as all seeds came, the curves end at {reach:.1f} nats or before."
     )
 
 
 def say_bends(entry: Mapping[str, Any], peaks: pl.DataFrame) -> str:
-    """Both counts of a rise and fall: by the law, as a claim counts, and by the points alone, with a word where they differ.
+    """Both counts of a rise and fall: as a claim counts, and by the points of the mean, with a word where they differ.
 
     Args:
-        entry: the verdict on claim 1 or 2, whose statistic is the share of sizes that bend.
+        entry: the verdict on claim 1 or 2, whose statistic is the share of sizes that turn or bend.
         peaks: the highest points of that method: see `averages.measured_peaks`.
     """
     if entry["statistic"] is None:
         return say_falls(peaks)
-    by_law = f"By the fitted law, as claim {entry['claim']} counts, {entry['measured']} {say_falls(peaks)}"
+    counted = f"As claim {entry['claim']} counts, {entry['measured']} {say_falls(peaks)}"
     if round(entry["statistic"] * peaks.height) == sum(peaks["falls"]):
-        return by_law
+        return counted
     return (
-        f"{by_law} The two counts differ: the law weighs the whole curve, the points alone only its highest point and its "
-        "last."
+        f"{counted} The two counts differ: the claim asks that prompts and seeds drawn again show a fall, or that the law "
+        "bends; the second count only sets the highest point of the mean against its last."
     )
 
 
@@ -179,8 +179,8 @@ def say_second_gold(results: Results) -> str:
     late = ppo.filter(pl.col("kl") > 20)
     bon = results.curves.filter(pl.col("gold_second").is_not_null(), method="bon")
     sentence = (
-        "A second gold is made from other raters' votes, seeds and spoilt texts. Over samples of the initial policy its "
-        f"correlation with gold is {second['correlation']:.2f} ({second['correlation_within_prompts']:.2f} within prompts)."
+        "Over samples of the initial policy the second gold's correlation with gold is "
+        f"{second['correlation']:.2f} ({second['correlation_within_prompts']:.2f} within prompts)."
     )
     if bon.height:
         largest = int(bon["n"].max())  # type: ignore[arg-type]
@@ -204,7 +204,7 @@ def say_ends(results: Results) -> str:
         return ""
     ends = judged.sort("step").group_by("record").last()
     near = int(((ends["gold"] - ends["gold_second"]).abs() <= DISAGREE).sum())
-    others = "; in the others one of the two is wrong" if near < ends.height else ""
+    others = "; in the others at least one of the two is wrong" if near < ends.height else ""
     return f" Where PPO runs end, the two lie within {DISAGREE:g} SDs of each other in {near} of {ends.height} runs{others}."
 
 

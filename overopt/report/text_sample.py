@@ -29,7 +29,8 @@ def every_text(texts: pl.DataFrame, curves: pl.DataFrame) -> pl.DataFrame:
 def sampled(every: pl.DataFrame, *, seed: int = 0, random: int = RANDOM, ends: int = ENDS) -> pl.DataFrame:
     """Of each proxy size and method `random` texts, the `ends` of the highest gold and as many of the lowest.
 
-    The columns `random`, `highest` and `lowest` say why a text is among them; a text may be so for two reasons.
+    Each text is there once: one that came up for an earlier size or method is left out of the later. The columns `random`,
+    `highest` and `lowest` say why a text is among them; it may be so for two reasons.
 
     Args:
         every: see `every_text`; its order is kept.
@@ -37,12 +38,15 @@ def sampled(every: pl.DataFrame, *, seed: int = 0, random: int = RANDOM, ends: i
         random: texts drawn at random, without regard to gold.
         ends: texts of either end of gold's range.
 
-    >>> texts = pl.DataFrame({"method": "bon", "rm_params": 1, "gold": [0.1, 0.3, 0.2, -0.4]})
+    >>> words = {"prompt_text": "It", "completion": ["is", "was", "may", "can"]}
+    >>> texts = pl.DataFrame({"method": "bon", "rm_params": 1, "gold": [0.1, 0.3, 0.2, -0.4]} | words)
     >>> sampled(texts, random=0, ends=1).select("gold", "highest", "lowest").rows()
     [(0.3, True, False), (-0.4, False, True)]
     """
-    parts = []
+    parts: list[pl.DataFrame] = []
     for _, part in every.group_by("method", "rm_params", maintain_order=True):
+        for shown in parts:
+            part = part.join(shown, on=_TEXT, how="anti", maintain_order="left")
         drawn = np.random.default_rng(seed).permutation(part.height)[:random]
         place, rank = pl.int_range(pl.len()), pl.col("gold").rank
         chosen = part.with_columns(

@@ -1,7 +1,7 @@
 // Filters for the table of texts before this script. Without scripts the whole table is shown, and no filter.
 (() => {
   const viewer = document.currentScript.closest(".oo-texts");
-  const filters = viewer.querySelector(".oo-texts-filters");
+  const filters = viewer.querySelector(".oo-texts-filters"), tally = viewer.querySelector(".oo-texts-tally");
   const chosen = [...filters.querySelectorAll("select")], blind = filters.querySelector("input");
   const rows = [...viewer.querySelectorAll("tbody tr")];
 
@@ -15,12 +15,43 @@
 
   function hide() {
     viewer.classList.toggle("oo-blind", blind.checked);
-    rows.forEach((row) => row.classList.remove("oo-seen"));
+    for (const row of rows) {
+      row.classList.remove("oo-seen");
+      delete row.dataset.said;
+      row.querySelector(".oo-judge").hidden = !blind.checked;
+    }
+    count();
+  }
+
+  function judge(row, said) {
+    row.dataset.said = said;
+    row.classList.add("oo-seen");
+    row.querySelector(".oo-judge").hidden = true;
+    count();
+  }
+
+  // a text is good to gold if it puts it above 0, the mean of what the initial policy writes
+  function count() {
+    const judged = rows.filter((row) => row.dataset.said);
+    const agreed = judged.filter((row) => row.dataset.said * row.dataset.gold > 0).length;
+    tally.textContent = judged.length
+      ? `You and gold agree on ${agreed} of ${judged.length}. Gold finds good what it puts above 0, the initial policy's mean.`
+      : blind.checked ? "Good or bad? Say it of ten texts, and see how often gold agrees." : "";
   }
 
   chosen.forEach((select) => select.addEventListener("change", show));
   blind.addEventListener("change", hide);
-  rows.forEach((row) => row.addEventListener("click", () => row.classList.toggle("oo-seen")));
+  for (const row of rows) {
+    const buttons = document.createElement("span");
+    buttons.className = "oo-judge";
+    for (const [word, said] of [["good", 1], ["bad", -1]]) {
+      const button = document.createElement("button");
+      Object.assign(button, { type: "button", textContent: word });
+      button.addEventListener("click", () => judge(row, said));
+      buttons.append(button);
+    }
+    row.querySelector(".oo-text").append(buttons);
+  }
   filters.hidden = false;
   chosen[0].value = "random"; // what gold thinks of a text is no reason to be among the first that are read
   show();

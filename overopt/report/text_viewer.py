@@ -28,6 +28,9 @@ def viewer(texts: pl.DataFrame, curves: pl.DataFrame) -> HTML:
     """
     every = every_text(texts, curves)
     shown = sampled(every)
+    shown = shown.sample(
+        fraction=1.0, shuffle=True, seed=0
+    )  # its place in the table is not to tell which size a text is of
     if shown.is_empty():
         return HTML(ABSENT)
     halves = [name for name in HALVES if name in shown.columns and shown[name].null_count() < shown.height]
@@ -36,6 +39,7 @@ def viewer(texts: pl.DataFrame, curves: pl.DataFrame) -> HTML:
         f'<div class="oo-texts">{_filters(shown)}'
         f'<div class="oo-texts-box" tabindex="0" role="region" aria-label="Texts and their scores">'
         f"{_table(shown, halves)}</div>"
+        '<p class="oo-texts-tally" role="status"></p>'
         f'<p class="oo-texts-count">A sample of {shown.height:,} of {every.height:,} texts.</p>'
         f"<script>\n{script}</script></div>"
     )
@@ -69,7 +73,7 @@ def _filters(shown: pl.DataFrame) -> str:
         _select("method", "by", {"": "both methods", **methods} if len(methods) > 1 else methods),
         _select("size", "proxy", {"": "all sizes", **sizes} if len(sizes) > 1 else sizes),
     ]
-    tick = "<label><input type='checkbox' autocomplete='off'> hide scores until I tap a text</label>"
+    tick = "<label><input type='checkbox' autocomplete='off' checked> hide what is known of a text until I judge it</label>"
     return f'<p class="oo-texts-filters" hidden>{" ".join(parts)} {tick}</p>'
 
 
@@ -99,8 +103,8 @@ def _row(row: dict[str, Any], halves: list[str]) -> str:
     kinds = [kind for kind in KINDS if row[kind]]
     scores = {"gold": "gold", **{name: name for name in halves}, "proxy": "proxy score"}
     cells = [
-        f"<td>{short_number(row['rm_params'])}</td>",
-        f"<td>{_place(row)}, KL {number(row['kl'], 1)}</td>",
+        f'<td class="oo-score">{short_number(row["rm_params"])}</td>',
+        f'<td class="oo-score">{_place(row)}, KL {number(row["kl"], 1)}</td>',
         f'<td class="oo-text"><em>{_shown(row["prompt_text"])}</em> {_shown(row["completion"])}</td>',
         *(
             f'<td class="oo-score" data-title="{title}">{number(row[name])}</td>'
@@ -109,6 +113,7 @@ def _row(row: dict[str, Any], halves: list[str]) -> str:
         f'<td class="oo-score oo-why">{", ".join(KINDS[kind] for kind in kinds)}</td>',
     ]
     data = f'data-kind="{" ".join(kinds)}" data-method="{row["method"]}" data-size="{row["rm_params"]}"'
+    data += f' data-gold="{row["gold"]:.4f}"'
     return f"<tr {data}>{''.join(cells)}</tr>\n"
 
 

@@ -10,10 +10,13 @@ from overopt.report.figures.style import INK, ordered_colours
 
 WIDTH, HEIGHT, GAP, TOP, INSET = 130, 84, 12, 16, 4  # of one half, in pixels
 SHADES = 21
-PROVENANCE = (
-    "The paper's half is drawn from its laws, with coefficients that a third party read off; where they say nothing, as the "
-    "claim has it"
-)
+SOURCES = {
+    "paper's law": "The left half is the paper's law, with coefficients that a third party read off",
+    "paper's law, α ours": "The left half is the paper's law, its β as a third party read it off, its α set by this project",
+    "as claimed": "The left half is a sketch of what the claim says, and no data of the paper",
+    "the theory": "The left half is what the theory says",
+    "paper's formula": "The left half is the paper's formula with the coefficients found here",
+}
 
 
 def thumbnail(sketch: Sketch) -> str:
@@ -21,9 +24,11 @@ def thumbnail(sketch: Sketch) -> str:
     scale = _Scale([*sketch.paper, *sketch.here])
     halves = "".join(
         _half(name, lines, scale, k * (WIDTH + GAP))
-        for k, (name, lines) in enumerate((("paper", sketch.paper), ("here", sketch.here)))
+        for k, (name, lines) in enumerate(((sketch.source, sketch.paper), ("here", sketch.here)))
     )
-    words = escape(f"Paper beside here. Across: {sketch.x}. Up: {sketch.y}. {PROVENANCE}.", quote=True)
+    words = escape(
+        f"Paper beside here. Across: {sketch.x}. Up: {sketch.y}. {SOURCES[sketch.source]}.", quote=True
+    )
     return (
         f'<div class="oo-thumb"><svg viewBox="0 0 {2 * WIDTH + GAP} {TOP + HEIGHT}" role="img" aria-label="{words}">'
         f"<title>{words}</title>{halves}</svg></div>"

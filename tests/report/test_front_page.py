@@ -16,15 +16,16 @@ def taught():
 @pytest.mark.parametrize(
     ("by_rl", "by_bon", "said"),
     [
-        ("holds", "does not hold", "**holds** under PPO and **does not hold** under best-of-n"),
-        ("partly", "cannot tell", "**partly holds** under PPO and **cannot be told** under best-of-n"),
+        ("holds", "does not hold", ("**holds**", "**does not hold**")),
+        ("partly", "cannot tell", ("**partly holds**", "**cannot be told**")),
     ],
 )
 def test_the_opening_is_three_sentences_and_follows_the_verdicts(by_rl, by_bon, said):
     verdicts = [{"claim": 1, "verdict": by_bon}, {"claim": 2, "verdict": by_rl}]
     opening = front_page.opening(verdicts)
     assert opening.count(". ") == 2
-    assert opening.endswith(f"here that {said}.")
+    assert f"here that {said[0]} under PPO, which" in opening
+    assert f"{said[1]} under best-of-n, which" in opening
     assert opening.index("*policy*") < opening.index("*proxy*") < opening.index("**")
     assert not any(letter.isdigit() for letter in opening.replace("gao2022scaling", ""))
 
@@ -47,7 +48,7 @@ def peaks(falls):
 def test_two_counts_stand_side_by_side_with_a_word():
     entry = {"claim": 2, "statistic": 0.5, "measured": "gold surely bends for 2 of 4 sizes."}
     said = sentences.say_bends(entry, peaks([True, True, True, False]))
-    assert "as claim 2 counts, gold surely bends for 2 of 4 sizes. By the points alone" in said
+    assert "As claim 2 counts, gold surely bends for 2 of 4 sizes. By the points of the mean" in said
     assert "for 3 of 4 proxy sizes" in said
     assert "The two counts differ" in said
     assert "differ" not in sentences.say_bends(entry, peaks([True, True, False, False]))

@@ -1,6 +1,5 @@
 """Texts to judge gold by: which are chosen, what is shown of them, and the filters in a real browser."""
 
-import re
 import shutil
 from html.parser import HTMLParser
 
@@ -18,8 +17,9 @@ BROWSER = next((path for path in map(shutil.which, ("chromium", "google-chrome")
 
 def study(golds, *, sizes=(1_000, 20_000), method="bon", **more):
     """Texts of one run a size, each with the gold scores given, and the curves that say which size is whose."""
+    end = {size: "." if size == max(sizes) else f", not {size}." for size in sizes}  # each text is shown once
     rows = [
-        {"method": method, "record": f"{method}{size}", "prompt_text": "It", "completion": f"was {k}.", "n": 2**k}
+        {"method": method, "record": f"{method}{size}", "prompt_text": "It", "completion": f"was {k}{end[size]}", "n": 2**k}
         | {"step": None, "kl": float(k), "gold": gold, "proxy": -gold} | {name: of[k] for name, of in more.items()}
         for size in sizes for k, gold in enumerate(golds)
     ]  # fmt: skip
@@ -83,7 +83,7 @@ def test_texts_of_other_runs_are_not_among_them():
 def test_the_table_says_what_gold_said():
     found, curves = study([0.5, -1.25], sizes=(20_000,))
     shown = Rows(viewer(found, curves).data).rows
-    assert shown == [
+    assert sorted(shown, key=lambda row: row[2]) == [
         [
             "20k",
             "initial policy, KL 0.0",
@@ -92,13 +92,20 @@ def test_the_table_says_what_gold_said():
             "−0.50",
             "at random, highest gold, lowest gold",
         ],
-        ["20k", "best of 2, KL 1.0", "It was 1.", "−1.25", "1.25", "at random, highest gold, lowest gold"],
+        [
+            "20k",
+            "best of 2, KL 1.0",
+            "It was 1.",
+            "−1.25",
+            "1.25",
+            "at random, highest gold, lowest gold",
+        ],
     ]
     ppo = found.with_columns(method=pl.lit("ppo"), step=pl.col("n") - 1, n=pl.lit(None, dtype=pl.Int64))
-    assert [row[1] for row in Rows(viewer(ppo, curves).data).rows] == [
+    assert {row[1] for row in Rows(viewer(ppo, curves).data).rows} == {
         "initial policy, KL 0.0",
         "PPO, step 1, KL 1.0",
-    ]
+    }
 
 
 def test_the_halves_of_gold_stand_where_the_study_has_them():
@@ -138,7 +145,7 @@ def page():
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
         shown = chromium.new_page()
-        shown.set_content(viewer(*study([0.1 * k for k in range(20)])).data)
+        shown.set_content(viewer(*study([0.1 * k - 1 for k in range(20)])).data)
         yield shown
         chromium.close()
 
@@ -149,18 +156,31 @@ def test_filters_show_what_was_asked_for(page):
     page.locator("select[name=kind]").select_option("highest")
     assert rows.count() == 6
     page.locator("select[name=size]").select_option("1000")
-    assert sorted(re.findall(r"(?<!−)1\.\d0", " ".join(rows.all_inner_texts()))) == ["1.70", "1.80", "1.90"]
+    golds = sorted(float(row.get_attribute("data-gold")) for row in rows.all())
+    assert golds == pytest.approx([0.7, 0.8, 0.9])
     assert page.locator(".oo-texts-count").inner_text().startswith("3 of the ")
     page.locator("select[name=kind]").select_option("")
     page.locator("select[name=size]").select_option("")
     assert rows.count() == page.locator("tbody tr").count() > 16
 
 
-def test_scores_are_hidden_until_a_text_is_tapped(page):
-    page.locator("input").check()
+def test_what_is_known_of_a_text_is_hidden_until_it_is_judged(page):
     assert page.locator(".oo-texts").get_attribute("class") == "oo-texts oo-blind"
-    row = page.locator("tbody tr:visible").first
-    row.click()
-    assert row.get_attribute("class") == "oo-seen"
+    rows, tally = page.locator("tbody tr:visible"), page.locator(".oo-texts-tally")
+    assert "see how often gold agrees" in tally.inner_text()
+    golds = [float(row.get_attribute("data-gold")) for row in rows.all()[:3]]
+    for k in range(3):  # of the first, what gold says; of the others the contrary
+        good = (golds[k] > 0) == (k == 0)
+        rows.nth(k).get_by_role("button", name="good" if good else "bad", exact=True).click()
+        assert rows.nth(k).get_attribute("class") == "oo-seen"
+        assert rows.nth(k).locator("button:visible").count() == 0
+    assert tally.inner_text().startswith("You and gold agree on 1 of 3.")
     page.locator("input").uncheck()
-    assert page.locator(".oo-blind, .oo-seen").count() == 0
+    assert page.locator(".oo-blind, .oo-seen, button:visible").count() == 0
+    assert tally.inner_text() == ""
+
+
+def test_a_text_of_several_sizes_is_shown_once_with_the_largest():
+    found, curves = study([0.5, 0.7, 0.9])
+    same = found.with_columns(completion=pl.format("was {}.", "n"))
+    assert sampled(every_text(same, curves))["rm_params"].to_list() == [20_000] * 3

@@ -20,7 +20,7 @@ from overopt.analysis.claims.outcome import (
     not_measured,
 )
 from overopt.analysis.evidence import Evidence, Slice
-from overopt.analysis.misfits import Square, rises, square
+from overopt.analysis.misfits import Square, rises, root, square
 from overopt.analysis.resampled import Resampled, interval, over_groups
 from overopt.util.words import with_interval
 
@@ -78,7 +78,7 @@ def kl_for_gold(curve: Resampled, levels: np.ndarray) -> np.ndarray:
 )
 def proxy_aligns_methods(evidence: Evidence) -> Outcome:
     """At equal proxy score the methods differ less in gold than at equal KL."""
-    sizes, values, draws = evidence.sizes, [], []
+    sizes, values, draws, apart = evidence.sizes, [], [], []
     if not (sizes.has("bon", 3) and sizes.has("ppo", 3)):
         return not_measured("both methods against three sizes")
     for size in sizes.values("ppo"):
@@ -86,9 +86,12 @@ def proxy_aligns_methods(evidence: Evidence) -> Outcome:
         if by_score and by_kl:
             values.append(by_score.value - by_kl.value)
             draws.append(by_score.draws - by_kl.draws)
+            apart.append((by_score.value, by_kl.value))
     if len(values) < 3:
         return not_measured("a range that both methods reach")
-    words = "squared difference in gold at equal proxy score minus that at equal KL, SDs², mean over sizes"
+    score, kl = (float(root(mean)) for mean in np.mean(apart, axis=0))
+    words = f"gold of the two methods differs by {score:.2f} SDs (root mean square) at equal proxy score, and by {kl:.2f} "
+    words += "SDs at equal KL; the first squared minus the second, SDs²"
     return below(0, float(np.mean(values)), interval(np.mean(draws, axis=0)), words)
 
 

@@ -1,7 +1,6 @@
 """Claims about the shape of gold's curves: rise and fall, how well laws and proxies' scores follow the forms."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from overopt.analysis import fit_shapes
 from overopt.analysis.averages import NAMES
@@ -17,7 +16,7 @@ from overopt.analysis.claims.outcome import (
 )
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.fitted_laws import LAW_OF
-from overopt.analysis.misfits import Square, relative_misfit
+from overopt.analysis.misfits import Square, relative_misfit, root
 from overopt.analysis.resampled import interval
 from overopt.util.words import with_interval
 
@@ -118,11 +117,6 @@ def fits_rl(evidence: Evidence) -> Outcome:
 def misfit_share(evidence: Evidence, method: str, size: int, score: str) -> Square | None:
     """Misfit beyond noise of a method's law over the curve's range, squared; None where the curve may not move at all."""
     return relative_misfit(evidence.sizes.drawn(method, size, score), LAW_OF[method])
-
-
-def root(squares: ArrayLike) -> np.ndarray:
-    """Square root, of what noise put below 0 too."""
-    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
 
 def fits_well(evidence: Evidence, method: str) -> Outcome:

@@ -6,12 +6,12 @@ from overopt.analysis.claims.elsewhere import CHOSEN_ELSEWHERE, FALL, absent, fa
 from overopt.analysis.claims.joined import flat
 from overopt.analysis.claims.methods import SAME
 from overopt.analysis.claims.outcome import JOINTLY, Outcome, above, below, by_interval, jointly
-from overopt.analysis.claims.shape import FAIR, root
+from overopt.analysis.claims.shape import FAIR
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.fitted_laws import LAW_OF
 from overopt.analysis.held_out import held_out, paired
 from overopt.analysis.method_runs import DIRECT, WORDS
-from overopt.analysis.misfits import relative_misfit
+from overopt.analysis.misfits import relative_misfit, root
 from overopt.analysis.resampled import interval, resampled
 from overopt.util.words import with_interval
 

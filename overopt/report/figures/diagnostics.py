@@ -14,6 +14,7 @@ from overopt.report.figures.style import (
     KL_TOOLTIP,
     Layered,
     faded,
+    first_shown,
     group_colour,
     group_tooltip,
     kl_axis,
@@ -91,7 +92,11 @@ def kl_against_step(ppo: pl.DataFrame, *, by: Group = SIZES, description: str) -
     place, pixel = pl.col("step") / max(ppo["step"]), max(ppo["kl"]) / HEIGHT
     colour = group_colour(by, values)
     shown = ends.select("group", "step", "kl")
-    layers.append(line_ends.end_names(shown, x, y, colour, faded(pick), across=place, pixel=pixel))
+    layers.append(
+        line_ends.end_names(
+            shown, x, y, colour, faded(pick), across=place, pixel=pixel, first=first_shown(by, values)
+        )
+    )
     return titled(alt.layer(*layers), "", description).properties(padding=line_ends.room(labels))
 
 

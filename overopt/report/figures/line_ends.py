@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -47,9 +48,19 @@ def fits(names: list[str]) -> bool:
 
 
 def end_names(
-    ends: pl.DataFrame, x: alt.X, y: alt.Y, colour: alt.Color, opacity: Any, *, across: pl.Expr, pixel: float
+    ends: pl.DataFrame,
+    x: alt.X,
+    y: alt.Y,
+    colour: alt.Color,
+    opacity: Any,
+    *,
+    across: pl.Expr,
+    pixel: float,
+    first: Sequence[str] = (),
 ) -> alt.Chart:
     """The name of each group beside the end of its line, in its colour.
+
+    Names that are not shown at first give way to those that are, and may stand over one another.
 
     Args:
         ends: `group` and the columns of the axes, one row a line.
@@ -59,11 +70,16 @@ def end_names(
         opacity: that of their lines.
         across: how far along the x axis an end is, as a share of the width.
         pixel: height of a pixel in units of the y axis.
+        first: the groups that are shown at first, where that is not all of them.
     """
     column = str(y["shorthand"]).removesuffix(":Q")
     height = ends[column].to_numpy().astype(float)
     places = ends.select(across.alias("across"))["across"].to_numpy().astype(float)
-    placed = ends.with_columns(pl.Series(column, spread(places, height, GAP * pixel)).round(5))
+    at_first = ends["group"].is_in(list(first)).to_numpy()
+    at = np.zeros(len(height))
+    for some in (at_first, ~at_first):
+        at[some] = spread(places[some], height[some], GAP * pixel)
+    placed = ends.with_columns(pl.Series(column, at).round(5))
     text = alt.Chart(placed).mark_text(align="left", dx=8, fontSize=11, fontWeight="bold")
     return text.encode(x=x, y=y, color=colour, opacity=opacity, text="group:N")
 

@@ -19,6 +19,7 @@ from overopt.report.figures.style import (
     SOLID,
     Layered,
     faded,
+    first_shown,
     group_colour,
     group_shape,
     group_tooltip,
@@ -122,7 +123,11 @@ def lines(
     ends = first.sort(order).group_by("group", maintain_order=True).last()
     pixel = (max(shown[y]) - min(shown[y])) / HEIGHT
     place = share_along(x, min(shown[x]), max(shown[x]))
-    layers.append(line_ends.end_names(ends, across, axis, colour, faded(pick), across=place, pixel=pixel))
+    layers.append(
+        line_ends.end_names(
+            ends, across, axis, colour, faded(pick), across=place, pixel=pixel, first=first_shown(by, values)
+        )
+    )
     return titled(alt.layer(*layers), title, description).properties(padding=line_ends.room(labels))
 
 

@@ -19,6 +19,7 @@ from overopt.report.figures.style import (
     SOLID,
     Layered,
     faded,
+    first_shown,
     group_colour,
     group_tooltip,
     kl_axis,
@@ -201,7 +202,9 @@ def gold_and_proxy(
         )
         pixel = (max(data["score"]) - min(data["score"])) / height
         across = (pl.col("kl") / max(mean["kl"])).sqrt()
-        named = line_ends.end_names(ends, x, y, colour, faded(pick), across=across, pixel=pixel)
+        named = line_ends.end_names(
+            ends, x, y, colour, faded(pick), across=across, pixel=pixel, first=first_shown(by, values)
+        )
         chart = alt.layer(*layers, *names, named).properties(padding=line_ends.room(labels))
     return titled(chart, title, description, height)
 
@@ -230,7 +233,7 @@ def paper_laws(paper: pl.DataFrame, x: alt.X, y: alt.Y) -> tuple[list[alt.Chart]
     base = alt.Chart(data).encode(x=x, y=y, detail="law:N")
     ends = alt.Chart(data.group_by("law", maintain_order=True).last())
     names = ends.mark_text(color=PAPER_INK, align="right", dx=-2, dy=-7, fontSize=11, fontWeight="bold")
-    lines = base.mark_line(clip=True, color=PAPER_INK, strokeWidth=1.6, strokeDash=[16, 6])
+    lines = base.mark_line(clip=True, color=PAPER_INK, strokeWidth=1.2)
     return [lines.encode(tooltip=shown)], [names.encode(x=x, y=y, text="law:N")]
 
 
@@ -292,5 +295,9 @@ def gold_against_proxy(mean: pl.DataFrame, *, description: str) -> Layered:
     wide = max(data["proxy"]) - min(data["proxy"])
     place, pixel = pl.col("proxy") / wide, (max(data["gold"]) - min(data["gold"])) / HEIGHT
     shown_ends = ends.select("group", "proxy", "gold")
-    layers.append(line_ends.end_names(shown_ends, x, y, colour, faded(pick), across=place, pixel=pixel))
+    layers.append(
+        line_ends.end_names(
+            shown_ends, x, y, colour, faded(pick), across=place, pixel=pixel, first=first_shown(SIZES, values)
+        )
+    )
     return titled(alt.layer(*layers), "", description).properties(padding=line_ends.room(labels))

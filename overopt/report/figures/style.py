@@ -48,6 +48,7 @@ KEY = alt.Legend(symbolSize=1100)  # a line of 33 pixels: long enough to tell da
 IN_LEGEND = "!!event.item && indexof(event.item.mark.role, 'legend') === 0"
 FIRST = 3  # lines that are shown before anybody clicks
 TICKS = (0, 0.1, 0.5, 1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500)
+FAINT = 0.16  # of the opacity, of what is not shown: enough to see that there is more
 INK = "currentColor"
 PAPER_INK = "#8b8b8b"  # the paper beside us: reads on white and on dark, and is none of the groups' colours
 HEIGHT = 340
@@ -110,20 +111,25 @@ def tooltip(field: str, title: str, digits: str = ".3f") -> alt.Tooltip:
 KL_TOOLTIP = tooltip("kl", "KL (nats)", ".3g")
 
 
+def first_shown(by: Group, values: Sequence[Any]) -> list[str]:
+    """Names of the first, the middle and the last of more than `FIRST` ordered groups; none where all are shown at first."""
+    labels = [by.label(value) for value in values] if by.ordered else []
+    return [labels[0], labels[len(labels) // 2], labels[-1]] if len(labels) > FIRST else []
+
+
 def pick_group(by: Group | None = None, values: Sequence[Any] = ()) -> alt.Parameter:
     """A click in the legend shows a group or fades it, a click on the plot shows all; without scripts all are shown.
 
     Of more than `FIRST` ordered groups the first, the middle and the last are shown before anybody clicks.
     """
-    labels = [by.label(value) for value in values] if by is not None and by.ordered else []
-    few = [labels[0], labels[len(labels) // 2], labels[-1]] if len(labels) > FIRST else []
+    few = first_shown(by, values) if by is not None else []
     first = [{"group": label} for label in few] or alt.Undefined
     return alt.selection_point(name="pick", fields=["group"], bind="legend", toggle=IN_LEGEND, value=first)
 
 
 def faded(pick: alt.Parameter, *, full: float = 1.0) -> Any:
     """Opacity that follows `pick_group`."""
-    return alt.when(pick).then(alt.value(full)).otherwise(alt.value(full * 0.08))
+    return alt.when(pick).then(alt.value(full)).otherwise(alt.value(full * FAINT))
 
 
 def kl_axis(largest: float, *, title: str = "KL from the initial policy (nats)", room: float = 1.0) -> alt.X:
