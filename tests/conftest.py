@@ -31,6 +31,16 @@ TEXTS = [
 ]
 
 
+@pytest.fixture(autouse=True, scope="session")
+def memory_is_not_given_back():
+    """Before a stage a worker collects garbage; among all that tests have imported that takes longer than most stages."""
+    from overopt.engine import store
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "reset_peak", lambda device: None)
+        yield
+
+
 @pytest.fixture
 def disk_full_at():
     """In the block that this opens, the system refuses to write a file beyond so many bytes, as on a full disk."""
