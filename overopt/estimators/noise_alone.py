@@ -5,6 +5,7 @@ rises as long as the proxy does.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float64
@@ -24,6 +25,7 @@ class Null:
     proxy: Float64[np.ndarray, " ns"]
 
 
+@cache  # whoever judges several tables, or the same in many simulated worlds, asks for the same again
 def best_of_n_of_noisy(noise_variance: float, *, prompts: int, samples: int, seed: int) -> Null:
     """Simulate gold ~ N(0, 1), proxy = gold + N(0, noise_variance), to n = half of `samples`.
 
