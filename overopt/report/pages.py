@@ -19,7 +19,7 @@ from overopt.analysis.results import Results
 from overopt.engine.record import read_record
 from overopt.report import charts, figures, method_tables, tables
 from overopt.report.myst import box, escaped
-from overopt.report.sentences import say_compute
+from overopt.report.sentences import rule_sentences, say_compute
 from overopt.report.strictness import say_strictness
 from overopt.report.thumbnails import thumbnail
 from overopt.report.world_caveat import badge
@@ -143,7 +143,7 @@ class Page:
 
     def verdict_cards(self) -> Markdown:
         """A card for each claim: a small picture, the verdict, the number measured, the rule, and a link to the figure."""
-        lines = [":::::{grid} 1 1 2 2", ":gutter: 2", ""]
+        lines, power = [":::::{grid} 1 1 2 2", ":gutter: 2", ""], self._power()
         for entry in self.results.verdicts:
             page, _, target = entry["figure"].partition(".html#")
             mark = VERDICT_MARKS[entry["verdict"]]
@@ -158,6 +158,8 @@ class Page:
                 "",
                 ":::{dropdown} The rule",
                 escaped(entry["rule"]),
+                "",
+                *_paragraph(power.get(entry["claim"], "")),
                 ":::",
                 "",
                 f"{{numref}}`{target}` on [](/{page})",
@@ -165,6 +167,13 @@ class Page:
                 "",
             ]
         return Markdown("\n".join([*lines, ":::::"]))
+
+    def _power(self) -> dict[int, str]:
+        """What the rule of each claim can tell, where it was tried with the runs and the noise of this study."""
+        folder = api.tried_rules() if self.results.study.name == api.NOISE_OF else None
+        return (
+            rule_sentences(rule_power.rates(pl.read_parquet(folder / "outcomes.parquet"))) if folder else {}
+        )
 
     def _thumbnail(self, claim: int) -> str:
         """The claim's small picture; nothing where it has none."""

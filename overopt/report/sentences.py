@@ -81,6 +81,18 @@ def say_compute(record: Mapping[str, Any]) -> str:
     return f"{duration(record['seconds'])} of compute{beside}"
 
 
+def rule_sentences(rates: pl.DataFrame) -> dict[int, str]:
+    """How often the rule of each claim is right in simulated studies: see `rule_power.rates`."""
+    said = {}
+    for row in rates.iter_rows(named=True):
+        alarms = "" if row["alarms"] is None else f" Where it is not so, {row['alarms']:.0%} say so at most."
+        said[row["claim"]] = (
+            f"*What it can tell.* Of simulated studies like this one, in which the claim is so, {row['power']:.0%} say that "
+            f"it holds and {row['refused']:.0%} that it does not.{alarms}"
+        )
+    return said
+
+
 def say_falls(peaks: pl.DataFrame) -> str:
     """For how many proxy sizes gold ends below its highest, by the measured points and no law."""
     falling, count, reach = sum(peaks["falls"]), peaks.height, max(peaks["end_kl"])

@@ -43,3 +43,15 @@ def test_the_limits_of_gold_are_those_of_the_study():
         assert ("second gold" in worlds.say_limits(study)) == study.gold.second
         assert worlds.say_limits(study).startswith("- ")
     assert worlds.say_limits(load_study("pretrained-cpu")) == ""
+
+
+def test_what_a_rule_can_tell_is_said_with_its_alarms_where_there_can_be_any():
+    rates = pl.DataFrame(
+        {"claim": [1, 15], "power": [0.25, 1.0], "refused": [0.0, 0.0], "alarms": [0.05, None]}
+    )
+    said = sentences.rule_sentences(rates)
+    assert (
+        "in which the claim is so, 25% say that it holds and 0% that it does not. Where it is not so, 5%"
+        in said[1]
+    )
+    assert said[15].endswith("100% say that it holds and 0% that it does not.")
