@@ -36,10 +36,9 @@ def viewer(texts: pl.DataFrame, curves: pl.DataFrame) -> HTML:
     halves = [name for name in HALVES if name in shown.columns and shown[name].null_count() < shown.height]
     script = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
     return HTML(
-        f'<div class="oo-texts">{_filters(shown)}'
+        f'<div class="oo-texts">{_filters(shown)}<p class="oo-texts-tally" role="status"></p>'
         f'<div class="oo-texts-box" tabindex="0" role="region" aria-label="Texts and their scores">'
         f"{_table(shown, halves)}</div>"
-        '<p class="oo-texts-tally" role="status"></p>'
         f'<p class="oo-texts-count">A sample of {shown.height:,} of {every.height:,} texts.</p>'
         f"<script>\n{script}</script></div>"
     )

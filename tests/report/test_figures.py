@@ -250,7 +250,7 @@ def test_the_band_is_drawn():
                            description="a curve")  # fmt: skip
     svg = vl_convert.vegalite_to_svg(chart.properties(width=300).to_json())
     assert svg.count('aria-roledescription="area mark"') == 1
-    assert "law fitted to gold" not in svg
+    assert "fitted law" not in svg
 
 
 def test_a_penalised_run_is_followed_by_its_steps():

@@ -30,7 +30,7 @@ from overopt.report.figures.style import (
 )
 from overopt.util.words import short_number
 
-SERIES = ("gold", "proxy", "law fitted to gold")
+SERIES = ("gold", "proxy", "fitted law")
 MOST_POINTS, MOST_OF_SEED = 60, 30
 UNIT = "SDs of the initial policy's gold"
 # A five-pointed star as an SVG path: Vega has none.
