@@ -180,6 +180,9 @@ page.figure(figures.lines, second, "kl", "score", "score (SDs)", kind="what", de
 # %% [markdown]
 # ## How KL was measured
 #
+# Every KL on these pages is exact at each position of a text that the policy wrote, and a mean over such texts. Two cheaper
+# estimators look at the token that was written alone. Here they stand against it.
+#
 # :::{margin}
 # **Exact KL** sums over the whole vocabulary at each position of a sampled completion.
 #

@@ -217,7 +217,10 @@ def say_ends(results: Results) -> str:
     ends = judged.sort("step").group_by("record").last()
     near = int(((ends["gold"] - ends["gold_second"]).abs() <= DISAGREE).sum())
     others = "; in the others at least one of the two is wrong" if near < ends.height else ""
-    return f" Where PPO runs end, the two lie within {DISAGREE:g} SDs of each other in {near} of {ends.height} runs{others}."
+    return (
+        f" Where PPO runs of any policy, proxy and penalty end, the two lie within {DISAGREE:g} SDs of each other in {near} "
+        f"of {ends.height} runs{others}."
+    )
 
 
 def say_by_second(evidence: Evidence) -> str:
