@@ -123,7 +123,7 @@ page.table("tab-texts-ppo", stages, caption=texts.say_ppo(stages))
 # ### Is gold a fair judge?
 #
 # Every verdict rests on gold. Read a text, say whether it praises the film in words that a person would write, and only then
-# see what gold says. Where you and gold part, trust the curves less.
+# see what gold says. The more often you and gold part, the less the curves mean.
 
 # %% tags=["remove-input"]
 page.say(text_viewer.say_sample(results.texts, sizes.curves))

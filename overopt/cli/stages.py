@@ -88,12 +88,12 @@ def status_command(study: str) -> None:
         left = "?" if row.left is None else clock(row.left) if row.left else ""
         title = row.title + (", goes on from what a stopped run kept" if row.kept else "")
         print(_status_line(row.state, spent, left, title))
-    published = sum(row.spent for row in rows if row.state == "published")
-    spent_here = sum(row.spent for row in rows) - published
+    elsewhere = [row.spent for row in rows if row.state == "published"]
+    spent_here = sum(row.spent for row in rows) - sum(elsewhere)
     print(
         _fitting(
             f"{_count([row.state for row in rows])}, {duration(spent_here)} of compute spent"
-            + (f" beside {duration(published)} where published stages were made" if published else "")
+            + (f" beside {duration(sum(elsewhere))} where published stages were made" if elsewhere else "")
             + f", about {duration(sum(row.left or 0 for row in rows))} left"
             + (", stages marked ? not counted" if any(row.left is None for row in rows) else "")
         )

@@ -76,9 +76,11 @@ def test_a_step_goes_towards_best_of_n(small_vocabulary, texts, monkeypatch):
     """Its gradient is that of the cross-entropy of the policy from best-of-n over all texts."""
     trainer, found = trainer_of(small_vocabulary, batch=4000), []
 
+    def gradient(loss, model):
+        return torch.cat([part.flatten() for part in torch.autograd.grad(loss, list(model.parameters()))])
+
     def noted(loss, model, _, **told):
-        parts = torch.autograd.grad(loss, list(model.parameters()))
-        found.append(torch.cat([part.flatten() for part in parts]))
+        found.append(gradient(loss, model))
 
     monkeypatch.setattr(rejection, "descend", noted)
     iteration = trainer.iterate()

@@ -103,7 +103,7 @@ def test_clicking_a_legend_entry_selects(open_page):
     assert opacities() == [1.0]
     chart.locator(".role-legend-symbol path").first.click()
     page.wait_for_timeout(300)
-    assert opacities() == [0.08, 1.0]
+    assert opacities() == [0.16, 1.0]
     box = chart.locator(".mark-line.role-mark").first.bounding_box()
     page.mouse.click(box["x"] + 5, box["y"] + box["height"] / 4)
     page.wait_for_timeout(300)

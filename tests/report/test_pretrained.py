@@ -32,7 +32,7 @@ def test_the_outcome_comes_before_how_it_was_measured(evidence):
     assert said.startswith("**Best-of-n.** The highest gold")
     assert said.index("highest gold") < said.index("seed") < said.index("Study `pretrained-cpu`")
     ppo = pretrained.say_ppo(evidence)
-    assert ppo.startswith("**PPO.** By the points alone, gold ends")
+    assert ppo.startswith("**PPO.** By the points of the mean, gold ends")
     runs = evidence.plain.filter(method="ppo")["record"].n_unique()
     assert f"The {runs} runs took" in ppo
 
