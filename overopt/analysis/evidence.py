@@ -106,19 +106,20 @@ class Evidence:
             return None
         return self.slice(SIZES, judged.with_columns(gold="gold_second", gold_se="gold_second_se"))
 
-    def far_kl(self, rm_params: int) -> float:
-        """KL (nats) to which far best-of-n of the main proxies of one size was measured; 0 where it was not."""
-        far = self.results.far
-        if far is None:
-            return 0.0
-        return float(far.filter(rm_params=rm_params, pairs=self.pairs)["kl"].max() or 0.0)  # type: ignore[arg-type]
+    @cached_property
+    def far(self) -> Slice | None:
+        """Far best-of-n of the sizes in `sizes` that have it (Fig. 26a); None where no main proxy has."""
+        curves, by_prompt = self.results.far, self.results.far_by_prompt
+        if curves is None or by_prompt is None:
+            return None
+        ours = curves.filter(pairs=self.pairs)
+        return Slice(SIZES, ours, by_prompt) if ours.height else None
 
     def far_drawn(self, rm_params: int) -> Resampled | None:
-        """Far best-of-n of the main proxies of one size, drawn again (`resampled.resampled`); None where there is none."""
-        far, by_prompt = self.results.far, self.results.far_by_prompt
-        if far is None or by_prompt is None or not self.far_kl(rm_params):
+        """`far` of one size, drawn again; None where it was not measured."""
+        if self.far is None or rm_params not in self.far.values("bon"):
             return None
-        return resampled(far.filter(rm_params=rm_params, pairs=self.pairs), by_prompt)
+        return self.far.drawn("bon", rm_params)
 
     def data(self, rm_params: int) -> Slice:
         """Numbers of training pairs, for one proxy size (Figs 4, 19)."""

@@ -41,10 +41,7 @@ def proxy_lines(e: Evidence) -> pl.DataFrame:
 
 def far_means(e: Evidence) -> pl.DataFrame:
     """Far best-of-n of the proxies with the main number of pairs, as `averages.averaged` (paper: Fig. 26a)."""
-    if e.results.far is None:
-        return pl.DataFrame()
-    far = e.results.far.filter(pairs=e.pairs)
-    return averages.averaged(far) if far.height else far
+    return e.far.mean if e.far else pl.DataFrame()
 
 
 def far_law_lines(e: Evidence) -> pl.DataFrame:

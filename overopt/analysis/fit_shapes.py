@@ -8,6 +8,7 @@ import polars as pl
 from overopt.analysis.averages import NAMES
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.misfits import falls, rises
+from overopt.analysis.resampled import Resampled
 from overopt.estimators.bootstrap import Bootstrap
 
 SHAPES = {
@@ -18,7 +19,7 @@ SHAPES = {
     "steepens": "β's interval lies below 0: gold rises ever faster, and the law has no peak",
     "unfitted": "too little was measured for a law with an interval",
 }
-TWICE = 0.9875  # level of a test that is made of two curves, so that both together are wrong as often as one
+ALPHA = 0.025  # how often chance may show a fall where there is none, over all curves of one size together
 DECADE = 10.0  # a peak is known where its interval's ends are not further apart than this factor
 
 
@@ -48,15 +49,20 @@ def shape(law: Bootstrap, *, rising: bool, falling: bool) -> str:
 
 def reach(evidence: Evidence, method: str, size: int) -> float:
     """KL (nats) to which a proxy size was measured: by best-of-n, as far as far best-of-n went."""
-    near = float(evidence.sizes.drawn(method, size).kl.max())
-    return max(near, evidence.far_kl(size)) if method == "bon" else near
+    return max(float(curve.kl.max()) for curve in _measured(evidence, method, size))
+
+
+def _measured(evidence: Evidence, method: str, size: int) -> list[Resampled]:
+    """The curve of one method and proxy size; by best-of-n also the far one, where there is one."""
+    far = evidence.far_drawn(size) if method == "bon" else None
+    return [evidence.sizes.drawn(method, size), *([far] if far else [])]
 
 
 def shape_of(evidence: Evidence, method: str, size: int) -> str:
     """The word of `SHAPES` for the curve of one method and proxy size, far best-of-n included."""
-    near, far = evidence.sizes.drawn(method, size), evidence.far_drawn(size) if method == "bon" else None
-    falling = falls(near) if far is None else falls(near, TWICE) or falls(far, TWICE)
-    return shape(evidence.sizes.fits[method, size], rising=rises(near), falling=falling)
+    curves = _measured(evidence, method, size)
+    falling = any(falls(curve, 1 - ALPHA / len(curves)) for curve in curves)
+    return shape(evidence.sizes.fits[method, size], rising=rises(curves[0]), falling=falling)
 
 
 def shapes(evidence: Evidence, method: str) -> dict[int, str]:
@@ -87,11 +93,9 @@ def peaks(evidence: Evidence) -> pl.DataFrame:
         if turning:
             found = evidence.sizes.coefficients(method).filter(pl.col("rm_params").is_in(turning))
             first = evidence.sizes.curves.filter(pl.col("kl") > 0, method=method)["kl"].min()
-            ends = found.select("peak_kl_low", "peak_kl_high").rows()
-            sizes = found["rm_params"].to_list()
+            ends = found.select("rm_params", "peak_kl_low", "peak_kl_high").rows()
             within = [
-                known(ends) and ends[1] <= reach(evidence, method, size)
-                for size, ends in zip(sizes, ends, strict=True)
+                known((low, high)) and high <= reach(evidence, method, size) for size, low, high in ends
             ]
             short = pl.Series("known", within)
             parts.append(found.with_columns(short & (pl.col("peak_kl") >= first), method=pl.lit(method)))

@@ -13,7 +13,6 @@ import polars as pl
 from numpy.typing import ArrayLike
 
 from overopt.analysis.evidence import Evidence
-from overopt.analysis.figure_tables import far_means
 from overopt.analysis.known_worlds import PAPER, Run
 
 MOST = 24  # points of a line: a small picture shows no more
@@ -101,12 +100,12 @@ def curves(method: str, *, fitted: bool = False) -> Maker:
             return None
         here, paper, laws = [], [], e.sizes.law_lines(method) if fitted else pl.DataFrame()
         sizes, means = e.sizes.values(method), e.sizes.of(method)
-        far = pl.DataFrame() if fitted or method != "bon" else far_means(e)
-        reach = max(float(table["kl"].max()) for table in (means, far) if table.height)  # type: ignore[arg-type]
-        d = np.linspace(0, reach**0.5, MOST)
+        if not fitted and method == "bon" and e.far:  # a far curve stands for the near one of its size
+            far = e.far.mean
+            means = pl.concat([far, means.join(far, on="rm_params", how="anti")], how="diagonal_relaxed")
+        d = np.linspace(0, float(means["kl"].max()) ** 0.5, MOST)  # type: ignore[arg-type]
         for size, place in places(sizes).items():
-            further = far.filter(rm_params=size) if far.height else far
-            mean = further if further.height else means.filter(rm_params=size)
+            mean = means.filter(rm_params=size)
             here.append(line(mean["kl"].sqrt(), mean["gold"], place, dots=fitted, joined=not fitted))
             if fitted:
                 law = laws.filter(rm_params=size)

@@ -52,8 +52,8 @@ def say_peaks(peaks: pl.DataFrame) -> str:
         for (method,), part in hidden.group_by("method", maintain_order=True)
     )
     return (
-        f"No peak is given for {which}: these curves turn, but the law puts its peak before the first measured point, or "
-        f"its interval spans more than a factor of {DECADE:g}."
+        f"No peak is given for {which}: these curves turn, but the law puts its peak before the first measured point or "
+        f"perhaps beyond the last, or its interval spans more than a factor of {DECADE:g}."
     )
 
 

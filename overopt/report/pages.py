@@ -170,10 +170,8 @@ class Page:
 
     def _power(self) -> dict[int, str]:
         """What the rule of each claim can tell, where it was tried with the runs and the noise of this study."""
-        folder = api.tried_rules() if self.results.study.name == api.NOISE_OF else None
-        return (
-            rule_sentences(rule_power.rates(pl.read_parquet(folder / "outcomes.parquet"))) if folder else {}
-        )
+        tried = _tried() if self.results.study.name == api.NOISE_OF else None
+        return rule_sentences(rule_power.rates(tried[0])) if tried else {}
 
     def _thumbnail(self, claim: int) -> str:
         """The claim's small picture; nothing where it has none."""
@@ -182,16 +180,16 @@ class Page:
 
     def power(self) -> Markdown:
         """The table of what rules can tell, or a sentence where it was computed for other rules than today's."""
-        folder = api.tried_rules()
-        if folder is None:
+        tried = _tried()
+        if tried is None:
             return Markdown(
                 f"*How often today's rules tell what is so is not committed; `overopt report {api.NOISE_OF} --publish` "
                 "computes it.*"
             )
-        found = pl.read_parquet(folder / "outcomes.parquet")
+        found, key = tried
         caption = (
             f"Shares of {found['seed'].n_unique()} simulated studies with the runs and the noise of `{api.NOISE_OF}`, and "
-            f"with {max(rule_power.NOISES):g} times that noise; result `{read_record(folder)['key'][:12]}`."
+            f"with {max(rule_power.NOISES):g} times that noise; result `{key[:12]}`."
         )
         return self.table("tab-power", rule_power.rates(found), caption=caption)
 
@@ -215,6 +213,12 @@ class Page:
             "```",
         ]
         return Markdown(box("Reproduce this page", "tip reproduce", "\n".join(lines)))
+
+
+def _tried() -> tuple[pl.DataFrame, str] | None:
+    """`rule_power.outcomes` of today's rules and the key of that result; None where it is not committed."""
+    folder = api.tried_rules()
+    return (pl.read_parquet(folder / "outcomes.parquet"), read_record(folder)["key"]) if folder else None
 
 
 def _paragraph(text: str) -> list[str]:

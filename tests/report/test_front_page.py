@@ -24,8 +24,11 @@ def test_the_opening_is_three_sentences_and_follows_the_verdicts(by_rl, by_bon, 
     verdicts = [{"claim": 1, "verdict": by_bon}, {"claim": 2, "verdict": by_rl}]
     opening = front_page.opening(verdicts)
     assert opening.count(". ") == 2
-    assert f"here that {said[0]} under PPO, which" in opening
-    assert f"{said[1]} under best-of-n, which" in opening
+    by_ppo, by_bon = said
+    assert opening.endswith(
+        f"here that {by_ppo} under PPO, which trains the policy, and {by_bon} under best-of-n, which picks the best of n "
+        "texts."
+    )
     assert opening.index("*policy*") < opening.index("*proxy*") < opening.index("**")
     assert not any(letter.isdigit() for letter in opening.replace("gao2022scaling", ""))
 

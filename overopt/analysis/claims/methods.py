@@ -78,21 +78,20 @@ def kl_for_gold(curve: Resampled, levels: np.ndarray) -> np.ndarray:
 )
 def proxy_aligns_methods(evidence: Evidence) -> Outcome:
     """At equal proxy score the methods differ less in gold than at equal KL."""
-    sizes, values, draws, apart = evidence.sizes, [], [], []
+    sizes, apart, draws = evidence.sizes, [], []
     if not (sizes.has("bon", 3) and sizes.has("ppo", 3)):
         return not_measured("both methods against three sizes")
     for size in sizes.values("ppo"):
         by_score, by_kl = gap(sizes, size, "proxy"), gap(sizes, size, "kl")
         if by_score and by_kl:
-            values.append(by_score.value - by_kl.value)
-            draws.append(by_score.draws - by_kl.draws)
             apart.append((by_score.value, by_kl.value))
-    if len(values) < 3:
+            draws.append(by_score.draws - by_kl.draws)
+    if len(apart) < 3:
         return not_measured("a range that both methods reach")
-    score, kl = (float(root(mean)) for mean in np.mean(apart, axis=0))
+    score, kl = root(np.mean(apart, axis=0))
     words = f"gold of the two methods differs by {score:.2f} SDs (root mean square) at equal proxy score, and by {kl:.2f} "
     words += "SDs at equal KL; the first squared minus the second, SDs²"
-    return below(0, float(np.mean(values)), interval(np.mean(draws, axis=0)), words)
+    return below(0, float(np.mean([a - b for a, b in apart])), interval(np.mean(draws, axis=0)), words)
 
 
 def gap(sizes: Slice, size: int, along: str) -> Square | None:
