@@ -8,7 +8,7 @@ is trained on human comparisons of whole answers, good and bad).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -52,6 +52,30 @@ class Judged:
         return likely * torch.sigmoid(SLOPE * (self.real - gate.real))
 
 
+def mean_log_prob(model: PreTrainedModel, samples: Samples, *, batch: int = 256) -> Float[Tensor, " samples"]:
+    """Mean log-probability of a completion's tokens, EOS included, nats a token, on the CPU; `batch` changes no result."""
+    return total_log_probs(model, samples, batch=batch) / samples.lengths.cpu()
+
+
+class Likelihood:
+    """`mean_log_prob` of a language model, which is not asked twice in a row about the same samples: golds share one."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self.model = model
+        self._last: tuple[Samples, Float[Tensor, " samples"]] | None = None
+
+    def __call__(self, samples: Samples, *, batch: int) -> Float[Tensor, " samples"]:
+        """See `mean_log_prob`."""
+        if self._last is None or self._last[0] is not samples:
+            self._last = samples, mean_log_prob(self.model, samples, batch=batch)
+        return self._last[1]
+
+    def same_as(self, other: "Likelihood") -> bool:
+        """Whether the two have the same weights, to the last bit."""
+        mine, theirs = self.model.state_dict(), other.model.state_dict()
+        return mine.keys() == theirs.keys() and all(map(torch.equal, mine.values(), theirs.values()))
+
+
 @dataclass(frozen=True)
 class GatedGold:
     """Ratings; a language model and a classifier of real text, which read the policies' own tokens.
@@ -60,7 +84,7 @@ class GatedGold:
     """
 
     rating: Rating
-    language: PreTrainedModel
+    language: "Likelihood"
     real: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
     gates: Mapping[str, Gate]
@@ -81,7 +105,7 @@ class GatedGold:
 
         No part was trained on any of them. All is rounded: see `Scale.centred`.
         """
-        made = GatedGold(rating, language, real, tokenizer, {}, 0.0)
+        made = GatedGold(rating, Likelihood(language), real, tokenizer, {}, 0.0)
         seen = made.judged(sentences, batch=256)
         gates = {
             name: Gate(
@@ -93,7 +117,7 @@ class GatedGold:
             for name, times in STRICTNESS.items()
         }
         floor = round(rating.score(rated, tokenizer).double().quantile(FLOOR).item(), 4)
-        return GatedGold(rating, language, real, tokenizer, gates, floor)
+        return replace(made, gates=gates, floor=floor)
 
     @staticmethod
     def load(folder: Path, tokenizer: PreTrainedTokenizerFast, device: torch.device | str) -> "GatedGold":
@@ -105,12 +129,16 @@ class GatedGold:
         )
         gates = read_json(folder / GATES)
         named = {name: Gate(**gate) for name, gate in gates["gates"].items()}
-        return GatedGold(rating, language, real, tokenizer, named, gates["floor"])
+        return GatedGold(rating, Likelihood(language), real, tokenizer, named, gates["floor"])
+
+    def sharing(self, other: "GatedGold") -> "GatedGold":
+        """This gold, which asks the language model of `other` where it has the same."""
+        return replace(self, language=other.language) if self.language.same_as(other.language) else self
 
     def save(self, folder: Path) -> None:
         """All models, and what fixes the gates."""
         self.rating.save(folder)
-        self.language.save_pretrained(folder / "language")
+        self.language.model.save_pretrained(folder / "language")
         self.real.save_pretrained(folder / "real")
         gates = {
             name: {"likelihood": gate.likelihood, "real": gate.real} for name, gate in self.gates.items()
@@ -129,11 +157,6 @@ class GatedGold:
         """What each part says of samples, on the CPU, in their order."""
         return Judged(
             self.rating.score(samples.rows(), self.tokenizer, batch),
-            mean_log_prob(self.language, samples, batch=batch),
+            self.language(samples, batch=batch),
             score(self.real, samples, batch=batch),
         )
-
-
-def mean_log_prob(model: PreTrainedModel, samples: Samples, *, batch: int = 256) -> Float[Tensor, " samples"]:
-    """Mean log-probability of a completion's tokens, EOS included, nats a token, on the CPU; `batch` changes no result."""
-    return total_log_probs(model, samples, batch=batch) / samples.lengths.cpu()

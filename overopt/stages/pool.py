@@ -13,7 +13,8 @@ from overopt.models.build import load_tokenizer
 from overopt.models.precision import frozen_dtype
 from overopt.models.samples import Samples, concatenate
 from overopt.plan.stage_specs import PoolSpec, Reading
-from overopt.rewards.gold import Gold, ScaledGold, load_gold, views_of
+from overopt.rewards.gated_gold import GatedGold
+from overopt.rewards.gold import Gold, ScaledGold, Views, load_gold, views_of
 from overopt.rewards.scoring import Scale
 
 ROLES = ("gold", "second_gold")
@@ -33,9 +34,12 @@ def pool(job: Job[PoolSpec]) -> None:
     for use, samples in found.items():
         samples.save(job.out / f"{use}.safetensors")
     golds = loaded_golds(job)
-    for k, (role, gold) in enumerate(golds.items()):
-        raw = {use: views_of(gold, samples, batch=job.runtime.batch) for use, samples in found.items()}
-        shared = job.parents.get("pool")
+    judged: dict[str, dict[str, Views]] = {role: {} for role in golds}
+    for k, (use, role) in enumerate(product(found, golds)):  # golds inside: they share a model
+        judged[role][use] = views_of(golds[role], found[use], batch=job.runtime.batch)
+        job.progress(k + 1, len(found) * len(golds))
+    for role, raw in judged.items():
+        shared, gold = job.parents.get("pool"), golds[role]
         scaled = scaled_gold(shared, role, gold) if shared else ScaledGold.on(raw["evaluation"], gold)
         for view, scale in scaled.scales.items():
             name = _name(role, view)
@@ -43,17 +47,20 @@ def pool(job: Job[PoolSpec]) -> None:
             save_file(
                 {use: scale(views[view]) for use, views in raw.items()}, job.out / f"{name}.safetensors"
             )
-        job.progress(k + 1, len(golds))
 
 
 def loaded_golds(job: Job[Reading]) -> dict[str, Gold]:
     """Gold, and the second gold where the study has one, by the name of its parent."""
     tokenizer = load_tokenizer(job.parents["tokenizer"])
-    return {
+    golds = {
         role: load_gold(job.parents[role], tokenizer, job.runtime.device, frozen_dtype(job.spec.frozen))
         for role in ROLES
         if role in job.parents
     }
+    first, second = golds["gold"], golds.get("second_gold")
+    if isinstance(first, GatedGold) and isinstance(second, GatedGold):
+        golds["second_gold"] = second.sharing(first)
+    return golds
 
 
 def scaled_gold(pool: Path, role: str, gold: Gold) -> ScaledGold:

@@ -1,5 +1,7 @@
 """Gold of ratings and of two judges of language, strict as real text makes it."""
 
+import copy
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -8,8 +10,18 @@ from conftest import TEXTS
 
 from overopt.models.build import new_language_model, new_reward_model, train_tokenizer
 from overopt.models.samples import split_rows
+from overopt.rewards import gated_gold
 from overopt.rewards import gold as golds
-from overopt.rewards.gated_gold import FLOOR, SLOPE, STRICTNESS, Gate, GatedGold, Judged, mean_log_prob
+from overopt.rewards.gated_gold import (
+    FLOOR,
+    SLOPE,
+    STRICTNESS,
+    Gate,
+    GatedGold,
+    Judged,
+    Likelihood,
+    mean_log_prob,
+)
 from overopt.rewards.rating import Rating
 from overopt.study.parts import Shape
 
@@ -64,15 +76,37 @@ def test_split_rows_are_prompts_and_completions(tokenizer):
 
 
 def test_likelihood_is_the_mean_over_a_completion(tokenizer, gold, samples):
-    found = mean_log_prob(gold.language, samples)
+    language = gold.language.model
+    found = mean_log_prob(language, samples)
     rows = rows_of(tokenizer)
     for k in (0, 5, len(rows) - 1):
         ids, head = torch.tensor([rows[k]]), 2 + k % 3
         with torch.inference_mode():
-            log_probs = gold.language(input_ids=ids).logits.log_softmax(-1)[0, :-1]
+            log_probs = language(input_ids=ids).logits.log_softmax(-1)[0, :-1]
         of_tokens = log_probs.gather(1, ids[0, 1:, None])[head - 1 :, 0]
         assert found[k].item() == pytest.approx(of_tokens.mean().item(), abs=1e-5)
-    torch.testing.assert_close(mean_log_prob(gold.language, samples, batch=3), found)
+    torch.testing.assert_close(mean_log_prob(language, samples, batch=3), found)
+
+
+def test_golds_share_a_language_model_where_theirs_is_the_same(tokenizer, gold, samples, monkeypatch):
+    """One reading of the same samples serves both; other samples, or another model, are read."""
+    read = []
+    monkeypatch.setattr(
+        gated_gold, "mean_log_prob", lambda *of, **how: read.append(of) or mean_log_prob(*of, **how)
+    )
+    same = replace(gold, language=Likelihood(copy.deepcopy(gold.language.model))).sharing(gold)
+    fresh = samples[:20]
+    first, second = (one.judged(fresh, batch=64) for one in (gold, same))
+    assert len(read) == 1
+    assert torch.equal(first.likelihood, second.likelihood)
+    assert same.judged(samples[:5], batch=64).likelihood.shape == (5,)
+    assert len(read) == 2
+
+    changed = copy.deepcopy(gold.language.model)
+    with torch.no_grad():
+        next(changed.parameters()).flatten()[0] += 1e-3
+    other = replace(gold, language=Likelihood(changed)).sharing(gold)
+    assert other.language is not gold.language
 
 
 def test_each_judge_doubts_as_much_real_text_as_it_should(gold, samples):
