@@ -64,8 +64,8 @@ class ScaledGold:
         return ScaledGold(gold, scales)
 
     def scaled(self, raw: Views) -> Views:
-        """Raw views on their scales."""
-        return {name: self.scales[name](values) for name, values in raw.items()}
+        """Those raw views that have a scale, on it."""
+        return {name: scale(raw[name]) for name, scale in self.scales.items()}
 
     def __call__(self, samples: Samples, *, batch: int) -> Views:
         """Views of samples, scaled."""

@@ -44,7 +44,7 @@ def _reviews(job: Job, study: ReviewsStudy) -> dict[str, Any]:
     held_out = round(study.pairs.count * study.pairs.validation)
     second = {}
     if isinstance(study, ReviewsStudy) and study.gold.second:
-        other = load_file(parents["pool"] / "second_gold.safetensors")["evaluation"]
+        other = load_file(parents["pool"] / "gold_second.safetensors")["evaluation"]
         within = [part.reshape(study.best_of_n.prompts, -1) for part in (scores, other)]
         within = [(part - part.mean(1, keepdim=True)).flatten() for part in within]
         second["second_gold"] = read_json(parents["second gold reward model"] / "validity.json") | {

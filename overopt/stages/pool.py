@@ -36,17 +36,17 @@ def pool(job: Job[PoolSpec]) -> None:
     golds = loaded_golds(job)
     judged: dict[str, dict[str, Views]] = {role: {} for role in golds}
     for k, (use, role) in enumerate(product(found, golds)):  # golds inside: they share a model
-        judged[role][use] = views_of(golds[role], found[use], batch=job.runtime.batch)
+        views = views_of(golds[role], found[use], batch=job.runtime.batch)
+        judged[role][use] = {view: values for view, values in views.items() if view in views_for(role)}
         job.progress(k + 1, len(found) * len(golds))
     for role, raw in judged.items():
         shared, gold = job.parents.get("pool"), golds[role]
         scaled = scaled_gold(shared, role, gold) if shared else ScaledGold.on(raw["evaluation"], gold)
         for view, scale in scaled.scales.items():
-            name = _name(role, view)
+            name = column_of(role, view)
             scale.save(job.out, name)
-            save_file(
-                {use: scale(views[view]) for use, views in raw.items()}, job.out / f"{name}.safetensors"
-            )
+            scores = {use: scale(views[view]) for use, views in raw.items()}
+            save_file(scores, job.out / f"{name}.safetensors")
 
 
 def loaded_golds(job: Job[Reading]) -> dict[str, Gold]:
@@ -65,25 +65,27 @@ def loaded_golds(job: Job[Reading]) -> dict[str, Gold]:
 
 def scaled_gold(pool: Path, role: str, gold: Gold) -> ScaledGold:
     """The gold of a role on the scales that a pool fixed for it."""
-    names = {view: _name(role, view) for view in VIEWS}
-    known = {view: name for view, name in names.items() if (pool / f"{name}.safetensors").is_file()}
+    names = {view: column_of(role, view) for view in views_for(role)}
+    known = {
+        view: name
+        for view, name in names.items()
+        if view == "gold" or (pool / f"{name}.safetensors").is_file()
+    }
     return ScaledGold(gold, {view: Scale.load(pool, name) for view, name in known.items()})
 
 
 def pooled(pool: Path, use: str) -> dict[str, Float[Tensor, " samples"]]:
     """What every gold says of a pool's samples of one use, by the name of the column that curves have for it."""
-    files = {
-        column_of(role, view): pool / f"{_name(role, view)}.safetensors"
-        for role, view in product(ROLES, VIEWS)
-    }
+    columns = [column_of(role, view) for role in ROLES for view in views_for(role)]
+    files = {column: pool / f"{column}.safetensors" for column in columns}
     return {column: load_file(file)[use] for column, file in files.items() if file.is_file()}
 
 
+def views_for(role: str) -> tuple[str, ...]:
+    """What is kept of what a gold says: of a second gold its reward alone."""
+    return VIEWS if role == "gold" else ("gold",)
+
+
 def column_of(role: str, view: str) -> str:
-    """The column that curves have for one view of a gold: of a second gold there is one alone."""
+    """The column that curves have for one view of a gold, and the name of the pool's files about it."""
     return view if role == "gold" else "gold_second"
-
-
-def _name(role: str, view: str) -> str:
-    """What a view is called in a pool's files."""
-    return view if role == "gold" else role
