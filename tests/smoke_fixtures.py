@@ -28,6 +28,25 @@ def smoke_store(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Pat
     return store
 
 
+def compute_with_parents(store, *stages) -> list[str]:
+    """Compute what of `stages`, and of what they are made of, the store lacks; the names of what was computed."""
+    from overopt.engine import runner
+
+    runtime = replace(runner.make_runtime("cpu", workers=1), store=store.root)
+    computed = []
+
+    def compute(stage):
+        for parent in stage.parents.values():
+            compute(parent)
+        if store.problem(stage):
+            store.compute(stage, runtime)
+            computed.append(stage.name)
+
+    for stage in stages:
+        compute(stage)
+    return computed
+
+
 def copied_without(store: Path, target: Path, names: list[str]) -> Path:
     """A copy of the store that lacks every result of the stages in `names`."""
     shutil.copytree(store, target)

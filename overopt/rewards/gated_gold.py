@@ -84,7 +84,7 @@ class GatedGold:
     """
 
     rating: Rating
-    language: "Likelihood"
+    language: Likelihood
     real: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
     gates: Mapping[str, Gate]

@@ -6,6 +6,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 from decoy_study import DECOYS, decoy_fields
+from smoke_fixtures import compute_with_parents
 
 from overopt.analysis.curves import read, read_by_prompt
 from overopt.data.spoil import SPOILT_KINDS
@@ -35,16 +36,8 @@ def store(smoke_store, tmp_path_factory):
     root = tmp_path_factory.mktemp("decoys")
     for name in SHARED:
         shutil.copytree(smoke_store / name, root / name)
-    made, runtime = Store(root), replace(make_runtime("cpu", workers=1), store=root)
-
-    def compute(stage):
-        for parent in stage.parents.values():
-            compute(parent)
-        if made.problem(stage):
-            made.compute(stage, runtime)
-
-    for title in CURVES:
-        compute(STAGES[title])
+    made = Store(root)
+    compute_with_parents(made, *(STAGES[title] for title in CURVES))
     return made
 
 

@@ -2,12 +2,11 @@
 
 import os
 import shutil
-from dataclasses import replace
 
 import pytest
+from smoke_fixtures import compute_with_parents
 
 from overopt.analysis.curves import read
-from overopt.engine.runner import make_runtime
 from overopt.engine.store import Store
 from overopt.models.build import load_tokenizer
 from overopt.models.samples import Samples
@@ -28,16 +27,8 @@ OF = "1k, 640 pairs, seed 0"
 def store(smoke_store, tmp_path_factory):
     root = tmp_path_factory.mktemp("second") / "store"
     shutil.copytree(smoke_store, root, copy_function=os.link)
-    store, runtime = Store(root), replace(make_runtime("cpu", workers=1), store=root)
-
-    def compute(stage):
-        for parent in stage.parents.values():
-            compute(parent)
-        if store.problem(stage):
-            store.compute(stage, runtime)
-
-    compute(STAGES[f"best-of-n {OF}"])
-    compute(STAGES[f"PPO {OF}"])
+    store = Store(root)
+    compute_with_parents(store, STAGES[f"best-of-n {OF}"], STAGES[f"PPO {OF}"])
     return store
 
 

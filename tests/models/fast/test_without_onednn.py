@@ -1,13 +1,10 @@
 """A torch without oneDNN's operations, as on Apple silicon: what needs them is left to torch itself."""
 
-from dataclasses import replace
-
 import pytest
 import torch
-from smoke_fixtures import copied_without
+from smoke_fixtures import compute_with_parents, copied_without
 from torch.nn import functional as F
 
-from overopt.engine import runner
 from overopt.engine.record import read_record
 from overopt.engine.store import Store
 from overopt.models import precision
@@ -54,17 +51,6 @@ def test_an_operation_that_is_missing_alone_is_enough(no_onednn, monkeypatch):
 def test_stages_of_a_study_run(no_onednn, smoke_store, tmp_path):
     graph = plan(load_study("smoke"))
     store = Store(copied_without(smoke_store, tmp_path / "store", FIRST))
-    runtime = replace(runner.make_runtime("cpu", workers=1), store=store.root)
     last = next(stage for stage in graph.stages if stage.name == "best_of_n")
-    computed = []
-
-    def compute(stage):
-        for parent in stage.parents.values():
-            compute(parent)
-        if store.problem(stage):
-            store.compute(stage, runtime)
-            computed.append(stage.name)
-
-    compute(last)
-    assert set(computed) == set(FIRST)
+    assert set(compute_with_parents(store, last)) == set(FIRST)
     assert read_record(store.folder(last))["key"] == last.key
