@@ -5,8 +5,6 @@ than the tokenizer gives the same words; then the gate may differ, and gold with
 where gold, asked again, says what was recorded.
 """
 
-from collections.abc import Sequence
-
 import polars as pl
 from transformers import PreTrainedTokenizerFast
 
@@ -35,7 +33,8 @@ def halves(job: Job[HalvesSpec]) -> None:
     gold = scaled_gold(job.parents["pool"], "gold", raw)
     texts = recorded_texts(job.parents.values())
     words = texts.select(WORDS).unique(maintain_order=True)
-    samples = rewritten(*words.get_columns(), tokenizer, job.spec.completion_tokens)
+    prompts, completions = (words[name].to_list() for name in WORDS)
+    samples = rewritten(prompts, completions, tokenizer, job.spec.completion_tokens)
     said = []
     for start in range(0, len(samples), AT_ONCE):
         part = samples[start : start + AT_ONCE]
@@ -47,11 +46,11 @@ def halves(job: Job[HalvesSpec]) -> None:
 
 
 def rewritten(
-    prompts: Sequence[str], completions: Sequence[str], tokenizer: PreTrainedTokenizerFast, limit: int
+    prompts: list[str], completions: list[str], tokenizer: PreTrainedTokenizerFast, limit: int
 ) -> Samples:
     """Texts in the tokens that the tokenizer gives them; EOS ends what is shorter than `limit` tokens."""
-    heads = [[tokenizer.bos_token_id, *prompt] for prompt in token_ids(tokenizer, list(prompts))]
-    written = continuation_ids(tokenizer, list(completions))
+    heads = [[tokenizer.bos_token_id, *prompt] for prompt in token_ids(tokenizer, prompts)]
+    written = continuation_ids(tokenizer, completions)
     ends = [[*completion, tokenizer.eos_token_id][:limit] for completion in written]
     rows = [head + end for head, end in zip(heads, ends, strict=True)]
     return split_rows(rows, list(map(len, heads)), tokenizer)
