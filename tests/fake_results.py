@@ -106,7 +106,8 @@ def _texts(sizes: tuple[int, ...], seeds: int) -> pl.DataFrame:
             rows.append(("ppo", f"ppo-{size}-{seed}", prompt, text, None, step, kl, 0.4, 0.1 * kl))
     names = ["method", "record", "prompt_text", "completion", "n", "step", "kl", "gold", "proxy"]
     ints = {"n": pl.Int64, "step": pl.Int64}
-    return pl.DataFrame(rows, schema=names, orient="row").cast(ints)  # type: ignore[arg-type]
+    texts = pl.DataFrame(rows, schema=names, orient="row").cast(ints)  # type: ignore[arg-type]
+    return texts.with_columns(rating=pl.col("gold") + 0.1, gate=pl.lit(0.9))
 
 
 def _chain(rng: np.random.Generator) -> dict[str, Any]:

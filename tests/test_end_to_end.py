@@ -113,7 +113,7 @@ def test_a_finished_study_computes_nothing_again(smoke_store, monkeypatch):
 EARLY = ["corpus", "tokenizer", "language_model", "sharpened", "word_vectors", "rating_model", "real_text"]
 LATE = [
     "samples", "gated_gold", "pairs", "pool", "recipe", "proxy", "best_of_n", "gold_frontier", "other_best_of_n",
-    "far_best_of_n", "sweep_base", "ppo_trial", "ppo_sweep", "ppo", "proxy_scale", "tables",
+    "far_best_of_n", "sweep_base", "ppo_trial", "ppo_sweep", "ppo", "proxy_scale", "halves", "tables",
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import polars as pl
 import pytest
 
 from overopt import api
@@ -79,6 +80,16 @@ def test_the_committed_pages_name_the_committed_tables():
 def test_committed_texts_start_from_our_own_prompts(folder):
     found = results.read(folder, load_study(folder.name))
     assert set(found.texts["prompt_text"]) <= set(found.study.show_prompts)
+
+
+@pytest.mark.parametrize("folder", COMMITTED, ids=lambda folder: folder.name)
+def test_texts_of_before_halves_were_told_have_none(folder):
+    kept = pl.read_parquet(folder / "texts.parquet")
+    found = results.read(folder, load_study(folder.name)).texts
+    assert found.select(kept.columns).equals(kept)
+    for half in {"rating", "gate"} - set(kept.columns):
+        assert found[half].dtype == pl.Float64
+        assert found[half].null_count() == found.height
 
 
 @pytest.mark.parametrize("folder", COMMITTED, ids=lambda folder: folder.name)

@@ -21,9 +21,10 @@ class Results:
     far, far_by_prompt: best-of-n far beyond those curves, if the study has any;
     proxies: one row a proxy, how it was trained and how gold follows it; sweep: learning rates that were tried, if any;
     ppo_sweep: settings of PPO that were tried, if any: see `overopt.analysis.ppo_sweep`;
-    texts: completions of the prompts for show; chain: how the models of the study came out; record: key, git commit, time of
-    the run, compute seconds and costs, those of published stages, device, versions, seeds; folder: where they are, with
-    a `record.json` that names each file's SHA-256; predictions: what was predicted before anything was optimised, if
+    texts: completions of the prompts for show, with gold's halves `rating` (SDs) and `gate` where they are known;
+    chain: how the models of the study came out; record: key, git commit, time of the run, compute seconds and costs,
+    those of published stages, device, versions, seeds; folder: where they are, with a `record.json` that names each
+    file's SHA-256; predictions: what was predicted before anything was optimised, if
     anything was: see `overopt.analysis.pool_predictions`; verdicts: today's, where they were asked for: see
     `overopt.analysis.claims.verdicts`.
     """
@@ -84,7 +85,7 @@ def read(folder: Path, study: Study) -> Results:
         sweep=_read_if_any(folder / "sweep.parquet"),
         ppo_sweep=_read_if_any(folder / "ppo_sweep.parquet"),
         predictions=read_json(folder / "predictions.json") if study.predictions else (),
-        texts=pl.read_parquet(folder / "texts.parquet"),
+        texts=_read_texts(folder / "texts.parquet"),
         chain=read_json(folder / "chain.json"),
         folder=folder,
     )
@@ -94,6 +95,13 @@ def _read_proxies(path: Path) -> pl.DataFrame:
     """Tables of before labels could be turned round do not say that none was."""
     found = pl.read_parquet(path)
     return found if "label_noise" in found.columns else found.with_columns(label_noise=pl.lit(0.0))
+
+
+def _read_texts(path: Path) -> pl.DataFrame:
+    """Tables of studies whose gold has no halves, and of before they were told, hold nothing there."""
+    found = pl.read_parquet(path)
+    absent = [name for name in ("rating", "gate") if name not in found.columns]
+    return found.with_columns(pl.lit(None, dtype=pl.Float64).alias(name) for name in absent)
 
 
 def _read_if_any(path: Path) -> pl.DataFrame | None:

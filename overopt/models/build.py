@@ -1,6 +1,7 @@
 """Tokenizer and models: every model is a `transformers` model, built from a shape or loaded from a folder."""
 
 from collections.abc import Iterable
+from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -57,6 +58,18 @@ def token_ids(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[list
     backend = tokenizer.backend_tokenizer
     backend.no_padding()
     backend.no_truncation()
+    return [found.ids for found in backend.encode_batch_fast(texts, add_special_tokens=False)]
+
+
+def continuation_ids(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[list[int]]:
+    """The tokens of texts that continue others, by a tokenizer of `train_tokenizer`: no space is put before them.
+
+    Decoded completions are such texts: one may begin within a word, or by a comma.
+    """
+    backend = deepcopy(tokenizer.backend_tokenizer)
+    backend.no_padding()
+    backend.no_truncation()
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     return [found.ids for found in backend.encode_batch_fast(texts, add_special_tokens=False)]
 
 

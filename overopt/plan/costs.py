@@ -7,11 +7,12 @@ so many completions are drawn or scored at once.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from math import sqrt
 from typing import TypeVar
 
 from overopt.engine.stage import Stage
+from overopt.plan import looks
 from overopt.plan import stage_specs as specs
+from overopt.plan.looks import Count
 from overopt.study.parts import Spec, Training
 from overopt.study.ppo_parts import PPO
 from overopt.study.pretrained_parts import Loaded
@@ -25,7 +26,6 @@ LIBRARIES = 0.6e9  # bytes of a process that holds nothing yet
 TEMPERATURES = 10  # that a rule tries, about
 RATED_TOKENS = 32  # tokens of a rated text, on average at most
 
-Count = int | float
 Told = TypeVar("Told", bound=Spec)
 
 
@@ -305,8 +305,7 @@ def rloo(stage: Stage, spec: specs.RLOOSpec, batch: int) -> Price:
     proxy = scorers(stage.parents["proxy"])
     seen = [*proxy, *_golds(stage)]
     samples = run.max_steps * run.batch
-    looks = 2 + run.max_steps // run.look_every
-    watched = looks * spec.evaluation_prompts * run.evaluation_samples
+    watched = looks.of_rloo(spec) * spec.evaluation_prompts * run.evaluation_samples
     total = drawn(policy, samples + watched, prompt, completion, batch)
     total += read([policy], 2 * watched, text, batch, logits=completion)
     total += read(proxy, samples, text, run.batch) + read(seen, watched, text, run.batch)
@@ -322,10 +321,7 @@ def rejection(stage: Stage, spec: specs.RejectionSpec, batch: int) -> Price:
     proxy = scorers(stage.parents["proxy"])
     seen = [*proxy, *_golds(stage)]
     learnt_from = run.max_steps * run.batch
-    looks = 1 + min(run.max_steps, sqrt(run.max_kl) / run.spacing)
-    if run.look_every:
-        looks += run.max_steps / run.look_every
-    watched = looks * spec.evaluation_prompts * run.evaluation_samples
+    watched = looks.as_kl_grows(run) * spec.evaluation_prompts * run.evaluation_samples
     total = drawn(policy, spec.n * learnt_from, prompt, completion, batch, of_prompt=spec.n)
     total += drawn(policy, watched, prompt, completion, batch)
     # KL asks policy and reference of one completion a prompt, and of all that is looked at
@@ -345,16 +341,23 @@ def direct(stage: Stage, spec: specs.DirectSpec, batch: int) -> Price:
     of_look = spec.evaluation_prompts * run.evaluation_samples
     count = told(stage.parents["pairs"], specs.PairsSpec)
     held_out = 2 * round(count.prompts * count.per_prompt * spec.validation)
-    looks = 1 + run.looks
+    seen = looks.of_direct(spec)
     # KL and reward each ask policy and reference about what is drawn; pairs and base samples tell the reward its scale
-    asked = 2 * spec.pairs + looks * 4 * of_look + (1 + looks) * (held_out + of_look)
-    total = drawn(policy, looks * of_look, prompt, completion, batch)
+    asked = 2 * spec.pairs + seen * 4 * of_look + (1 + seen) * (held_out + of_look)
+    total = drawn(policy, seen * of_look, prompt, completion, batch)
     total += read([policy], asked, text, batch, logits=completion)
-    total += read(golds, looks * of_look, text, 2 * run.batch)
+    total += read(golds, seen * of_look, text, 2 * run.batch)
     share = 0.0 if spec.lora else 1.0
     total += learnt(policy, learning, text, 2 * run.batch, logits=completion, share=share)
     always = sum(_unit(spec) * model.weights for model in (policy, *golds))
     return replace(total, memory=total.memory + always)
+
+
+def halves(stage: Stage, spec: specs.HalvesSpec, batch: int) -> Price:
+    """Every recorded text read by gold."""
+    texts = sum(map(looks.recorded_texts, stage.parents.values()))
+    part = told(stage.parents["pool"].parents["part_0"], specs.SamplesSpec)
+    return read(judges(stage.parents["gold"]), texts, part.prompt_tokens + spec.completion_tokens, batch)
 
 
 def _held_out(stage: Stage, spec: specs.Joining, models: list[Size], batch: int, unit: int) -> Price:
@@ -385,10 +388,7 @@ def _of_ppo(
     value = size(stage.parents["value_model"]) if run.value_from == "language_model" else proxy[0]
     seen = [*proxy, *_golds(stage)]
     samples, warmup = run.max_steps * run.batch, run.value_warmup * run.batch
-    looks = 1 + min(run.max_steps, sqrt(run.max_kl) / run.spacing)
-    if run.look_every:
-        looks += run.max_steps / run.look_every
-    watched = looks * evaluated * run.evaluation_samples
+    watched = looks.as_kl_grows(run) * evaluated * run.evaluation_samples
     share = 0.0 if shared else 1.0
     parts: list[Price] = [
         drawn(policy, samples + warmup + watched, prompt, completion, batch),

@@ -4,6 +4,8 @@ from functools import partial
 
 from overopt.engine.stage import Stage
 from overopt.plan import stage_specs as specs
+from overopt.plan.curves import CurveStages
+from overopt.plan.looks import records_texts
 from overopt.plan.rating import add_golds, rating_models, with_gain
 from overopt.plan.registry import Graph
 from overopt.plan.world import World
@@ -14,6 +16,14 @@ from overopt.study.study import ReviewsStudy
 def add_gated_gold(graph: Graph, study: ReviewsStudy, gold: GatedGold, world: World) -> None:
     """Gold, and a second gold where the study has one, as `world.golds`."""
     add_golds(study, world, partial(_add_gold, graph, study, gold, world))
+
+
+def add_halves(graph: Graph, study: ReviewsStudy, curves: CurveStages) -> None:
+    """What either half of gold says of every text that a curve recorded; the last before the tables."""
+    spec = specs.HalvesSpec(completion_tokens=study.text.completion_tokens)
+    world, recorded = curves.world, {stage.title: stage for stage in graph.stages if records_texts(stage)}
+    parents = {"tokenizer": world.tokenizer, "gold": world.golds["gold"], "pool": curves.pool}
+    graph.add("halves", "halves of gold", spec, **parents, **recorded)
 
 
 def _add_gold(

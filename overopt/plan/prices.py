@@ -8,7 +8,8 @@ from overopt.engine.record import RECORD, costs, read_record
 from overopt.engine.stage import Stage
 from overopt.engine.store import Store
 from overopt.plan.core_speed import CORE_DRAWING_TFLOPS, CORE_TFLOPS
-from overopt.plan.costs import Count, Price
+from overopt.plan.costs import Price
+from overopt.plan.looks import Count
 from overopt.plan.registry import KINDS
 
 STAGE_SECONDS = 1.0  # of a stage beside its models' work

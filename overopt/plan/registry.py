@@ -92,6 +92,7 @@ KINDS = {
     "rloo": Kind("rloo.rloo", 1, specs.RLOOSpec, costs.rloo),
     "rejection": Kind("rejection.rejection", 1, specs.RejectionSpec, costs.rejection),
     "direct": Kind("direct.direct", 1, specs.DirectSpec, costs.direct),
+    "halves": Kind("halves.halves", 1, specs.HalvesSpec, costs.halves),
     # of those it reads nothing but what they took
     "tables": Kind("tables.gather", 7, specs.TablesSpec, optional=frozenset(ONLY_COUNTED)),
     # no part of a study's plan: whoever reads tables asks for these, by the rules of the day

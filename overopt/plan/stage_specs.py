@@ -431,6 +431,12 @@ class DirectSpec(Optimising):
     run: DirectRun
 
 
+class HalvesSpec(Spec):
+    """completion_tokens: of a text that did not end by itself."""
+
+    completion_tokens: PositiveInt
+
+
 class TablesSpec(Spec):
     """The study's own fields."""
 

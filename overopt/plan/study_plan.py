@@ -10,6 +10,7 @@ from overopt.engine.plan import Plan
 from overopt.engine.stage import Stage
 from overopt.plan.curves import add_curves
 from overopt.plan.ensembles import add_ensembles
+from overopt.plan.gated_gold import add_halves
 from overopt.plan.ppo_sweep import add_ppo_sweep
 from overopt.plan.predictions import add_predictions
 from overopt.plan.pretrained import add_pretrained
@@ -19,6 +20,7 @@ from overopt.plan.reviews import add_reviews
 from overopt.plan.selections import add_selections
 from overopt.plan.stage_specs import RulePowerSpec, TablesSpec, VerdictsSpec
 from overopt.plan.variants import add_variants
+from overopt.study.parts import GatedGold
 from overopt.study.study import PretrainedStudy, ReviewsStudy, Study
 
 
@@ -42,6 +44,8 @@ def plan(study: Study) -> Plan:
         add_ensembles(graph, study, study.ensembles, proxies, curves)
     if study.predictions:
         add_predictions(graph, study, study.predictions, proxies, curves)
+    if isinstance(study, ReviewsStudy) and isinstance(study.gold, GatedGold):
+        add_halves(graph, study, curves)
     everything = {stage.title: stage for stage in graph.stages}
     tables = TablesSpec(study=study.model_dump(mode="json"))
     graph.add("tables", "tables", tables, **everything)

@@ -10,17 +10,31 @@ import polars as pl
 from IPython.display import HTML
 
 from overopt.analysis.averages import NAMES
+from overopt.report import inline_csv
 from overopt.report.text_sample import KINDS, RANDOM, every_text, sampled
 from overopt.util.words import number, short_number
 
-HALVES = {"rating": "rating (SDs)", "gate": "gate"}
+HALVES = {"rating": "rating (SDs)", "gate": "gate (0 to 1)"}
+SAVED = [
+    "rm_params",
+    "method",
+    "n",
+    "step",
+    "kl",
+    "prompt_text",
+    "completion",
+    "gold",
+    *HALVES,
+    "proxy",
+    *KINDS,
+]
 ABSENT = '<p class="oo-absent-texts">The study kept no texts.</p>'
 
 
 def viewer(texts: pl.DataFrame, curves: pl.DataFrame) -> HTML:
     """Texts of every proxy size: some at random, those of the highest and those of the lowest gold; see `text_sample`.
 
-    Gold's halves are shown where the study kept them of each text; a sentence stands there where it kept no text.
+    Gold's halves are shown where they are known; a sentence stands there where the study kept no text.
 
     Args:
         texts: the texts of a study.
@@ -33,19 +47,25 @@ def viewer(texts: pl.DataFrame, curves: pl.DataFrame) -> HTML:
     )  # its place in the table is not to tell which size a text is of
     if shown.is_empty():
         return HTML(ABSENT)
-    halves = [name for name in HALVES if name in shown.columns and shown[name].null_count() < shown.height]
+    table = shown.select(name for name in SAVED if name in shown.columns).write_csv(float_precision=4)
     script = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
     return HTML(
         f'<div class="oo-texts">{_filters(shown)}<p class="oo-texts-tally" role="status"></p>'
         f'<div class="oo-texts-box" tabindex="0" role="region" aria-label="Texts and their scores">'
-        f"{_table(shown, halves)}</div>"
+        f"{_table(shown, _known(shown))}</div>"
         f'<p class="oo-texts-count">A sample of {shown.height:,} of {every.height:,} texts.</p>'
+        f'<p class="oo-csv">{inline_csv.link(table, "texts.csv", "Texts as CSV")}</p>'
         f"<script>\n{script}</script></div>"
     )
 
 
+def _known(texts: pl.DataFrame) -> list[str]:
+    """Which of gold's halves are known of some text at least."""
+    return [name for name in HALVES if name in texts.columns and texts[name].null_count() < texts.height]
+
+
 def say_sample(texts: pl.DataFrame, curves: pl.DataFrame) -> str:
-    """How the texts of the viewer were chosen; nothing where there are none.
+    """How the texts of the viewer were chosen, and what halves gold has; nothing where there are none.
 
     Args:
         texts: see `viewer`.
@@ -59,7 +79,19 @@ def say_sample(texts: pl.DataFrame, curves: pl.DataFrame) -> str:
         f"Here are texts of {'each of the ' + str(sizes) + ' proxy sizes' if sizes > 1 else 'the one proxy size'}: "
         f"up to {RANDOM} that a fixed seed draws of each size and method, and those that gold ranks highest and lowest. "
         f"They come from {every.height:,} different texts, whose gold is {number(float(every['gold'].to_numpy().mean()))} "
-        "SDs in the mean."
+        f"SDs in the mean.{_say_halves(every)}"
+    )
+
+
+def _say_halves(every: pl.DataFrame) -> str:
+    """What stands beside gold, and of how many texts; nothing where gold has no halves."""
+    if not _known(every):
+        return ""
+    known = every["gate"].count()
+    of = "all of them" if known == every.height else f"{known:,} of them; a dash stands where they are not"
+    return (
+        " Beside gold stand its two halves: the rating, which gold would be if the text surely passed for language, "
+        f"and the gate, how surely it does. They are known of {of}."
     )
 
 

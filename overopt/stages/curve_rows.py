@@ -1,5 +1,6 @@
 """Rows of the tables that curves are kept in, as stages write them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +46,9 @@ def write_texts(job: Job, method: str, rows: list[dict[str, Any]]) -> None:
     keyed = [{"method": method, "record": job.keys["self"]} | row for row in rows]
     schema = {"n": pl.Int64, "step": pl.Int64}
     pl.DataFrame(keyed, schema_overrides=schema).write_parquet(job.out / "texts.parquet")
+
+
+def recorded_texts(folders: Iterable[Path]) -> pl.DataFrame:
+    """What `write_texts` wrote in those of `folders` that have texts, one after another."""
+    files = [folder / "texts.parquet" for folder in folders]
+    return pl.concat([pl.read_parquet(file) for file in files if file.is_file()])

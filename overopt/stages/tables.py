@@ -13,6 +13,8 @@ from overopt.engine.record import costs, read_record
 from overopt.engine.stage import Job
 from overopt.plan.stage_specs import TablesSpec
 from overopt.stages import describe_models
+from overopt.stages.curve_rows import recorded_texts
+from overopt.stages.halves import with_halves
 from overopt.study.study import Study, parse_study
 from overopt.util.files import read_json, write_json
 
@@ -38,8 +40,10 @@ def gather(job: Job[TablesSpec]) -> None:
     if study.prompt_groups:
         by_prompt = in_groups(by_prompt, study.prompt_groups)
     curves.write_by_prompt(by_prompt.with_columns(cs.float().round(DECIMALS)), job.out / "by_prompt.parquet")
-    texts = [run / "texts.parquet" for run in runs if (run / "texts.parquet").is_file()]
-    pl.concat([pl.read_parquet(path) for path in texts]).write_parquet(job.out / "texts.parquet")
+    texts = recorded_texts(runs)
+    if "halves of gold" in job.parents:
+        texts = with_halves(texts, pl.read_parquet(job.parents["halves of gold"] / "halves.parquet"))
+    texts.write_parquet(job.out / "texts.parquet")
     measured = [path / "proxy.json" for path in runs if (path / "proxy.json").is_file()]
     rows = [read_json(path) | {"record": read_record(path.parent)["key"]} for path in measured]
     single = [row for row in rows if "members" not in row]  # what the others are made of

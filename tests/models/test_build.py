@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from overopt.models.build import (
     Shape,
+    continuation_ids,
     count_parameters,
     load_language_model,
     load_reward_model,
@@ -51,6 +52,18 @@ def test_tokens_are_those_that_the_tokenizer_gives_when_called(tokenizer, some):
     tokenizer(["short", "a good deal longer"], padding=True, truncation=True, max_length=3)
     found = token_ids(tokenizer, some)
     assert found == tokenizer(some, add_special_tokens=False)["input_ids"]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(texts, min_size=1, max_size=4))
+def test_a_continuation_keeps_its_beginning(tokenizer, some):
+    """A text in the middle of another is that text again, with a space before it or without."""
+    found = continuation_ids(tokenizer, some)
+    assert tokenizer.batch_decode(found) == some
+    assert continuation_ids(tokenizer, [" was good."]) == token_ids(tokenizer, ["was good."])
+    assert token_ids(tokenizer, ["ing"]) != continuation_ids(
+        tokenizer, ["ing"]
+    )  # nor is the tokenizer changed
 
 
 def test_same_seed_same_weights_and_global_random_state_untouched(tokenizer):

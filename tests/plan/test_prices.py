@@ -5,6 +5,7 @@ from decoy_study import decoy_fields
 
 from overopt.engine.store import Store
 from overopt.plan.costs import LIBRARIES, Size, drawn, judges, kept, learnt, size
+from overopt.plan.looks import recorded_texts
 from overopt.plan.prices import HEADER, price, price_rows, price_table, prices
 from overopt.plan.study_plan import plan
 from overopt.study.parts import Shape
@@ -45,6 +46,20 @@ def test_samples_and_tokens_are_those_of_the_study():
     assert learnt_from.rest == 6 * SEVEN.body * 640 * 2 * 26
     pool = sum(price(STAGES[f"evaluation samples, part {k}"], 256).samples for k in range(1))
     assert pool == 16 * 80
+
+
+def test_the_halves_of_gold_cost_what_it_reads_of_every_recorded_text():
+    halves = STAGES["halves of gold"]
+    best, runs = (
+        [stage for stage in halves.parents.values() if stage.name == name] for name in ("best_of_n", "ppo")
+    )
+    assert {recorded_texts(stage) for stage in best} == {2 * 7}  # 2 prompts, n of 1 to 64
+    looks = {stage.title: recorded_texts(stage) / 2 for stage in runs}
+    assert looks["PPO 1k, 640 pairs, seed 0"] == 1 + 8 + 8 / 2
+    assert looks["PPO 1k, 320 pairs, seed 0, round 1 of 2"] == pytest.approx(1 + 0.3 / 0.15 + 8 / 2)
+    texts = 14 * len(best) + 2 * sum(looks.values())
+    assert price(halves, 256).tokens == pytest.approx(3 * texts * 26)  # three models of gold, 14 + 12 tokens
+    assert price(halves, 256).samples == 0
 
 
 def test_a_prompt_that_completions_share_is_read_once():

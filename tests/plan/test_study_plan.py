@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from decoy_study import decoy_fields
+from smoke_fixtures import OF_ALL_CURVES
 
 from overopt.engine.record import canonical_json
 from overopt.plan import prices
@@ -114,6 +115,16 @@ def test_gold_never_sees_what_a_policy_wrote():
     }  # fmt: skip
 
 
+def test_only_a_gold_with_gates_is_asked_for_its_halves():
+    stages = {stage.title: stage for stage in plan(load_study("smoke")).stages}
+    halves = stages["halves of gold"]
+    assert stages["tables"].parents["halves of gold"] is halves
+    recording = {title for title, stage in stages.items() if stage.name in ("best_of_n", "ppo")}
+    assert set(halves.parents) == {"tokenizer", "gold", "pool", *recording}
+    for study in (OLD, load_study("pretrained-cpu")):
+        assert "halves of gold" not in keys(study)
+
+
 def test_a_field_leaves_the_rest_alone():
     smoke = load_study("smoke")
     smoke = changed(smoke, "proxies.learning_rates", {"1k": 2e-3, "7k": 2e-3})
@@ -122,7 +133,7 @@ def test_a_field_leaves_the_rest_alone():
     kinds = [
         f"{kind} 7k, {pairs} pairs, seed 0" for kind in ("proxy", "best-of-n") for pairs in (160, 320, 640)
     ]
-    assert moved == {*kinds, "PPO 7k, 640 pairs, seed 0", "tables"}
+    assert moved == {*kinds, "PPO 7k, 640 pairs, seed 0", *OF_ALL_CURVES}
 
 
 def test_a_swept_rate_comes_from_the_sweep():
@@ -157,9 +168,7 @@ def test_a_larger_grid_keeps_the_results_of_the_smaller():
     runs = [{"grid": grid, "kl_penalties": [0.0, 0.1]}]
     larger = changed(larger, "ppo.grids", [*smoke.model_dump(mode="json")["ppo"]["grids"], *runs])
     before, after = keys(smoke), keys(larger)
-    assert {title: after[title] for title in before if title != "tables"} == {
-        title: key for title, key in before.items() if title != "tables"
-    }
+    assert {title for title in before if before[title] != after[title]} == set(OF_ALL_CURVES)
     assert "PPO 7k, 480 pairs, seed 1, penalty 0.1" in after
 
 

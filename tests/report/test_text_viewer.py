@@ -1,5 +1,8 @@
 """Texts to judge gold by: which are chosen, what is shown of them, and the filters in a real browser."""
 
+import base64
+import io
+import re
 import shutil
 from html.parser import HTMLParser
 
@@ -113,7 +116,34 @@ def test_the_halves_of_gold_stand_where_the_study_has_them():
     (row,) = Rows(viewer(found, curves).data).rows
     assert row[3:7] == ["0.50", "0.75", "0.90", "−0.50"]
     unknown = found.with_columns(rating=pl.lit(None, dtype=pl.Float64), gate=pl.lit(None, dtype=pl.Float64))
-    assert "rating" not in viewer(unknown, curves).data
+    assert "rating (SDs)" not in viewer(unknown, curves).data
+    assert "halves" in say_sample(found, curves)
+    assert "halves" not in say_sample(unknown, curves)
+
+
+def test_a_dash_stands_where_the_halves_of_a_text_are_not_known():
+    found, curves = study([0.5, -1.0], sizes=(20_000,), rating=[0.75, None], gate=[0.9, None])
+    shown = viewer(found, curves).data
+    halves = {row[2]: row[4:6] for row in Rows(shown).rows}
+    assert halves == {"It was 0.": ["0.75", "0.90"], "It was 1.": ["—", "—"]}
+    for half in ("rating", "gate"):  # what the style sheet hides until a text is judged
+        assert shown.count(f'<td class="oo-score" data-title="{half}">') == 2
+    assert "They are known of 1 of them; a dash stands where they are not." in say_sample(found, curves)
+    whole = found.with_columns(pl.col("rating", "gate").fill_null(0.5))
+    assert "They are known of all of them." in say_sample(whole, curves)
+
+
+def test_the_texts_are_there_as_csv():
+    found, curves = study([0.5, -1.0], sizes=(20_000,), rating=[0.75, None], gate=[0.9, None])
+    (data,) = re.findall(
+        r'download="texts.csv" href="data:text/csv;charset=utf-8;base64,([^"]+)"', viewer(found, curves).data
+    )
+    saved = pl.read_csv(io.BytesIO(base64.b64decode(data))).sort("n")
+    columns = ["rm_params", "n", "prompt_text", "completion", "gold", "rating", "gate", "proxy"]
+    assert saved.select(columns).rows() == [
+        (20_000, 1, "It", "was 0.", 0.5, 0.75, 0.9, -0.5),
+        (20_000, 2, "It", "was 1.", -1.0, None, None, 1.0),
+    ]
 
 
 def test_a_text_is_shown_as_the_model_wrote_it():

@@ -7,6 +7,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 from safetensors.torch import load_file
+from smoke_fixtures import OF_ALL_CURVES
 
 from overopt.analysis import fitted_laws, results
 from overopt.analysis.averages import plain_curves
@@ -44,7 +45,7 @@ NEW = {SCORES, COLD, WARM, POISSON, *RFT}
 def test_they_add_their_stages_and_change_none():
     assert set(STAGES) - {stage.title for stage in SMOKE.stages} == NEW
     for stage in SMOKE.stages:
-        assert (STAGES[stage.title].key == stage.key) == (stage.title != "tables")
+        assert (STAGES[stage.title].key == stage.key) == (stage.title not in OF_ALL_CURVES)
     assert len({STAGES[title].key for title in NEW}) == len(NEW)
     best = STAGES[f"best-of-n {OF}"]
     scores = STAGES[SCORES]
@@ -78,7 +79,7 @@ def store(smoke_store, tmp_path_factory):
     shutil.copytree(smoke_store, root, copy_function=os.link)
     made, runtime = Store(root), replace(make_runtime("cpu", workers=1), store=root)
     for title, stage in STAGES.items():
-        if title in NEW or title == "tables":
+        if title in NEW or title in OF_ALL_CURVES:
             made.compute(stage, runtime)
     return made
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
+from smoke_fixtures import OF_ALL_CURVES
 
 from overopt.analysis.averages import plain_curves
 from overopt.analysis.curves import read
@@ -34,7 +35,7 @@ NEW = {GROUPS, COMPARED, ADAPTIVE}
 def test_they_add_their_runs_and_change_none():
     assert set(STAGES) - {stage.title for stage in SMOKE.stages} == NEW
     for stage in SMOKE.stages:
-        assert (STAGES[stage.title].key == stage.key) == (stage.title != "tables")
+        assert (STAGES[stage.title].key == stage.key) == (stage.title not in OF_ALL_CURVES)
     plain = STAGES[f"PPO {OF}"]
     for title in NEW:
         assert STAGES[title].parents == plain.parents
@@ -71,7 +72,8 @@ def test_their_curves_are_told_apart_and_are_in_no_verdict(smoke_store, tmp_path
     store, runtime = Store(root), replace(make_runtime("cpu", workers=1), store=root)
     for title in NEW:
         store.compute(STAGES[title], runtime)
-    store.compute(STAGES["tables"], runtime)
+    for title in OF_ALL_CURVES:
+        store.compute(STAGES[title], runtime)
     curves = read(store.path(STAGES["tables"]) / "curves.parquet")
     told = curves.filter(curves["setting"].is_not_null()).select("method", "setting", "kl_penalty").unique()
     assert sorted(told.rows()) == [
