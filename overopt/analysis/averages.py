@@ -19,11 +19,17 @@ from overopt.estimators.uncertainty import error_over_seeds
 NAMES = {"bon": "best-of-n", "ppo": "PPO"}
 
 
-def plain_curves(curves: pl.DataFrame, policy_params: int) -> pl.DataFrame:
-    """The curves of one policy against single proxies trained once on clean pairs: no KL penalty, no other setting."""
-    own = curves.filter(pl.col("setting").is_null())
-    plain = own.filter(kl_penalty=0.0, label_noise=0.0, ensemble="single", epochs=1, rounds=1)
-    return plain.filter(pl.col("method").is_in(list(NAMES)), policy_params=policy_params)
+PLAIN = {"kl_penalty": 0.0, "label_noise": 0.0, "ensemble": "single", "epochs": 1, "rounds": 1}
+
+
+def plain_curves(curves: pl.DataFrame, policy_params: int, *, but: str = "") -> pl.DataFrame:
+    """Best-of-n and PPO of one policy against single proxies trained once on clean pairs: no penalty, no other setting.
+
+    The column `but`, of what a figure compares, may hold anything; all else is as above.
+    """
+    held = {name: value for name, value in (PLAIN | {"policy_params": policy_params}).items() if name != but}
+    ours = pl.col("setting").is_null() & pl.col("method").is_in(list(NAMES)) & (pl.col("pairs") > 0)
+    return curves.filter(ours, **held)
 
 
 def main_pairs(plain: pl.DataFrame) -> int:
