@@ -14,6 +14,7 @@ import polars as pl
 from jaxtyping import Bool, Float64
 
 from overopt.analysis.groups import SIZES, Group
+from overopt.analysis.leading import held_back, leads_on
 from overopt.estimators.uncertainty import error_over_seeds
 
 NAMES = {"bon": "best-of-n", "ppo": "PPO"}
@@ -46,14 +47,14 @@ def averaged(curves: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
     """Mean over seeds: `method`, the column of `by`, `place, kl, gold, gold_se, proxy, proxy_se, seeds`, in order.
 
     Best-of-n is averaged at each n. PPO runs reach different KL at the same step, so they meet where each first came to a
-    KL: `place` is sqrt(KL), see `advancing`. A single run is followed by its steps, and so are runs with a KL penalty, which
-    holds KL still while gold moves on: `place` is the step. Where a run ends the mean goes on over the others: `seeds`
-    says how many. Errors are those of `error_over_seeds`.
+    KL: `place` is sqrt(KL), see `advancing`. Runs with a KL penalty, which holds KL still while gold moves on, are followed
+    by their steps: `place` is the step. Where a run ends the mean goes on over the others: `seeds` says how many. Errors
+    are those of `error_over_seeds`.
     """
     rows = []
     for (method, value), part in curves.group_by("method", by.column, maintain_order=True):
         parts = part.partition_by("record", maintain_order=True)
-        stepwise = method != "bon" and ((part["kl_penalty"] > 0).any() or len(parts) == 1)
+        stepwise = held_back(part)
         if method == "bon":
             runs = [run.sort("n").with_columns(place=pl.col("kl").sqrt()) for run in parts]
         elif stepwise:
@@ -79,12 +80,9 @@ def averaged(curves: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
 
 
 def advancing(run: pl.DataFrame) -> pl.DataFrame:
-    """The points of one run, in the order of its steps, at which KL is larger than ever before; `place` is sqrt(KL).
-
-    A point that a run came back to, after it had gone further, is no point of the way there.
-    """
-    furthest = pl.col("kl").cum_max().shift(1, fill_value=-1.0)
-    return run.sort("step").filter(pl.col("kl") > furthest).with_columns(place=pl.col("kl").sqrt())
+    """The points of one run that lead on (see `leads_on`), in the order of its steps; `place` is sqrt(KL)."""
+    ordered = run.sort("step")
+    return ordered.filter(leads_on(ordered["kl"].to_numpy())).with_columns(place=pl.col("kl").sqrt())
 
 
 def common_grid(runs: Sequence[pl.DataFrame]) -> Float64[np.ndarray, " places"]:

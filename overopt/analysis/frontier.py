@@ -46,7 +46,6 @@ def _at(part: pl.DataFrame, kl: float, score: str) -> float:
     """A curve's score at `kl`, interpolated in sqrt(KL); nan where it is not covered."""
     if part.is_empty() or not float(part["kl"].min()) <= kl <= float(part["kl"].max()):  # type: ignore[arg-type]
         return math.nan
-    part = part.filter(pl.col("kl") >= pl.col("kl").cum_max())  # a run that came back was there before
     return float(np.interp(math.sqrt(kl), part["kl"].sqrt(), part[score]))
 
 
