@@ -233,8 +233,8 @@ class Evidence:
 
         Columns: `rounds, path, kl, gold, gold_se, gold_second, proxy, predicted, predicted_se, added, added_se`: `path` is
         the sum over rounds of sqrt(KL from where the round started), in sqrt(nats); `added` what the formula says rounds add
-        to one round of that path; all are means over seeds. The row of one round is of the PPO runs without rounds that came
-        to the same distance; the formula has their alpha and beta (paper, section 4.4).
+        to one round of that path; all are means over seeds. The formula has alpha and beta of PPO without rounds (paper,
+        section 4.4). The row of one round is of those of its runs that came to the same distance; without any it is missing.
         """
         iterated, once = self.iterated, self.slice(ROUNDS, self.once)
         if iterated.is_empty() or once.curves.is_empty():
@@ -252,11 +252,10 @@ class Evidence:
         path = float(np.mean([row["path"] for row in rows]))
         advancing = map(averages.advancing, once.curves.partition_by("record"))
         single = [run for run in advancing if run["place"][-1] >= path]
-        if not single:
-            return pl.DataFrame()
-        there = {name: averages.at_places(single, name, np.array([path]))[:, 0] for name in SHOWN}
-        row = {"rounds": 1, "path": path, "kl": path**2} | _over_seeds(there)
-        rows.append(row | _by_formula(fitted, path, 1))
+        if single:
+            there = {name: averages.at_places(single, name, np.array([path]))[:, 0] for name in SHOWN}
+            row = {"rounds": 1, "path": path, "kl": path**2} | _over_seeds(there)
+            rows.append(row | _by_formula(fitted, path, 1))
         return pl.DataFrame(rows).sort("rounds")
 
 

@@ -249,6 +249,26 @@ def test_rounds_against_the_formula(measured, errors, found):
     assert theory.rounds_follow_the_formula.judge(rounds(measured, **errors)).verdict == found
 
 
+@pytest.mark.parametrize(
+    ("golds", "found"),
+    [
+        ((1.02, 1.82), "holds"),
+        ((0.3, 0.9), "partly"),  # more rounds end above fewer
+        ((0.3, 0.3), "does not hold"),
+        ((1.02,), "holds"),
+        ((0.1,), "does not hold"),  # nothing is there that it could lie above
+    ],
+)
+def test_rounds_are_judged_where_no_single_run_came_so_far(golds, found):
+    rows = [(2 * k, gold, 0.02, 0.2 + 0.8 * k, 0.02, 0.8 * k, 0.05) for k, gold in enumerate(golds, 1)]
+    names = ["rounds", "gold", "gold_se", "predicted", "predicted_se", "added", "added_se"]
+    outcome = theory.rounds_follow_the_formula.judge(
+        Only(rounds=pl.DataFrame(rows, schema=names, orient="row"))
+    )
+    assert outcome.verdict == found
+    assert outcome.measured.startswith("No run without rounds came so far; 2 rounds: gold")
+
+
 def test_regressional_goodhart_is_a_check_of_what_theory_says():
     assert [claim.number for claim in verdicts.CLAIMS if claim.check] == [19]
     assert theory.regressional.judge(Only(), prompts=1000, samples=256).verdict == "holds"
