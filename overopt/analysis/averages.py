@@ -14,16 +14,23 @@ import polars as pl
 from jaxtyping import Bool, Float64
 
 from overopt.analysis.groups import SIZES, Group
+from overopt.analysis.leading import held_back, leads_on
 from overopt.estimators.uncertainty import error_over_seeds
 
 NAMES = {"bon": "best-of-n", "ppo": "PPO"}
 
 
-def plain_curves(curves: pl.DataFrame, policy_params: int) -> pl.DataFrame:
-    """The curves of one policy against single proxies trained once on clean pairs: no KL penalty, no other setting."""
-    own = curves.filter(pl.col("setting").is_null())
-    plain = own.filter(kl_penalty=0.0, label_noise=0.0, ensemble="single", epochs=1, rounds=1)
-    return plain.filter(pl.col("method").is_in(list(NAMES)), policy_params=policy_params)
+PLAIN = {"kl_penalty": 0.0, "label_noise": 0.0, "ensemble": "single", "epochs": 1, "rounds": 1}
+
+
+def plain_curves(curves: pl.DataFrame, policy_params: int, *, but: str = "") -> pl.DataFrame:
+    """Best-of-n and PPO of one policy against single proxies trained once on clean pairs: no penalty, no other setting.
+
+    The column `but`, of what a figure compares, may hold anything; all else is as above.
+    """
+    held = {name: value for name, value in (PLAIN | {"policy_params": policy_params}).items() if name != but}
+    ours = pl.col("setting").is_null() & pl.col("method").is_in(list(NAMES)) & (pl.col("pairs") > 0)
+    return curves.filter(ours, **held)
 
 
 def main_pairs(plain: pl.DataFrame) -> int:
@@ -40,14 +47,14 @@ def averaged(curves: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
     """Mean over seeds: `method`, the column of `by`, `place, kl, gold, gold_se, proxy, proxy_se, seeds`, in order.
 
     Best-of-n is averaged at each n. PPO runs reach different KL at the same step, so they meet where each first came to a
-    KL: `place` is sqrt(KL), see `advancing`. A single run is followed by its steps, and so are runs with a KL penalty, which
-    holds KL still while gold moves on: `place` is the step. Where a run ends the mean goes on over the others: `seeds`
-    says how many. Errors are those of `error_over_seeds`.
+    KL: `place` is sqrt(KL), see `advancing`. Runs with a KL penalty, which holds KL still while gold moves on, are followed
+    by their steps: `place` is the step. Where a run ends the mean goes on over the others: `seeds` says how many. Errors
+    are those of `error_over_seeds`.
     """
     rows = []
     for (method, value), part in curves.group_by("method", by.column, maintain_order=True):
         parts = part.partition_by("record", maintain_order=True)
-        stepwise = method != "bon" and ((part["kl_penalty"] > 0).any() or len(parts) == 1)
+        stepwise = held_back(part)
         if method == "bon":
             runs = [run.sort("n").with_columns(place=pl.col("kl").sqrt()) for run in parts]
         elif stepwise:
@@ -73,12 +80,9 @@ def averaged(curves: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
 
 
 def advancing(run: pl.DataFrame) -> pl.DataFrame:
-    """The points of one run, in the order of its steps, at which KL is larger than ever before; `place` is sqrt(KL).
-
-    A point that a run came back to, after it had gone further, is no point of the way there.
-    """
-    furthest = pl.col("kl").cum_max().shift(1, fill_value=-1.0)
-    return run.sort("step").filter(pl.col("kl") > furthest).with_columns(place=pl.col("kl").sqrt())
+    """The points of one run that lead on (see `leads_on`), in the order of its steps; `place` is sqrt(KL)."""
+    ordered = run.sort("step")
+    return ordered.filter(leads_on(ordered["kl"].to_numpy())).with_columns(place=pl.col("kl").sqrt())
 
 
 def common_grid(runs: Sequence[pl.DataFrame]) -> Float64[np.ndarray, " places"]:

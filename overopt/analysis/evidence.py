@@ -77,12 +77,16 @@ class Evidence:
 
     def __init__(self, results: Results) -> None:
         self.results = results
-        # of one proxy each, and of the study's own runs: no claim of the paper is of ensembles or other settings
-        self.curves = results.curves.filter(pl.col("setting").is_null(), ensemble="single")
+        # no claim of the paper is of turned labels, ensembles or other settings
+        self.curves = results.curves.filter(pl.col("setting").is_null(), label_noise=0.0, ensemble="single")
         study = results.study
         self.policy_params = study.models[study.policy].parameters
-        self.plain = averages.plain_curves(self.curves, self.policy_params)
+        self.plain = self._plain()
         self.pairs = averages.main_pairs(self.plain)
+
+    def _plain(self, *, but: str = "") -> pl.DataFrame:
+        """See `averages.plain_curves`."""
+        return averages.plain_curves(self.results.curves, self.policy_params, but=but)
 
     def slice(self, by: Group, curves: pl.DataFrame) -> Slice:
         """`curves`, which differ in `by` and seeds."""
@@ -112,7 +116,7 @@ class Evidence:
         curves, by_prompt = self.results.far, self.results.far_by_prompt
         if curves is None or by_prompt is None:
             return None
-        ours = curves.filter(pairs=self.pairs)
+        ours = averages.plain_curves(curves, self.policy_params).filter(pairs=self.pairs)
         return Slice(SIZES, ours, by_prompt) if ours.height else None
 
     def far_drawn(self, rm_params: int) -> Resampled | None:
@@ -164,11 +168,9 @@ class Evidence:
     @cached_property
     def all_policies(self) -> pl.DataFrame:
         """Curves of every policy against the proxies that several policies share."""
-        unpenalised = self.curves.filter(
-            pl.col("method") != "tilt", kl_penalty=0.0, epochs=1, rounds=1, pairs=self.pairs
-        )
-        others = unpenalised.filter(pl.col("policy_params") != self.policy_params)
-        return unpenalised.filter(pl.col("rm_params").is_in(others["rm_params"].unique().to_list()))
+        policies = self._plain(but="policy_params").filter(pairs=self.pairs)
+        others = policies.filter(pl.col("policy_params") != self.policy_params)
+        return policies.filter(pl.col("rm_params").is_in(others["rm_params"].unique().to_list()))
 
     def policies(self, rm_params: int) -> Slice:
         """Policy sizes, against one proxy size (Figs 7, 22)."""
@@ -185,9 +187,7 @@ class Evidence:
 
     @cached_property
     def _penalised(self) -> pl.DataFrame:
-        ppo = self.curves.filter(
-            method="ppo", rounds=1, epochs=1, pairs=self.pairs, policy_params=self.policy_params
-        )
+        ppo = self._plain(but="kl_penalty").filter(method="ppo", pairs=self.pairs)
         penalised = ppo.filter(pl.col("kl_penalty") > 0).select("rm_params", "seed").unique()
         return ppo.join(penalised, on=["rm_params", "seed"], how="semi")
 
@@ -198,15 +198,15 @@ class Evidence:
 
     @cached_property
     def epochs(self) -> pl.DataFrame:
-        """Best-of-n at the largest n by pairs and passes, means over seeds.
+        """Best-of-n at the largest n by pairs and passes, means over seeds, of the proxy size that most was repeated with.
 
         Columns: `pairs, epochs, rm_params, gold, gold_se, rm_loss`.
         """
-        repeated = self.curves.filter(pl.col("epochs") > 1, method="bon")
+        bon = self._plain(but="epochs").filter(method="bon")
+        repeated = bon.filter(pl.col("epochs") > 1)
         if repeated.is_empty():
             return pl.DataFrame()
-        ours = self.curves.filter(method="bon", policy_params=self.policy_params)
-        bon = ours.filter(pl.col("rm_params").is_in(repeated["rm_params"].unique().to_list()))
+        bon = bon.filter(**_commonest(repeated, "rm_params"))
         last = bon.filter(n=bon["n"].max())
         rows: list[dict[str, Any]] = []
         for (pairs, epochs), part in last.group_by("pairs", "epochs", maintain_order=True):
@@ -216,20 +216,28 @@ class Evidence:
         return pl.DataFrame(rows).sort("pairs", "epochs")
 
     @cached_property
+    def iterated(self) -> pl.DataFrame:
+        """PPO in several rounds, of the proxy size and number of pairs that most such runs have."""
+        runs = self._plain(but="rounds").filter(pl.col("rounds") > 1, method="ppo")
+        return runs.filter(**_commonest(runs, "rm_params", "pairs")) if runs.height else runs
+
+    @cached_property
+    def once(self) -> pl.DataFrame:
+        """PPO without rounds against the proxies that the first of the rounds of `iterated` have."""
+        which = self.iterated.select("rm_params", "pairs").unique()
+        return self.plain.filter(method="ppo").join(which, on=["rm_params", "pairs"], how="semi")
+
+    @cached_property
     def rounds(self) -> pl.DataFrame:
         """The end of each run of k rounds of RLHF, of one proxy size and number of pairs, and what the formula says.
 
         Columns: `rounds, path, kl, gold, gold_se, gold_second, proxy, predicted, predicted_se, added, added_se`: `path` is
         the sum over rounds of sqrt(KL from where the round started), in sqrt(nats); `added` what the formula says rounds add
-        to one round of that path; all are means over seeds. The row of one round is of the PPO runs without rounds that came
-        to the same distance; the formula has their alpha and beta (paper, section 4.4).
+        to one round of that path; all are means over seeds. The formula has alpha and beta of PPO without rounds (paper,
+        section 4.4). The row of one round is of those of its runs that came to the same distance; without any it is missing.
         """
-        iterated = self.curves.filter(pl.col("rounds") > 1)
-        if iterated.is_empty():
-            return pl.DataFrame()
-        size, pairs = iterated["rm_params"][0], iterated.filter(round=1)["pairs"][0]
-        once = self.slice(ROUNDS, self.plain.filter(method="ppo", rm_params=size, pairs=pairs))
-        if once.curves.is_empty():
+        iterated, once = self.iterated, self.slice(ROUNDS, self.once)
+        if iterated.is_empty() or once.curves.is_empty():
             return pl.DataFrame()
         fitted = once.fits["ppo", 1]
         rows = []
@@ -244,12 +252,17 @@ class Evidence:
         path = float(np.mean([row["path"] for row in rows]))
         advancing = map(averages.advancing, once.curves.partition_by("record"))
         single = [run for run in advancing if run["place"][-1] >= path]
-        if not single:
-            return pl.DataFrame()
-        there = {name: averages.at_places(single, name, np.array([path]))[:, 0] for name in SHOWN}
-        row = {"rounds": 1, "path": path, "kl": path**2} | _over_seeds(there)
-        rows.append(row | _by_formula(fitted, path, 1))
+        if single:
+            there = {name: averages.at_places(single, name, np.array([path]))[:, 0] for name in SHOWN}
+            row = {"rounds": 1, "path": path, "kl": path**2} | _over_seeds(there)
+            rows.append(row | _by_formula(fitted, path, 1))
         return pl.DataFrame(rows).sort("rounds")
+
+
+def _commonest(curves: pl.DataFrame, *columns: str) -> dict[str, Any]:
+    """The values of `columns` that most runs have; of equals the largest."""
+    runs = curves.group_by(columns).agg(pl.col("record").n_unique().alias("runs"))
+    return runs.sort("runs", *columns).select(columns).row(-1, named=True)
 
 
 def _by_formula(law: Bootstrap, path: float, rounds: int) -> dict[str, float]:

@@ -10,6 +10,7 @@ import polars as pl
 
 from overopt.analysis.curves import prompt_curve
 from overopt.analysis.groups import SIZES, Group
+from overopt.analysis.leading import held_back, leading
 from overopt.estimators.bootstrap import Bootstrap, bootstrap, even_grid, not_drawn
 from overopt.estimators.laws import LAWS, fit
 from overopt.study.direct_parts import DirectLoss
@@ -26,10 +27,14 @@ Fits = dict[tuple[str, Any], Bootstrap]  # by method, and the value that the cur
 
 
 def fitted(curves: pl.DataFrame, by_prompt: pl.DataFrame, by: Group = SIZES, *, draws: int = 1000) -> Fits:
-    """The law of each method and group, fitted to all seeds; intervals are over prompts and seeds."""
+    """The law of each method and group, fitted to all seeds; intervals are over prompts and seeds.
+
+    The points are those that curves are drawn and averaged from: see `leading`.
+    """
     fits: Fits = {}
     for (method, value), part in curves.group_by("method", by.column, maintain_order=True):
-        runs = [prompt_points(by_prompt, record) for record in part["record"].unique(maintain_order=True)]
+        every, records = held_back(part), part["record"].unique(maintain_order=True)
+        runs = [prompt_points(by_prompt, record, every=every) for record in records]
         law, (kl, gold) = LAW_OF[str(method)], runs[0]
         if len(runs) == gold.shape[1] == 1:  # neither seeds nor prompts to draw from
             fits[str(method), value] = not_drawn(fit(kl, gold[:, 0], law=law), even_grid(kl))
@@ -39,9 +44,12 @@ def fitted(curves: pl.DataFrame, by_prompt: pl.DataFrame, by: Group = SIZES, *, 
     return fits
 
 
-def prompt_points(by_prompt: pl.DataFrame, record: str) -> tuple[np.ndarray, np.ndarray]:
-    """KL and gold of one curve by prompt, as `bootstrap` takes them."""
+def prompt_points(
+    by_prompt: pl.DataFrame, record: str, *, every: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """KL and gold of one curve by prompt, as `bootstrap` takes them: of the points that lead on, or of `every` one."""
     points = prompt_curve(by_prompt, record)
+    points = points if every else leading(points)
     # The KL of best-of-n is known, and the same for every prompt.
     same = (points["kl"] == points["kl"][:, :1]).all()
     return (points["kl"][:, 0] if same else points["kl"]), points["gold"]

@@ -16,7 +16,8 @@ SCORES = ("gold", "gold_se", "proxy", "proxy_se")
 
 def tilted(e: Evidence, *, pairs: int) -> pl.DataFrame:
     """Points of the tilted policy with enough effective samples, mean over seeds: `rm_params, kl` and scores."""
-    rows = e.curves.filter(pl.col("ess") >= ENOUGH, method="tilt", pairs=pairs, epochs=1 if pairs else 0)
+    own = e.curves.filter(method="tilt", policy_params=e.policy_params, kl_penalty=0.0, rounds=1)
+    rows = own.filter(pl.col("ess") >= ENOUGH, pairs=pairs, epochs=1 if pairs else 0)
     # the KL of every seed is that of best-of-n at the same n; a mean over fewer seeds would be of other proxies
     means = rows.group_by("rm_params", pl.col("kl").round(4)).agg(pl.col(*SCORES).mean(), seeds=pl.len())
     whole = pl.col("seeds") == pl.col("seeds").max().over("rm_params")
@@ -45,7 +46,6 @@ def _at(part: pl.DataFrame, kl: float, score: str) -> float:
     """A curve's score at `kl`, interpolated in sqrt(KL); nan where it is not covered."""
     if part.is_empty() or not float(part["kl"].min()) <= kl <= float(part["kl"].max()):  # type: ignore[arg-type]
         return math.nan
-    part = part.filter(pl.col("kl") >= pl.col("kl").cum_max())  # a run that came back was there before
     return float(np.interp(math.sqrt(kl), part["kl"].sqrt(), part[score]))
 
 

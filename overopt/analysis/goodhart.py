@@ -23,7 +23,8 @@ def null_curves(prompts: int = 1000, samples: int = 1024) -> pl.DataFrame:
 
 def perfect(e: Evidence) -> pl.DataFrame:
     """Best-of-n by gold itself: `kl, gold, gold_se`, in order of n."""
-    return e.curves.filter(pairs=0, method="bon").sort("n").select("kl", "gold", "gold_se")
+    own = e.curves.filter(pairs=0, method="bon", policy_params=e.policy_params)
+    return own.sort("n").select("kl", "gold", "gold_se")
 
 
 def correlations(e: Evidence) -> dict[int, float]:
@@ -71,9 +72,8 @@ def round_paths(e: Evidence) -> pl.DataFrame:
     """
     if e.rounds.is_empty():
         return pl.DataFrame()
-    runs = e.curves.filter(pl.col("rounds") > 1)
     rows = []
-    for (rounds,), part in runs.group_by("rounds", maintain_order=True):
+    for (rounds,), part in e.iterated.group_by("rounds", maintain_order=True):
         ways = [_path(run, rounds) for run in part.partition_by("seed", maintain_order=True)]
         grid = averages.common_grid(ways)
         gold, error = averages.over_seeds(ways, "gold", grid)
@@ -86,9 +86,7 @@ def round_paths(e: Evidence) -> pl.DataFrame:
             "seeds": seeds,
         }
         rows.append(pl.DataFrame(columns))
-    first = runs.filter(round=1)
-    once = e.plain.filter(method="ppo", rm_params=first["rm_params"][0], pairs=first["pairs"][0])
-    mean = averages.averaged(once).with_columns(path=pl.col("kl").sqrt())
+    mean = averages.averaged(e.once).with_columns(path=pl.col("kl").sqrt())
     most = float(pl.concat(rows)["path"].max())  # type: ignore[arg-type]
     whole = mean.filter(pl.col("path") <= most).select(
         pl.lit(1, dtype=pl.Int64).alias("rounds"), "path", "gold", "gold_se", "seeds"

@@ -26,27 +26,27 @@ def near_side(kl: np.ndarray, until: float) -> np.ndarray:
 
 
 def far_error(evidence: Evidence) -> pl.DataFrame:
-    """Far best-of-n: the law fitted to the n of other curves, on the same prompts, and what it says beyond.
+    """`Evidence.far`: the law fitted to the n of other curves, on the same prompts, and what it says beyond.
 
     Columns: `rm_params, pairs, record, n, kl, gold, gold_se, predicted, difference_se`. The standard error is of
     measured minus predicted, over prompts drawn again: both ends share their prompts.
     """
-    results, rows = evidence.results, []
-    if results.far is None or results.far_by_prompt is None:
+    far, rows = evidence.far, []
+    if far is None:
         return pl.DataFrame()
-    for (record,), curve in results.far.group_by("record", maintain_order=True):
+    for (record,), curve in far.curves.group_by("record", maintain_order=True):
         curve = curve.sort("n")
-        kl, by_prompt = prompt_points(results.far_by_prompt, str(record))
+        kl, by_prompt = prompt_points(far.by_prompt, str(record))
         near = near_side(kl, largest_kl(evidence))
-        far = (kl > 0) & ~near
+        beyond = (kl > 0) & ~near
         se = at_least_usual(curve["gold_se"].to_numpy()[near])
         # a fit is linear in gold: the law of a mean over prompts is the mean of their laws
         laws = [fit(kl[near], gold[near], law=LAWS["bon"], gold_se=se) for gold in by_prompt.T]
-        predicted = np.stack([law.predict(kl[far]) for law in laws], axis=1)  # [points, prompts]
-        drawn = (by_prompt[far] - predicted)[:, rows_drawn(len(laws), draws=300)].mean(axis=2)
+        predicted = np.stack([law.predict(kl[beyond]) for law in laws], axis=1)  # [points, prompts]
+        drawn = (by_prompt[beyond] - predicted)[:, rows_drawn(len(laws), draws=300)].mean(axis=2)
         error = drawn.std(axis=1) if len(laws) > 1 else np.full(len(drawn), math.nan)
         rows.append(
-            curve.filter(pl.Series(far)).select("rm_params", "pairs", "record", "n", "kl", "gold", "gold_se")
+            curve.filter(pl.Series(beyond)).select("rm_params", "pairs", "record", "n", "kl", "gold", "gold_se")
             .with_columns(
                 predicted=pl.Series(predicted.mean(axis=1)), difference_se=pl.Series(error)
             )

@@ -11,6 +11,7 @@ from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
 from overopt.analysis.curves import prompt_curve
+from overopt.analysis.leading import leading
 from overopt.estimators.uncertainty import rows_drawn, shares_drawn
 from overopt.util.seeds import derive
 
@@ -49,7 +50,7 @@ def resampled(
     """The curve that is the mean of the records (seeds) in `curves`, of `gold` or `proxy`.
 
     Seeds are drawn with replacement, and one set of prompts for all of them. With one seed only prompts are drawn.
-    Seeds meet where each first came to a KL (see `averages.advancing`), as far as all of them came; or at equal steps with
+    Seeds meet where each first came to a KL (see `leading.leads_on`), as far as all of them came; or at equal steps with
     `by_step`: a KL penalty holds KL where it is, while gold moves on.
     """
     records = [str(record) for record in curves["record"].unique(maintain_order=True)]
@@ -57,7 +58,7 @@ def resampled(
     if by_step:
         places = [steps(by_prompt, record) for record in records]
     else:
-        runs = [_advancing(run) for run in runs]
+        runs = [leading(run) for run in runs]
         places = [np.sqrt(run["kl"].mean(1)) for run in runs]
     kls = [run["kl"].mean(1) for run in runs]
     shared = all(len(at) == len(places[0]) and np.allclose(at, places[0]) for at in places)
@@ -76,15 +77,6 @@ def resampled(
     if prompts == len(runs) == 1:
         drawn[:] = np.nan
     return Resampled(kl if by_step else grid**2, mean, drawn)
-
-
-def _advancing(
-    run: dict[str, Float64[np.ndarray, "_ prompts"]],
-) -> dict[str, Float64[np.ndarray, "_ prompts"]]:
-    """The points at which mean KL is larger than ever before."""
-    kl = run["kl"].mean(1)
-    furthest = np.concatenate([[-1.0], np.maximum.accumulate(kl)[:-1]])
-    return {name: values[kl > furthest] for name, values in run.items()}
 
 
 def steps(by_prompt: pl.DataFrame, record: str) -> Float64[np.ndarray, " points"]:

@@ -47,14 +47,15 @@ class Results:
     def as_judged_by(self, view: str) -> "Results | None":
         """The same curves where a gold of another strictness is gold (see `curves.STRICTNESS`); None where it did not judge.
 
-        What proxies learned stays: gold labelled their pairs. Curves that are computed and not measured (tilting) are left
-        out: other golds judge none.
+        What proxies learned stays: gold labelled their pairs. What that gold did not judge is left out: curves that are
+        computed and not measured (tilting), and far best-of-n, most of whose samples nobody judges.
         """
-        far, far_by_prompt = self.far, self.far_by_prompt
         curves = self.curves.filter(pl.col("method") != "tilt")
-        judged = [table for table in (curves, self.by_prompt, far, far_by_prompt) if table is not None]
-        if any(view not in table.columns or table[view].has_nulls() for table in judged):
+        if not (_judged(curves, view) and _judged(self.by_prompt, view)):
             return None
+        far, far_by_prompt = self.far, self.far_by_prompt
+        if far is None or far_by_prompt is None or not (_judged(far, view) and _judged(far_by_prompt, view)):
+            far = far_by_prompt = None
         return replace(
             self,
             curves=_gold_from(curves, view),
@@ -62,6 +63,11 @@ class Results:
             far=None if far is None else _gold_from(far, view),
             far_by_prompt=None if far_by_prompt is None else _gold_from(far_by_prompt, view),
         )
+
+
+def _judged(table: pl.DataFrame, view: str) -> bool:
+    """Whether every row has a score by the gold `view`."""
+    return view in table.columns and not table[view].has_nulls()
 
 
 def _gold_from(table: pl.DataFrame, view: str) -> pl.DataFrame:

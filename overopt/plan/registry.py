@@ -96,7 +96,7 @@ KINDS = {
     # of those it reads nothing but what they took
     "tables": Kind("tables.gather", 7, specs.TablesSpec, optional=frozenset(ONLY_COUNTED)),
     # no part of a study's plan: whoever reads tables asks for these, by the rules of the day
-    "verdicts": Kind("verdicts.judge", 2, specs.VerdictsSpec),
+    "verdicts": Kind("verdicts.judge", 3, specs.VerdictsSpec),
     "rule_power": Kind("rule_power.try_rules", 1, specs.RulePowerSpec),
 }
 

@@ -41,7 +41,7 @@ def opening(verdicts: Sequence[Mapping[str, Any]]) -> str:
 def scale(evidence: Evidence) -> str:
     """How small the models and how short the ways are, beside the paper's."""
     study, sizes = evidence.results.study, evidence.sizes
-    proxies, ends = sizes.by.values(sizes.curves), evidence.curves.group_by("method").agg(pl.col("kl").max())
+    proxies, ends = sizes.by.values(sizes.curves), evidence.plain.group_by("method").agg(pl.col("kl").max())
     reach = {name: f"{kl:.0f} nats" for name, kl in ends.sort("method").rows()}
     n = max(evidence.plain["n"].drop_nulls(), default=1)
     return (

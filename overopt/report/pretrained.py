@@ -82,7 +82,7 @@ def ppo_texts(evidence: Evidence | None) -> pl.DataFrame:
     """See `texts.ppo_texts`."""
     if evidence is None or evidence.results.study.ppo is None:
         return pl.DataFrame()
-    return texts.ppo_texts(evidence.results.texts, evidence.curves)
+    return texts.ppo_texts(evidence.results.texts, evidence.plain)
 
 
 def costs(evidence: Evidence | None) -> Costs | None:

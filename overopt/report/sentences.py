@@ -278,7 +278,7 @@ def say_losses(table: pl.DataFrame) -> str:
 def say_rounds(e: Evidence) -> str:
     """What the second gold says of the ends of the rounds."""
     ends = e.rounds
-    if ends.is_empty() or ends["gold_second"].is_nan().any():
+    if ends.height < 2 or ends["gold_second"].is_nan().any():
         return ""
     words = [
         f"{short_number(row['rounds'])} round{'s' if row['rounds'] > 1 else ''}, gold {number(row['gold'])}, second gold "

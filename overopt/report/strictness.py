@@ -6,22 +6,35 @@ from typing import Any
 NAMES = {"gold_lenient": "half as strict", "gold_strict": "twice as strict"}
 
 
+ALONE = "far best-of-n, whose samples gold alone judged"
+
+
 def say_strictness(entry: dict[str, Any]) -> str:
-    """A sentence on the verdicts that differ by a gate of another strictness; nothing where none does."""
-    others = [
-        f"{NAMES[view]}: {verdict}"
-        for view, verdict in entry["by_strictness"].items()
-        if verdict != entry["verdict"]
-    ]
+    """A sentence on verdicts that differ by a gate of another strictness, or why none judged; nothing where they agree."""
+    if entry["by_gold_alone"]:
+        return f" *Other gates say nothing here: the verdict rests on {ALONE}.*"
+    others = _others(entry)
     return f" *With a gate {'; '.join(others)}.*" if others else ""
 
 
 def say_all(verdicts: Sequence[dict[str, Any]]) -> str:
-    """How many verdicts hang on how strict the gate is; nothing where no other gate judged."""
-    judged = [entry for entry in verdicts if entry["by_strictness"] and not entry["check"]]
+    """How many verdicts hang on how strict the gate is, and which could not be asked; nothing where no other gate judged."""
+    claims = [entry for entry in verdicts if not entry["check"]]
+    judged = [entry for entry in claims if entry["by_strictness"]]
     if not judged:
         return ""
-    same = sum(not say_strictness(entry) for entry in judged)
-    changed = ", ".join(str(entry["claim"]) for entry in judged if say_strictness(entry))
+    same = sum(not _others(entry) for entry in judged)
+    changed = ", ".join(str(entry["claim"]) for entry in judged if _others(entry))
+    alone = ", ".join(str(entry["claim"]) for entry in claims if entry["by_gold_alone"])
     rest = f" Claims {changed} are judged otherwise by one of them." if changed else ""
+    rest += f" Claims {alone} are left out: they rest on {ALONE}." if alone else ""
     return f"With gates half and twice as strict, {same} of {len(judged)} verdicts are the same.{rest}"
+
+
+def _others(entry: dict[str, Any]) -> list[str]:
+    """Which gates come to another verdict, and to which."""
+    return [
+        f"{NAMES[view]}: {verdict}"
+        for view, verdict in entry["by_strictness"].items()
+        if verdict != entry["verdict"]
+    ]

@@ -1,7 +1,12 @@
 """Slices of the smoke study's curves: they differ in what they say, and in nothing else."""
 
+from dataclasses import replace
+
+import fake_results
+import numpy as np
 import polars as pl
 import pytest
+from fake_evidence import evidence
 
 from overopt.analysis import figure_tables, frontier, goodhart, results
 from overopt.analysis.curves import STRICTNESS
@@ -108,3 +113,41 @@ def test_a_penalised_run_is_compared_at_its_end_and_when_it_first_came_near(e):
     assert (row["kl"], row["gold"]) == (run["kl"][-1], run["gold"][-1])
     near = run.filter(pl.col("kl") >= 0.8 * row["kl"])
     assert (row["gold_first"], row["gold_se_first"]) == (near["gold"][0], near["gold_se"][0])
+
+
+@pytest.mark.parametrize("reach", [9.0, 4.0])
+def test_rounds_are_told_where_no_single_run_came_so_far(reach):
+    """Two rounds of a distance of 3 that follow the formula, beside single runs that stop at the distance `reach`."""
+    size, d, step = fake_results.SIZES[0], np.linspace(0, 3, 7), pl.col("step")
+    alpha, beta = 0.6, 0.3
+
+    def by_the_law(table):
+        distance = step / 300
+        gold = distance * (alpha - beta * distance.clip(0.01).log())
+        return table.filter(step.is_null() | (distance <= reach)).with_columns(
+            gold=pl.when(step.is_null()).then("gold").otherwise(gold),
+            kl=pl.when(step.is_null()).then("kl").otherwise(distance**2),
+        )
+
+    e = evidence(by_the_law)
+    first = d * (alpha - beta * np.log(np.maximum(d, 0.01)))
+    like = e.sizes.curves.filter(method="ppo", rm_params=size, seed=0)[: len(d)]
+    rounds = [
+        like.with_columns(
+            rounds=pl.lit(2, dtype=pl.Int64),
+            round=pl.lit(k, dtype=pl.Int64),
+            record=pl.lit(f"round-{k}"),
+            step=pl.Series(range(len(d))),
+            kl=pl.Series(d**2),
+            kl_round=pl.Series(d**2) if k == 2 else None,
+            gold=pl.Series(first + (k - 1) * first[-1]),
+        )
+        for k in (1, 2)
+    ]
+    whole = replace(e.results, curves=pl.concat([e.results.curves, *rounds]))
+    table = Evidence(whole).rounds
+    assert table["rounds"].to_list() == ([1, 2] if reach > 6 else [2])
+    two = table.filter(rounds=2).row(0, named=True)
+    assert two["path"] == pytest.approx(6)
+    assert two["predicted"] == pytest.approx(6 * (alpha - beta * np.log(6) + beta * np.log(2)))
+    assert two["gold"] == pytest.approx(two["predicted"])

@@ -13,7 +13,7 @@ from overopt.analysis import law_tables
 from overopt.analysis.claims import coefficients, data, methods, outcome, prediction, shape, theory, verdicts
 from overopt.analysis.claims.outcome import Outcome, jointly
 from overopt.analysis.evidence import Evidence
-from overopt.report import charts, figures, tables
+from overopt.report import charts, figures, strictness, tables
 
 
 def test_one_prompt_and_one_seed_crash_nothing_and_show_no_interval():
@@ -119,6 +119,7 @@ def test_as_data_every_claim_has_its_fields():
             "figure",
             "check",
             "by_strictness",
+            "by_gold_alone",
         }
         assert entry["verdict"] in ("holds", "partly", "does not hold", "cannot tell")
         assert entry["statistic"] is None or math.isfinite(entry["statistic"])
@@ -248,6 +249,26 @@ def test_rounds_against_the_formula(measured, errors, found):
     assert theory.rounds_follow_the_formula.judge(rounds(measured, **errors)).verdict == found
 
 
+@pytest.mark.parametrize(
+    ("golds", "found"),
+    [
+        ((1.02, 1.82), "holds"),
+        ((0.3, 0.9), "partly"),  # more rounds end above fewer
+        ((0.3, 0.3), "does not hold"),
+        ((1.02,), "holds"),
+        ((0.1,), "does not hold"),  # nothing is there that it could lie above
+    ],
+)
+def test_rounds_are_judged_where_no_single_run_came_so_far(golds, found):
+    rows = [(2 * k, gold, 0.02, 0.2 + 0.8 * k, 0.02, 0.8 * k, 0.05) for k, gold in enumerate(golds, 1)]
+    names = ["rounds", "gold", "gold_se", "predicted", "predicted_se", "added", "added_se"]
+    outcome = theory.rounds_follow_the_formula.judge(
+        Only(rounds=pl.DataFrame(rows, schema=names, orient="row"))
+    )
+    assert outcome.verdict == found
+    assert outcome.measured.startswith("No run without rounds came so far; 2 rounds: gold")
+
+
 def test_regressional_goodhart_is_a_check_of_what_theory_says():
     assert [claim.number for claim in verdicts.CLAIMS if claim.check] == [19]
     assert theory.regressional.judge(Only(), prompts=1000, samples=256).verdict == "holds"
@@ -282,22 +303,49 @@ def test_claims_of_several_parts(parts, found):
     assert jointly([Outcome(part, 0.0, (0.0, 0.0), "") for part in parts]) == found
 
 
+def judged_by_other_gates(results):
+    """The same with scores by golds of another strictness: the lenient one as gold, the strict one displeased."""
+    columns = {name: pl.col("gold") for name in ("gold_lenient", "gold_strict")}
+    errors = {f"{name}_se": pl.col("gold_se") for name in columns}
+    other = {"gold_strict": -pl.col("gold")}
+    return replace(
+        results,
+        curves=results.curves.with_columns(**columns | errors | other),
+        by_prompt=results.by_prompt.with_columns(**columns | other),
+    )
+
+
 def test_golds_of_another_strictness_are_judged_where_they_judged():
     results = evidence().results
     none = [entry["by_strictness"] for entry in verdicts.judge_by_every_gold(results)]
     assert none == [{}] * 20
-    columns = {name: pl.col("gold") for name in ("gold_lenient", "gold_strict")}
-    errors = {f"{name}_se": pl.col("gold_se") for name in columns}
-    other = {"gold_strict": -pl.col("gold")}  # a gold that optimisation displeases
-    views = replace(
-        results,
-        curves=results.curves.with_columns(**columns | errors | other),
-        by_prompt=results.by_prompt.with_columns(**columns | other),
-        far=None,
-        far_by_prompt=None,
-    )
-    entries = verdicts.judge_by_every_gold(views)
+    entries = verdicts.judge_by_every_gold(judged_by_other_gates(results))
     assert [entry["by_strictness"]["gold_lenient"] for entry in entries] == [
         entry["verdict"] for entry in entries
     ]
     assert entries[0]["by_strictness"]["gold_strict"] == "does not hold" != entries[0]["verdict"]
+    assert not any(entry["by_gold_alone"] for entry in entries)
+    assert strictness.say_all(entries).startswith("With gates half and twice as strict, ")
+    assert "left out" not in strictness.say_all(entries)
+
+
+def far_curves(results, pairs):
+    """Best-of-n of `results` once more, twice as far, of proxies with so many pairs; no other gold judges it."""
+    far = results.curves.filter(method="bon").with_columns(kl=2 * KL, pairs=pl.lit(pairs, dtype=pl.Int64))
+    of_far = pl.col("record").is_in(far["record"].unique().implode())
+    by_prompt = results.by_prompt.filter(of_far).with_columns(kl=2 * KL)
+    return replace(results, far=far, far_by_prompt=by_prompt)
+
+
+def test_other_golds_are_not_asked_of_claims_that_rest_on_far_best_of_n():
+    assert [claim.number for claim in verdicts.CLAIMS if claim.far] == [1, 16]
+    results = evidence().results
+    found = judged_by_other_gates(far_curves(results, 9000))
+    entries = verdicts.judge_by_every_gold(found)
+    silent = {entry["claim"] for entry in entries if not entry["by_strictness"]}
+    assert silent == {entry["claim"] for entry in entries if entry["by_gold_alone"]} == {1, 16}
+    assert "Claims 1, 16 are left out: they rest on far best-of-n" in strictness.say_all(entries)
+    assert "far best-of-n" in strictness.say_strictness(entries[0])
+    assert "far best-of-n" not in strictness.say_strictness(entries[1])
+    others = verdicts.judge_by_every_gold(judged_by_other_gates(far_curves(results, 500)))
+    assert not any(entry["by_gold_alone"] for entry in others)  # no claim rests on those

@@ -11,7 +11,8 @@ from overopt.analysis.evidence import Evidence
 class Claim:
     """A claim: `judge` applies to a study's evidence what `rule` says in words; `figure` is `PAGE.html#NAME`.
 
-    check: of a theorem, which no study can refute: it is not counted among the claims.
+    check: of a theorem, which no study can refute: it is not counted among the claims. far: it rests on far best-of-n too,
+    where a study has that.
     """
 
     number: int
@@ -20,13 +21,14 @@ class Claim:
     figure: str
     judge: Callable[[Evidence], Outcome]
     check: bool = False
+    far: bool = False
 
 
 def claim(
-    number: int, text: str, *, rule: str, figure: str, check: bool = False
+    number: int, text: str, *, rule: str, figure: str, check: bool = False, far: bool = False
 ) -> Callable[[Callable[[Evidence], Outcome]], Claim]:
     """Makes of the function below it the `Claim` that the function judges.
 
     A threshold that the rule names is a constant of the function's module, formatted into `rule`.
     """
-    return lambda judge: Claim(number, text, rule, figure, judge, check)
+    return lambda judge: Claim(number, text, rule, figure, judge, check, far)

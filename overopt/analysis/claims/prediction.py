@@ -24,6 +24,7 @@ SMALL, LARGE = 0.10, 0.25  # SDs: errors of a prediction
     f"that laws are fitted to. That of PPO is the mean beyond {SPLIT:.0%} of the distance. Holds: both intervals end below "
     f"{SMALL:.2f} SDs; partly: one does, or both end below {LARGE:.2f}; does not hold: one begins above {LARGE:.2f}.",
     figure="02_functional_forms.html#fig-far",
+    far=True,
 )
 def extrapolates(evidence: Evidence) -> Outcome:
     """Laws fitted at small KL predict gold at large KL."""

@@ -37,6 +37,7 @@ FALLS = (
     "Under best-of-n gold rises, then falls.",
     rule=FALLS,
     figure="01_gold_vs_optimisation.html#fig-bon",
+    far=True,
 )
 def falls_by_best_of_n(evidence: Evidence) -> Outcome:
     """For how many sizes gold bends, and turns."""

@@ -46,28 +46,26 @@ def regressional(evidence: Evidence, *, prompts: int = 4000, samples: int = 1024
 @claim(
     20,
     "k rounds of RLHF of d/k each give d(α − β ln d + β ln k).",
-    rule="The law gives gold of one round of the same distance. Measured is what k rounds add to it, divided by the β d "
-    "ln k of the formula, if that is surely above 0. Holds: the interval lies between "
-    f"{1 - ADDED:g} and {1 + ADDED:g} for every k; partly: every k ends surely above one round; does not hold: for some k "
-    "the interval lies outside.",
+    rule="The law of runs without rounds gives gold of one round of the same distance. Measured is what k rounds add to it, "
+    "divided by the β d ln k of the formula, if that is surely above 0. Holds: the interval lies between "
+    f"{1 - ADDED:g} and {1 + ADDED:g} for every k; partly: every k ends surely above one round, or, where no run without "
+    "rounds came so far, above fewer rounds; does not hold: for some k the interval lies outside.",
     figure="05_goodhart_and_implications.html#fig-rounds",
 )
 def rounds_follow_the_formula(evidence: Evidence) -> Outcome:
     """After k rounds of d/k each, gold is d (alpha - beta ln d + beta ln k)."""
     table = evidence.rounds
-    if table.is_empty() or table["rounds"].n_unique() < 2:
+    if table.is_empty():
         return not_measured("rounds of RLHF")
-    many, once = table.filter(pl.col("rounds") > 1), table.filter(rounds=1).row(0, named=True)
+    many, once = table.filter(pl.col("rounds") > 1), table.filter(rounds=1)
     added = many["added"].to_numpy()
     shares = 1 + (many["gold"] - many["predicted"]).to_numpy() / added
     half = 1.96 * np.hypot(*(many[name].to_numpy() for name in ("gold_se", "predicted_se"))) / np.abs(added)
     sure = (added - 1.96 * many["added_se"].to_numpy() > 0).all()
-    apart = 1.96 * np.hypot(many["gold_se"].to_numpy(), once["gold_se"])
-    above = many["gold"].to_numpy() - once["gold"] > apart
     verdict: Verdict = "cannot tell"
     if sure and (np.abs(shares - 1) + half < ADDED).all():
         verdict = "holds"
-    elif sure and above.all():
+    elif sure and (surely_above(many, once) if once.height else surely_above(many[1:], many[:-1])):
         verdict = "partly"
     elif sure and (np.abs(shares - 1) - half > ADDED).any():
         verdict = "does not hold"
@@ -77,6 +75,15 @@ def rounds_follow_the_formula(evidence: Evidence) -> Outcome:
         for row in many.iter_rows(named=True)
     )
     ends = (float(shares[worst] - half[worst]), float(shares[worst] + half[worst]))
-    measured = f"One round: gold {number(once['gold'])}; {words} (SDs). "
+    alone = (
+        f"One round: gold {number(once['gold'][0])}" if once.height else "No run without rounds came so far"
+    )
+    measured = f"{alone}; {words} (SDs). "
     measured += f"Rounds add, of what the formula says, {with_interval(float(shares[worst]), *ends)} where it errs most."
     return Outcome(verdict, float(shares[worst]), ends, measured)
+
+
+def surely_above(more: pl.DataFrame, fewer: pl.DataFrame) -> bool:
+    """Whether gold of `more` rounds surely ends above that of `fewer`, row by row or above a single one; not of no row."""
+    apart = 1.96 * np.hypot(more["gold_se"].to_numpy(), fewer["gold_se"].to_numpy())
+    return bool(more.height and (more["gold"].to_numpy() - fewer["gold"].to_numpy() > apart).all())
