@@ -27,8 +27,8 @@ Aim = Literal["highest", "end"]  # what a setting is chosen by: gold where it is
 class HeldOut:
     """What a method came to on each seed and prompt, by choices that others made (base-policy SDs, nats).
 
-    seeds: of the rows; gold, kl: where it was stopped; end: gold where the run of the setting chosen ends; settings: each
-    that was chosen, and how often.
+    seeds: of the rows; gold, kl: where it was stopped; end: gold at the last point of the run of the setting chosen, at
+    whatever KL; settings: each that was chosen, and how often.
     """
 
     seeds: tuple[int, ...]
@@ -71,7 +71,7 @@ def held_out(variants: Sequence[Variant], aim: Aim = "highest") -> HeldOut | Non
         for half in (0, 1):
             variant, place = _choice(there, seed, ~_half(prompts, half) | (prompts == 1), aim)
             run = variant.runs[seed]
-            found.append(run.at(place) | {"end": run.gold[-1]})
+            found.append(run.at(place) | {"end": run.end["gold"]})
             settings[variant.setting] = settings.get(variant.setting, 0) + 1
             picked.append(variant)
         for name in rows:
@@ -139,7 +139,7 @@ def _choice(variants: Sequence[Variant], seed: int, by: np.ndarray, aim: Aim) ->
         if aim == "highest":
             gold, place = _highest(others, by)
         else:
-            gold, place = float(np.mean([run.gold[-1, by].mean() for run in others])), math.inf
+            gold, place = float(np.mean([run.end["gold"][by].mean() for run in others])), math.inf
         found.append((gold, place, variant))
     _, place, best = max(found, key=lambda each: each[0])
     return best, place

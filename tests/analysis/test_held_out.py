@@ -18,7 +18,10 @@ def variant(golds, setting="", method=PLAIN, seeds=None):
     """Runs by seed; golds: [seeds, points, prompts], at sqrt(KL) 0, 1, 2 ..."""
     place = np.arange(golds.shape[1], dtype=float)
     kl = np.repeat(place[:, None] ** 2, golds.shape[2], axis=1)
-    runs = {k: Run(place, kl, gold) for k, gold in zip(seeds or range(len(golds)), golds, strict=True)}
+    runs = {
+        k: Run(place, kl, gold, {"kl": kl[-1], "gold": gold[-1]})
+        for k, gold in zip(seeds or range(len(golds)), golds, strict=True)
+    }
     return Variant(method, setting, 0.0, pl.DataFrame(), runs)
 
 
@@ -70,6 +73,7 @@ def test_gold_at_a_kl_is_that_of_the_first_time_there():
         np.array([0.0, 1.0, 2.0, 3.0]),
         np.array([[0.0], [4.0], [1.0], [5.0]]),
         np.array([[0.0], [2.0], [7.0], [3.0]]),
+        {},
     )
     assert run.gold_at_kl(1.0) == pytest.approx(1.0)
     assert run.gold_at_kl(4.0) == pytest.approx(2.0)
@@ -110,13 +114,38 @@ def test_methods_are_told_apart_by_their_columns():
     assert setting_of(row) == ""
 
 
+def test_a_run_that_comes_back_ends_where_it_ends():
+    """Not where it was farthest, which is the last of its places; n or step says which point is the last."""
+    results = method_worlds.draw(TURNING, fake_evidence.evidence().results)
+    rows = [
+        {"record": "ppo, back", "n": None, "step": step, "prompt": prompt, "kl": kl, "gold": gold + prompt}
+        for step, kl, gold in ((0, 0.0, 0.0), (9, 4.0, 1.25), (4, 9.0, 1.5))
+        for prompt in (0, 1)
+    ]
+    like = results.curves.filter(method="ppo", kl_penalty=0.0, ensemble="single", seed=0)
+    curves = like.head(3).with_columns(record=pl.lit("ppo, back"))
+    by_prompt = pl.DataFrame(rows, schema_overrides={"n": pl.Int64}).with_columns(proxy=0.0)
+    runs = MethodRuns(replace(results, curves=curves, by_prompt=by_prompt))
+    (only,) = runs.plain("ppo")
+    run = only.runs[0]
+    assert run.place.tolist() == [0.0, 3.0]
+    assert (run.end["kl"].tolist(), run.end["gold"].tolist()) == ([4.0, 4.0], [1.25, 2.25])
+    for aim in ("highest", "end"):
+        assert held_out.held_out([only], aim=aim).end.tolist() == [[1.25, 2.25]]
+    found = held_out.held_out([only], aim="end")
+    assert (found.gold.tolist(), found.kl.tolist()) == ([[1.25, 2.25]], [[4.0, 4.0]])
+
+
 def test_runs_are_gathered_by_method_and_setting():
     results = method_worlds.draw(TURNING, fake_evidence.evidence().results)
     runs = MethodRuns(results)
     assert (runs.rm_params, runs.pairs) == (10_000, 5_000)
     assert len(runs.variants) == len(method_worlds.arms())
     assert [method.label for method in runs.methods()][:2] == ["best-of-n", "best-of-n, mean of 5"]
-    assert [v.setting for v in runs.of(lambda m: m.method == "dpo")] == ["β 0.05", "β 0.5"]
+    assert [v.setting for v in runs.of(lambda m: m.method == "dpo")] == [
+        "β 0.05, 4 passes",
+        "β 0.5, 4 passes",
+    ]
     assert runs.noises() == [0.0, method_worlds.NOISE]
     assert [v.by_step for v in runs.of(lambda m: m.method == "ppo" and m.ensemble == "single")] == [
         False,
