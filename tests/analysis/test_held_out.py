@@ -90,6 +90,42 @@ def test_an_ensemble_is_paired_with_its_members():
     assert held_out.paired(elsewhere, other) is None
 
 
+def test_ensembles_whose_members_were_not_run_alone_are_compared_with_those_that_were():
+    """Three ensembles, and single runs of some members: of the first, of one each, of too few."""
+    joined = held_out.held_out(
+        [
+            variant(
+                np.arange(3.0)[:, None, None] * np.ones((3, 2, 3)),
+                method=Method("ppo", "mean of 5", "", False),
+            )
+        ]
+    )
+
+    def less(golds, seeds):
+        """What is taken from the ensembles 0, 1 and 2."""
+        single = variant(np.array(golds)[:, None, None] * np.ones((len(golds), 2, 3)), seeds=seeds)
+        return (np.arange(3.0) - held_out.paired(joined, held_out.held_out([single]))[:, 0]).tolist()
+
+    assert less([0.1, 0.2, 0.3, 0.5], [0, 4, 6, 14]) == pytest.approx([0.15, 0.3, 0.5])  # of each some
+    assert less([0.1, 0.2, 0.6], [0, 1, 2]) == pytest.approx([0.1, 0.2, 0.6])  # of the first alone
+    assert less([0.1, 0.2, 0.6, 0.3], [0, 1, 2, 3]) == pytest.approx([0.2, 0.2, 0.6])
+    assert less([0.1, 0.2], [0, 1]) == pytest.approx([0.1, 0.2, 0.1])
+
+
+def test_the_interval_of_ensembles_less_single_runs_knows_how_both_vary():
+    """Of three ensembles and the runs of three members of the first, against the variance in closed form."""
+    rng, found = np.random.default_rng(2), []
+    for _ in range(200):
+        single = variant(rng.normal(size=(3, 1, 1)) * np.ones((3, 2, 4)))
+        joined = variant(
+            0.5 * rng.normal(size=(3, 1, 1)) * np.ones((3, 2, 4)),
+            method=Method("ppo", "worst of 5", "", False),
+        )
+        apart = held_out.paired(held_out.held_out([joined]), held_out.held_out([single]))
+        found.append(held_out.drawn(apart)[1].var())
+    assert np.mean(found) == pytest.approx((1 + 0.25) / 3, rel=0.2)
+
+
 @pytest.mark.parametrize("seeds", [2, 4])
 def test_draws_vary_as_the_mean_does(seeds):
     """The mean of seeds x prompts with an effect of each, against its variance in closed form."""
