@@ -27,8 +27,8 @@ Aim = Literal["highest", "end"]  # what a setting is chosen by: gold where it is
 class HeldOut:
     """What a method came to on each seed and prompt, by choices that others made (base-policy SDs, nats).
 
-    seeds: of the rows; gold, kl: where it was stopped; end: gold where the run of the setting chosen ends; settings: each
-    that was chosen, and how often.
+    seeds: of the rows; gold, kl: where it was stopped; end: gold at the last point of the run of the setting chosen, at
+    whatever KL; settings: each that was chosen, and how often.
     """
 
     seeds: tuple[int, ...]
@@ -71,7 +71,7 @@ def held_out(variants: Sequence[Variant], aim: Aim = "highest") -> HeldOut | Non
         for half in (0, 1):
             variant, place = _choice(there, seed, ~_half(prompts, half) | (prompts == 1), aim)
             run = variant.runs[seed]
-            found.append(run.at(place) | {"end": run.gold[-1]})
+            found.append(run.at(place) | {"end": run.end["gold"]})
             settings[variant.setting] = settings.get(variant.setting, 0) + 1
             picked.append(variant)
         for name in rows:
@@ -112,18 +112,33 @@ def drawn(values: Values) -> tuple[float, Float64[np.ndarray, " draws"]]:
 
 
 def paired(one: HeldOut, other: HeldOut, what: Literal["gold", "end"] = "gold") -> Values | None:
-    """Gold of one method less that of another, on the seeds that both have; `what`: where stopped, or at the end.
+    """Gold of one method less that of another, a row a seed of the first; `what`: where stopped, or at the end.
 
-    A seed of an ensemble is compared with the mean of those of its members that the other has. None where none has any.
+    Seeds that both have are compared. A seed of an ensemble is compared with the mean of those of its members that the other
+    has; where it has none of some ensemble's, all that it has are dealt out among the ensembles, so that none is left out on
+    either side. None where there is nothing to compare.
     """
-    of, rows = one.chosen[0][0].method, []
-    alike = of.members == other.chosen[0][0].method.members
     there = dict(zip(other.seeds, getattr(other, what), strict=True))
-    for seed, values in zip(one.seeds, getattr(one, what), strict=True):
-        partners = [there[k] for k in ((seed,) if alike else of.members_of(seed)) if k in there]
-        if partners:
-            rows.append(values - np.mean(partners, axis=0))
+    partners = _partners(one, other)
+    rows = [
+        values - np.mean([there[k] for k in partners[seed]], axis=0)
+        for seed, values in zip(one.seeds, getattr(one, what), strict=True)
+        if partners[seed]
+    ]
     return np.array(rows) if rows else None
+
+
+def _partners(one: HeldOut, other: HeldOut) -> dict[int, tuple[int, ...]]:
+    """For each seed of one method the seeds of another that it is compared with."""
+    of, known = one.chosen[0][0].method, other.seeds
+    if of.members == other.chosen[0][0].method.members:
+        return {seed: (seed,) if seed in known else () for seed in one.seeds}
+    members = {seed: tuple(k for k in of.members_of(seed) if k in known) for seed in one.seeds}
+    if all(members.values()):
+        return members
+    # in turn, and none twice unless they are too few: so seeds of both vary from row to row
+    turns = range(len(one.seeds))
+    return {one.seeds[k]: known[k :: len(turns)] or (known[k % len(known)],) for k in turns}
 
 
 def _half(prompts: int, half: int) -> np.ndarray:
@@ -139,7 +154,7 @@ def _choice(variants: Sequence[Variant], seed: int, by: np.ndarray, aim: Aim) ->
         if aim == "highest":
             gold, place = _highest(others, by)
         else:
-            gold, place = float(np.mean([run.gold[-1, by].mean() for run in others])), math.inf
+            gold, place = float(np.mean([run.end["gold"][by].mean() for run in others])), math.inf
         found.append((gold, place, variant))
     _, place, best = max(found, key=lambda each: each[0])
     return best, place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ SELECTS = ("bon", "soft_bon", "bop")  # among samples of the base policy, of whi
 
 Points = Float64[np.ndarray, " points"]
 ByPrompt = Float64[np.ndarray, "points prompts"]
+OfPrompts = dict[str, Float64[np.ndarray, " prompts"]]
 
 
 @dataclass(frozen=True, order=True)
@@ -99,12 +101,14 @@ def method_of(row: Mapping[str, Any]) -> Method:
 def setting_of(row: Mapping[str, Any]) -> str:
     """What is set in a run of a method that others of it have otherwise, in words; empty where nothing is.
 
-    >>> setting_of({"method": "dpo", "ensemble": "single", "setting": None, "kl_penalty": 0.1})
-    'β 0.1'
+    >>> setting_of({"method": "dpo", "ensemble": "single", "setting": None, "kl_penalty": 0.1, "epochs": 4})
+    'β 0.1, 4 passes'
     """
     weight = row["ensemble"].partition(", ")[2]
     penalty = f"{'β' if row['method'] in DIRECT else 'penalty'} {row['kl_penalty']:g}"
-    parts = [weight, row["setting"] or "", penalty if row["kl_penalty"] else ""]
+    # proxies of other methods are trained in one pass here: see `MethodRuns`
+    passes = f"{row['epochs']} passes" if row["method"] in DIRECT and row["epochs"] > 1 else ""
+    parts = [weight, row["setting"] or "", penalty if row["kl_penalty"] else "", passes]
     return ", ".join(part for part in parts if part)
 
 
@@ -114,14 +118,18 @@ class Run:
 
     A place is sqrt(KL) where KL leads on, and points at which a run came back are left out; it is sqrt(step) where
     something holds KL still while gold moves.
+    end: `kl` and `gold` at its last point, which no place may be of: a run that came back ends there all the same.
     """
 
     place: Points
     kl: ByPrompt
     gold: ByPrompt
+    end: OfPrompts
 
-    def at(self, place: float) -> dict[str, Float64[np.ndarray, " prompts"]]:
-        """`kl` and `gold` at a place, interpolated; the ends are held."""
+    def at(self, place: float) -> OfPrompts:
+        """`kl` and `gold` at a place, interpolated; before the first that is held, at infinity the run's end."""
+        if math.isinf(place):
+            return self.end
         weights = _weights(self.place, np.array([place]))[0]
         return {"kl": weights @ self.kl, "gold": weights @ self.gold}
 
@@ -132,7 +140,7 @@ class Run:
     def gold_at_kl(self, kl: float) -> Float64[np.ndarray, " prompts"]:
         """Gold where mean KL first came to `kl` (nats); nan where it did not.
 
-        >>> run = Run(np.array([0.0, 2.0]), np.array([[0.0], [4.0]]), np.array([[0.0], [1.0]]))
+        >>> run = Run(np.array([0.0, 2.0]), np.array([[0.0], [4.0]]), np.array([[0.0], [1.0]]), {})
         >>> run.gold_at_kl(1.0).tolist(), run.gold_at_kl(9.0).tolist()
         ([0.5], [nan])
         """
@@ -159,6 +167,11 @@ class Variant:
         return float(self.rows["kl_penalty"][0])
 
     @property
+    def passes(self) -> int:
+        """How often its runs, or their proxies, learned from each pair."""
+        return int(self.rows["epochs"][0])
+
+    @property
     def by_step(self) -> bool:
         """Whether its runs are followed by step."""
         return followed_by_step(self.method)
@@ -173,7 +186,8 @@ class MethodRuns:
     """Every run of a study's policy against proxies of one size and number of pairs, by method, setting and label noise.
 
     The size and number of pairs are those with which most was tried, the largest of such sizes. Direct alignment has no
-    proxy of another size. Rounds, repeated pairs and what is computed and not done (tilting) are left out.
+    proxy of another size, and may see its pairs often; proxies that did are left out, as are rounds and what is computed and
+    not done (tilting).
 
     Args:
         results: of a study.
@@ -185,8 +199,8 @@ class MethodRuns:
         ours = results.curves.filter(
             pl.col("method").is_in(list(WORDS)),
             pl.col("pairs") > 0,
+            pl.col("method").is_in(DIRECT) | (pl.col("epochs") == 1),
             rounds=1,
-            epochs=1,
             policy_params=study.models[study.policy].parameters,
         )
         proxied = ours.filter(~pl.col("method").is_in(DIRECT))
@@ -248,11 +262,12 @@ class MethodRuns:
 def _run(by_prompt: pl.DataFrame, record: str, *, by_step: bool) -> Run:
     points = prompt_curve(by_prompt, record)
     kl, gold = points["kl"], points["gold"]
+    end = {"kl": kl[-1], "gold": gold[-1]}
     if by_step:
-        return Run(np.sqrt(steps(by_prompt, record)), kl, gold)
+        return Run(np.sqrt(steps(by_prompt, record)), kl, gold, end)
     mean = kl.mean(1)
     ahead = mean > np.concatenate([[-1.0], np.maximum.accumulate(mean)[:-1]])
-    return Run(np.sqrt(mean[ahead]), kl[ahead], gold[ahead])
+    return Run(np.sqrt(mean[ahead]), kl[ahead], gold[ahead], end)
 
 
 def _weights(place: Points, at: Float64[np.ndarray, " at"]) -> Float64[np.ndarray, "at points"]:

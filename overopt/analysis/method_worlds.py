@@ -24,6 +24,7 @@ PROMPTS = 64
 BON_REACH, TRAINED_REACH = 2.4, 6.0  # sqrt(nats) to which runs go
 PENALTIES = (0.01, 0.1)
 BETAS = (0.05, 0.5)
+PASSES = 4  # of direct alignment over its pairs
 TEMPERATURES = ("tau 0.05", "tau 0.2", "tau 1")
 NOISE = 0.25  # share of flipped labels of the other half of the study
 SEED_SD, PROMPT_SD, BOTH_SD, POINT_SD = 0.06, 0.3, 0.3, 0.15  # base-policy SDs
@@ -192,7 +193,8 @@ def _run(
         "record": f"{arm}-{seed}", "method": arm.method, "ensemble": arm.ensemble,
         "setting": arm.setting or None, "kl_penalty": arm.penalty, "label_noise": arm.label_noise,
         "seed": seed, "policy_params": policy, "rm_params": policy if arm.method in DIRECT else 10_000,
-        "pairs": 5_000, "epochs": 1, "rounds": 1, "round": 1, "prompts": PROMPTS, "samples": 8,
+        "pairs": 5_000, "epochs": PASSES if arm.method in DIRECT else 1, "rounds": 1, "round": 1,
+        "prompts": PROMPTS, "samples": 8,
         "rm_loss": 0.6, "rm_accuracy": 0.65, "kl_kind": "analytic" if selects else "exact", "kl_se": 0.0,
     }  # fmt: skip
     where = {"n": 2**place, "step": None} if selects else {"n": None, "step": 10 * place**2}

@@ -22,7 +22,7 @@ class Results:
     proxies: one row a proxy, how it was trained and how gold follows it; sweep: learning rates that were tried, if any;
     ppo_sweep: settings of PPO that were tried, if any: see `overopt.analysis.ppo_sweep`;
     texts: completions of the prompts for show, with gold's halves `rating` (SDs) and `gate` where they are known;
-    chain: how the models of the study came out; record: key, git commit, time of the run, compute seconds and costs,
+    chain: how the models of the study came out; record: key, git commits, time of the run, compute seconds and costs,
     those of published stages, device, versions, seeds; folder: where they are, with a `record.json` that names each
     file's SHA-256; predictions: what was predicted before anything was optimised, if
     anything was: see `overopt.analysis.pool_predictions`; verdicts: today's, where they were asked for: see

@@ -52,7 +52,7 @@ class Rule:
         return self.needs in curve and int(np.isfinite(curve[self.needs]).sum()) > 1
 
 
-def seen(curve: pl.DataFrame) -> Seen:
+def seen(curve: pl.DataFrame) -> dict[str, Values]:
     """What a rule may know of a curve, whose rows are in the order in which it was measured: never a column of gold's.
 
     >>> sorted(seen(pl.DataFrame({"kl": [0.0], "proxy": [0.0], "gold": [1.0], "rating": [1.0]})))

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float64
 
+from overopt.analysis.method_runs import DIRECT
 from overopt.analysis.stopping import RULES, Rule, Seen, seen
 from overopt.estimators.uncertainty import standard_error
 
@@ -86,14 +87,15 @@ def half_of(cell: str) -> str:
 
 
 def cells(curves: pl.DataFrame, method: str) -> list[Cell]:
-    """The cells of one method, of three points or more, that are no later round of RLHF, by their names.
+    """The cells of one method, of three points or more, that are no round of RLHF, by their names.
 
+    The first round is the plain run, stopped early: a copy, which might stand in the other half.
     curves: a table of `overopt.analysis.curves`, of one study or of several.
     """
     columns = [name for name in CELL if name in curves.columns]
-    firsts = curves.filter(pl.col("pairs") > 0, method=method, round=1)  # of 0 pairs is gold itself
+    plain = curves.filter(pl.col("pairs") > 0, method=method, rounds=1)  # of 0 pairs is gold itself
     found = []
-    for values, part in firsts.group_by(columns, maintain_order=True):
+    for values, part in plain.group_by(columns, maintain_order=True):
         # what a study leaves as it is names no cell: a column that comes later moves none to the other half
         named = {name: value for name, value in zip(columns, values, strict=True) if value not in (None, "")}
         name = ", ".join(f"{column} {value}" for column, value in named.items())
@@ -108,7 +110,10 @@ def _run(curve: pl.DataFrame) -> Run:
     curve = curve.sort(pl.coalesce("n", "step"))
     gold = curve["gold"].to_numpy()
     best = int(gold.argmax())
-    return Run(seen(curve), gold, best, bool(gold[best] > RISES * (curve["gold_se"][best] or 0.0)))
+    told = seen(curve)
+    if curve["method"][0] in DIRECT:  # its proxy is the policy itself: on another scale at each point
+        del told["proxy"]
+    return Run(told, gold, best, bool(gold[best] > RISES * (curve["gold_se"][best] or 0.0)))
 
 
 def regret(rule: Rule, constant: float, cell: Cell) -> dict[str, float]:
@@ -180,25 +185,30 @@ def failures(judged: pl.DataFrame) -> pl.DataFrame:
 def by_rule(judged: pl.DataFrame) -> pl.DataFrame:
     """What each rule is worth in held-out cells, from `by_cell`; of each method the rule of least regret first.
 
-    Columns: `method, rule, says, cells, regret, regret_se, within, worst`, the standard error over cells; `within`: share of
-    the cells in which at most `LOST` of the highest gold is lost; `worst`: the largest regret.
+    Columns: `method, rule, says, cells, flat, regret, regret_se, within, worst`; `flat`: cells besides where gold does not
+    surely rise, so that there is nothing to lose; the standard error is over cells; `within`: share of the cells in which at
+    most `LOST` of the highest gold is lost; `worst`: the largest regret.
     """
     rows = []
-    held_out = judged.filter(pl.col("regret").is_not_null(), half="held out")
-    for (method, rule, constant), part in held_out.group_by("method", "rule", "constant"):
-        lost = part["regret"].to_numpy()
+    for (method, rule, constant), part in judged.filter(half="held out").group_by(
+        "method", "rule", "constant"
+    ):
+        lost = part["regret"].drop_nulls().to_numpy()
+        if not len(lost):
+            continue
         rows.append(
             {
                 "method": method,
                 "rule": rule,
                 "says": RULES[str(rule)].says.format(f"{constant:g}"),
                 "cells": len(lost),
+                "flat": part.height - len(lost),
                 "regret": float(lost.mean()),
                 "regret_se": float(standard_error(lost)),
                 "within": float((lost <= LOST).mean()),
                 "worst": float(lost.max()),
             }
         )
-    kinds = [pl.String] * 3 + [pl.Int64] + [pl.Float64] * 4
-    names = ("method", "rule", "says", "cells", "regret", "regret_se", "within", "worst")
+    kinds = [pl.String] * 3 + [pl.Int64] * 2 + [pl.Float64] * 4
+    names = ("method", "rule", "says", "cells", "flat", "regret", "regret_se", "within", "worst")
     return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True))).sort("method", "regret", "rule")

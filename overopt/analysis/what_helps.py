@@ -29,8 +29,8 @@ def table(runs: MethodRuns, results: Results) -> pl.DataFrame:
 
     Columns: `method, label_noise, setting` (that most seeds chose), `seeds`; the highest `gold` (SDs), `kl` there and
     `at_ten`: gold at `AT` nats; `gamma`: see `gamma`; `over_ppo, over_bon`: gold less that of the plain method against the
-    same proxies, on shared seeds; of each but the first four also `_low, _high`, its 95% interval; `minutes` a run. What
-    is not known is null.
+    same proxies, as `held_out.paired` has it; of each but the first four also `_low, _high`, its 95% interval; `minutes` a
+    run. What is not known is null.
     """
     rows = []
     for noise in runs.noises():

@@ -200,8 +200,8 @@ class Trainer:
         if penalty:
             rewards -= penalty * log_ratio
         given = self._shaped(scores, rows)
-        if config.missing_eos_score is not None:
-            given = scores.where(samples.ended(tokens.eos_token_id), config.missing_eos_score)
+        if config.missing_eos_score is not None:  # as it is: what is shaped is what the proxy says
+            given = given.where(samples.ended(tokens.eos_token_id), config.missing_eos_score)
         rewards[torch.arange(len(samples)), samples.lengths - 1] += given  # it comes with the last token
         if config.leave_one_out:
             values = torch.zeros_like(log_probs)

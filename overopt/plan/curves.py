@@ -137,7 +137,9 @@ class CurveStages:
         """What a policy is optimised against, with its scale, and the proxies of other seeds that look on where some do."""
         parents = {"proxy": self.proxies.add(cell), "scale": self.scale_of(cell)}
         if count := self.study.watchers:
-            alike = [other for other in self.study.proxies.cells if other._replace(seed=cell.seed) == cell]
+            # not itself, of which it never parts
+            others = [other for other in self.study.proxies.cells if other != cell]
+            alike = [other for other in others if other._replace(seed=cell.seed) == cell]
             after = sorted(alike, key=lambda other: (other.seed <= cell.seed, other.seed))
             for k, other in enumerate(after[:count]):
                 parents[f"watcher_{k}"] = self.proxies.add(other)

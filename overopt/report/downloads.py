@@ -27,7 +27,7 @@ FILES = {
     "ppo_sweep.parquet": "the settings of PPO that were tried",
     "texts.parquet": "completions of the prompts for show",
     "chain.json": "how the language models, gold and the proxies came out",
-    "summary.json": "seeds, commit, run time and cost of the study",
+    "summary.json": "seeds, commits, run time and cost of the study",
     "record.json": "the study's fields, and the SHA-256 of each table",
 }
 

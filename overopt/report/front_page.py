@@ -11,7 +11,7 @@ from overopt.report import sentences
 from overopt.report.gold_sentences import say_gold
 from overopt.report.law_sentences import say_counts
 from overopt.report.myst import box
-from overopt.report.pages import VERDICT_MARKS, commit
+from overopt.report.pages import VERDICT_MARKS, say_commits
 from overopt.report.strictness import say_all
 from overopt.study.parts import Sweep
 from overopt.study.study import ReviewsStudy
@@ -87,7 +87,7 @@ def in_short(evidence: Evidence) -> str:
         f"**Laws.** Best-of-n: {say_counts(shapes(evidence, 'bon'))} PPO: {say_counts(shapes(evidence, 'ppo'))}",
         f"**Both.** {sentences.say_reach(sizes.mean)}",
         f"**Seeds.** {sentences.say_seeds(sizes.curves)}",
-        f"**Run.** Study `{study.name}`, commit `{commit(record)}`, {sentences.say_compute(record)} on "
+        f"**Run.** Study `{study.name}`, {say_commits(record)}, {sentences.say_compute(record)} on "
         f"`{record['device']}`.",
     ]
     numbered = "\n".join(f"{k}. {line}" for k, line in enumerate(lines, 1))

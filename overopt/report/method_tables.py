@@ -15,7 +15,8 @@ from overopt.util.words import capital, number, short_number, with_interval
 CAPTION = (
     "Every method at the setting that was chosen for it on other seeds and prompts, as the place to stop was, and what gold "
     "came to there, with 95% intervals over seeds and prompts. Setting: the one chosen most often. A dash: not known, or "
-    "not reached by every run. Differences are of gold, on the same proxies; an ensemble is compared with its members. "
+    "not reached by every run. Differences are of gold, on the same proxies; an ensemble is compared with its members "
+    "where each has some that were run alone, else with all that were. "
     "Minutes are the mean of all runs of that kind of stage in the study, without proxies and samples."
 )
 MARKS = {"holds": "●", "partly": "◐", "does not hold": "○", "cannot tell": "?", "not measured": "—"}

@@ -203,7 +203,7 @@ class Page:
         several = isinstance(seeds, Sequence) and not isinstance(seeds, str)
         lines = [
             f"Study `{study.name}` in the world `{study.world}`; "
-            f"seeds {', '.join(map(str, seeds)) if several else seeds}; commit `{commit(record)}`; "
+            f"seeds {', '.join(map(str, seeds)) if several else seeds}; {say_commits(record)}; "
             f"{say_compute(record)} on `{record['device']}`; result `{record['key'][:12]}`.",
             "",
             "```bash",
@@ -237,6 +237,17 @@ def absent(by: str = "published") -> HTML:
     )
 
 
-def commit(record: dict[str, Any]) -> str:
-    """The commit that computed the results, shortened; "unknown" outside a git repository."""
-    return (record["git"] or "unknown")[:12]
+def say_commits(record: dict[str, Any]) -> str:
+    """Which commits computed the results, shortened, with their stages where there are several; "unknown" outside a git
+    repository. Tables of before these were counted know the last alone.
+
+    >>> say_commits({"git": "0123456789abcdef"})
+    'commit `0123456789ab`'
+    >>> say_commits({"git": "b" * 40, "commits": {"a" * 40: 512, "unknown": 1}})
+    'commits `aaaaaaaaaaaa` (512 stages), `unknown` (1)'
+    """
+    counts = record.get("commits", {})
+    if len(counts) < 2:
+        return f"commit `{(record['git'] or 'unknown')[:12]}`"
+    listed = ", ".join(f"`{name[:12]}` ({count:,})" for name, count in counts.items())
+    return f"commits {listed}".replace(")", " stages)", 1)

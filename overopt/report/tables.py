@@ -300,6 +300,7 @@ TABLES = {
             _method(),
             _text("stop where", "says"),
             _count("cells"),
+            _count("cells without a rise", "flat"),
             _with_se("regret ± one SE", "regret", "regret_se"),
             _share("within 10%", "within"),
             _number("worst regret", "worst"),

@@ -1,6 +1,7 @@
 """The last stage of a study: every curve in one table, the texts, and what describes the models."""
 
 import shutil
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -84,11 +85,13 @@ def _joined(runs: list[Path], name: str) -> pl.DataFrame:
 def summary(job: Job, study: Study) -> dict[str, Any]:
     """When, where, for how long and in how much memory the study ran, from the records of everything it is made of.
 
-    `published_costs` are of stages that came with the package, where those were made; they are in no other number.
+    `published_costs` are of stages that came with the package, where those were made; beside them only `commits` counts
+    those: how many stages each computed, the one of most first.
     """
     by_role = {role: read_record(folder) for role, folder in job.parents.items()}
     records = [record for role, record in by_role.items() if role not in job.published]
     last = max(records, key=lambda record: record["started"] + record["seconds"])
+    commits = Counter(record["git"]["commit"] or "unknown" for record in by_role.values())
     finished = datetime.fromtimestamp(last["started"] + last["seconds"], UTC)
     return {
         "created": finished.isoformat(timespec="seconds"),
@@ -98,5 +101,6 @@ def summary(job: Job, study: Study) -> dict[str, Any]:
         "device": last["device"],
         "versions": last["packages"],
         "git": last["git"]["commit"],
+        "commits": dict(commits.most_common()),
         "seeds": list(range(study.proxies.seeds)),
     }

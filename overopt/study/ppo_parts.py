@@ -34,7 +34,7 @@ class PPO(Spec):
     batch: PositiveInt = 256  # completions an iteration; paper
     minibatch: PositiveInt  # completions a step of either model, a divisor of `batch`; ours
     epochs: PositiveInt  # passes over the batch of an iteration, at most; ours
-    missing_eos_score: float | None = unless(None)  # SDs, of a completion without EOS, for the proxy's; ours
+    missing_eos_score: float | None = unless(None)  # reward of a completion without EOS; ours
     # the policy
     learning_rate: PositiveFloat  # of the policy: AdamW; ours
     rate_warmup: NonNegativeInt = unless(0)  # iterations in which the policy's rate rises linearly; ours

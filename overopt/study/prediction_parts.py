@@ -18,7 +18,8 @@ class Predictions(Spec):
     """
 
     grid: Grid
-    samples: Annotated[int, Field(ge=16)]  # `overopt.estimators.pool_prediction.LEAST`
+    # the tilted policies that fewer carry are too near each other for a law of reinforcement learning
+    samples: Annotated[int, Field(ge=48)]
     max_n: Annotated[int, Field(ge=8)]  # three points above 0 nats, which a law is fitted to
 
     def check_against(self, *, samples: int) -> None:

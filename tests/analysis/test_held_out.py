@@ -18,7 +18,10 @@ def variant(golds, setting="", method=PLAIN, seeds=None):
     """Runs by seed; golds: [seeds, points, prompts], at sqrt(KL) 0, 1, 2 ..."""
     place = np.arange(golds.shape[1], dtype=float)
     kl = np.repeat(place[:, None] ** 2, golds.shape[2], axis=1)
-    runs = {k: Run(place, kl, gold) for k, gold in zip(seeds or range(len(golds)), golds, strict=True)}
+    runs = {
+        k: Run(place, kl, gold, {"kl": kl[-1], "gold": gold[-1]})
+        for k, gold in zip(seeds or range(len(golds)), golds, strict=True)
+    }
     return Variant(method, setting, 0.0, pl.DataFrame(), runs)
 
 
@@ -70,6 +73,7 @@ def test_gold_at_a_kl_is_that_of_the_first_time_there():
         np.array([0.0, 1.0, 2.0, 3.0]),
         np.array([[0.0], [4.0], [1.0], [5.0]]),
         np.array([[0.0], [2.0], [7.0], [3.0]]),
+        {},
     )
     assert run.gold_at_kl(1.0) == pytest.approx(1.0)
     assert run.gold_at_kl(4.0) == pytest.approx(2.0)
@@ -84,6 +88,42 @@ def test_an_ensemble_is_paired_with_its_members():
     assert held_out.paired(other, other).tolist() == np.zeros((4, 3)).tolist()
     elsewhere = held_out.held_out([variant(np.zeros((1, 2, 3)), seeds=[7])])
     assert held_out.paired(elsewhere, other) is None
+
+
+def test_ensembles_whose_members_were_not_run_alone_are_compared_with_those_that_were():
+    """Three ensembles, and single runs of some members: of the first, of one each, of too few."""
+    joined = held_out.held_out(
+        [
+            variant(
+                np.arange(3.0)[:, None, None] * np.ones((3, 2, 3)),
+                method=Method("ppo", "mean of 5", "", False),
+            )
+        ]
+    )
+
+    def less(golds, seeds):
+        """What is taken from the ensembles 0, 1 and 2."""
+        single = variant(np.array(golds)[:, None, None] * np.ones((len(golds), 2, 3)), seeds=seeds)
+        return (np.arange(3.0) - held_out.paired(joined, held_out.held_out([single]))[:, 0]).tolist()
+
+    assert less([0.1, 0.2, 0.3, 0.5], [0, 4, 6, 14]) == pytest.approx([0.15, 0.3, 0.5])  # of each some
+    assert less([0.1, 0.2, 0.6], [0, 1, 2]) == pytest.approx([0.1, 0.2, 0.6])  # of the first alone
+    assert less([0.1, 0.2, 0.6, 0.3], [0, 1, 2, 3]) == pytest.approx([0.2, 0.2, 0.6])
+    assert less([0.1, 0.2], [0, 1]) == pytest.approx([0.1, 0.2, 0.1])
+
+
+def test_the_interval_of_ensembles_less_single_runs_knows_how_both_vary():
+    """Of three ensembles and the runs of three members of the first, against the variance in closed form."""
+    rng, found = np.random.default_rng(2), []
+    for _ in range(200):
+        single = variant(rng.normal(size=(3, 1, 1)) * np.ones((3, 2, 4)))
+        joined = variant(
+            0.5 * rng.normal(size=(3, 1, 1)) * np.ones((3, 2, 4)),
+            method=Method("ppo", "worst of 5", "", False),
+        )
+        apart = held_out.paired(held_out.held_out([joined]), held_out.held_out([single]))
+        found.append(held_out.drawn(apart)[1].var())
+    assert np.mean(found) == pytest.approx((1 + 0.25) / 3, rel=0.2)
 
 
 @pytest.mark.parametrize("seeds", [2, 4])
@@ -110,13 +150,38 @@ def test_methods_are_told_apart_by_their_columns():
     assert setting_of(row) == ""
 
 
+def test_a_run_that_comes_back_ends_where_it_ends():
+    """Not where it was farthest, which is the last of its places; n or step says which point is the last."""
+    results = method_worlds.draw(TURNING, fake_evidence.evidence().results)
+    rows = [
+        {"record": "ppo, back", "n": None, "step": step, "prompt": prompt, "kl": kl, "gold": gold + prompt}
+        for step, kl, gold in ((0, 0.0, 0.0), (9, 4.0, 1.25), (4, 9.0, 1.5))
+        for prompt in (0, 1)
+    ]
+    like = results.curves.filter(method="ppo", kl_penalty=0.0, ensemble="single", seed=0)
+    curves = like.head(3).with_columns(record=pl.lit("ppo, back"))
+    by_prompt = pl.DataFrame(rows, schema_overrides={"n": pl.Int64}).with_columns(proxy=0.0)
+    runs = MethodRuns(replace(results, curves=curves, by_prompt=by_prompt))
+    (only,) = runs.plain("ppo")
+    run = only.runs[0]
+    assert run.place.tolist() == [0.0, 3.0]
+    assert (run.end["kl"].tolist(), run.end["gold"].tolist()) == ([4.0, 4.0], [1.25, 2.25])
+    for aim in ("highest", "end"):
+        assert held_out.held_out([only], aim=aim).end.tolist() == [[1.25, 2.25]]
+    found = held_out.held_out([only], aim="end")
+    assert (found.gold.tolist(), found.kl.tolist()) == ([[1.25, 2.25]], [[4.0, 4.0]])
+
+
 def test_runs_are_gathered_by_method_and_setting():
     results = method_worlds.draw(TURNING, fake_evidence.evidence().results)
     runs = MethodRuns(results)
     assert (runs.rm_params, runs.pairs) == (10_000, 5_000)
     assert len(runs.variants) == len(method_worlds.arms())
     assert [method.label for method in runs.methods()][:2] == ["best-of-n", "best-of-n, mean of 5"]
-    assert [v.setting for v in runs.of(lambda m: m.method == "dpo")] == ["β 0.05", "β 0.5"]
+    assert [v.setting for v in runs.of(lambda m: m.method == "dpo")] == [
+        "β 0.05, 4 passes",
+        "β 0.5, 4 passes",
+    ]
     assert runs.noises() == [0.0, method_worlds.NOISE]
     assert [v.by_step for v in runs.of(lambda m: m.method == "ppo" and m.ensemble == "single")] == [
         False,

@@ -75,6 +75,15 @@ def test_a_study_without_methods_measured_none_of_them():
     assert outcomes["A"].measured == "Not measured in this study: best-of-n by conservative ensembles."
 
 
+def test_passes_over_the_pairs_are_named_where_they_are_several(results):
+    drawn = method_worlds.draw(TURNING, results)
+    said = {item.claim.letter: item.outcome.measured for item in judge_methods(Evidence(drawn))}
+    assert said["D"].startswith("DPO, β 0.05, 4 passes: fall ")
+    once = replace(drawn, curves=drawn.curves.with_columns(epochs=pl.lit(1, pl.Int64)))
+    said = {item.claim.letter: item.outcome.measured for item in judge_methods(Evidence(once))}
+    assert said["D"].startswith("DPO, β 0.05: fall ")
+
+
 def test_a_seed_alone_and_a_prompt_alone_crash_nothing(results):
     drawn = method_worlds.draw(AS_CLAIMED, results)
     one = replace(drawn, curves=drawn.curves.filter(seed=0), by_prompt=drawn.by_prompt.filter(prompt=0))

@@ -25,6 +25,7 @@ def world(peak_kl, spread=None, *, cells=16, seeds=1, length=None):
                     "method": "ppo",
                     "rm_params": 1000 * (cell + 1),
                     "pairs": 9_000,
+                    "rounds": 1,
                     "round": 1,
                     "seed": seed,
                     "record": f"{cell}-{seed}",
@@ -164,3 +165,34 @@ def test_a_proxy_that_gains_nothing_has_no_regret():
     judged = stopping_judged.by_cell(one).filter(rm_params=1000)
     assert judged.height
     assert judged["regret"].null_count() == judged.height
+
+
+def test_cells_whose_gold_does_not_rise_are_counted_apart():
+    curves = world(lambda cell: 4.0)
+    cells = stopping_judged.cells(curves, "ppo")
+    held_out = [cell.proxy[0] for cell in cells if cell.half == "held out"]
+    fallen = pl.when(pl.col("rm_params") == held_out[0]).then(-pl.col("kl")).otherwise("gold")
+    found = stopping_judged.by_rule(stopping_judged.by_cell(curves.with_columns(gold=fallen)))
+    assert set(found["cells"]) == {len(held_out) - 1}
+    assert set(found["flat"]) == {1}
+    assert set(stopping_judged.by_rule(stopping_judged.by_cell(curves))["flat"]) == {0}
+
+
+def test_rounds_of_rlhf_are_no_cells():
+    """The first is the plain run, stopped early: what rules were fitted to."""
+    curves = world(lambda cell: 4.0)
+    first = curves.filter(pl.col("step") < 9).with_columns(
+        rounds=pl.lit(2), record="round 1, " + pl.col("record")
+    )
+    second = first.with_columns(round=pl.lit(2), record="round 2, " + pl.col("record"))
+    both = pl.concat([curves, first.cast(curves.schema), second.cast(curves.schema)])
+    assert stopping_judged.by_cell(both).equals(stopping_judged.by_cell(curves))
+
+
+def test_the_proxy_of_direct_alignment_tells_no_rule_when_to_stop():
+    """It is the policy's own reward, on another scale at each point; KL and length are what they are."""
+    names = {"growth a nat", "growth a √nat"}
+    curves = world(lambda cell: 4.0)
+    assert names <= set(stopping_judged.by_cell(curves)["rule"])
+    direct = stopping_judged.by_cell(curves.with_columns(method=pl.lit("dpo")))
+    assert set(direct["rule"]) == set(stopping_judged.by_cell(curves)["rule"]) - names

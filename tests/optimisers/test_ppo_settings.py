@@ -8,6 +8,7 @@ import torch
 from overopt.models.build import new_reward_model
 from overopt.models.samples import Prompts
 from overopt.optimisers.ppo import Models, Trainer
+from overopt.optimisers.shaping import preferred
 from overopt.study.ppo_parts import PPO
 
 CONFIG = PPO(
@@ -151,6 +152,22 @@ def test_a_completion_without_an_end_gets_the_score_that_a_study_gives_it(traine
     assert 0 < ended.sum() < len(ended)
     assert returns.min() < -1
     assert ends(of) > 0.5
+
+
+@pytest.mark.parametrize("shape", [{}, {"score_clip": 2.5}, PAR])
+def test_a_shaped_score_stays_so_beside_one_for_completions_without_an_end(trainer, shape):
+    """With lambda 1 what the value model learns of the first token is the reward of the completion."""
+    rollout = trainer(missing_eos_score=-5.0, gae_lambda=1.0, **shape)._collect()
+    scores, ended = rollout.scores, rollout.samples.ended(2)
+    assert 0 < ended.sum() < len(ended)
+    shaped = scores
+    if "score_clip" in shape:
+        shaped = scores.clamp(max=2.5)
+        assert (shaped != scores)[ended].any()
+    elif shape:
+        shaped = preferred(scores, torch.tensor([[1.0, 3.0]]).expand(len(scores), 2))
+    expected = shaped.where(ended, -5.0)
+    assert torch.allclose(rollout.returns[:, 0], expected, atol=1e-5)
 
 
 def test_advantages_are_whitened_or_left_in_base_policy_sds(trainer):

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from overopt.analysis import pool_predictions, results
 from overopt.analysis.evidence import Evidence
 from overopt.engine.runner import make_runtime
 from overopt.engine.store import Store
-from overopt.estimators.pool_prediction import predict_best_of_n
+from overopt.estimators.pool_prediction import predict_best_of_n, predict_rl
 from overopt.models.samples import Samples
 from overopt.plan.prices import price
 from overopt.plan.study_plan import plan
@@ -61,6 +62,23 @@ def test_more_samples_than_there_are_are_refused():
         (UserError, ValueError), match=r"predictions.samples: found 81, expected at most the 80"
     ):
         parse_study(FIELDS | {"predictions": {"grid": GRID, "samples": 81, "max_n": 64}})
+
+
+def test_fewer_samples_than_carry_a_law_of_reinforcement_learning_are_refused():
+    for samples, enough in ((16, False), (47, False), (48, True)):
+        told = {"grid": GRID, "samples": samples, "max_n": 64}
+        with nullcontext() if enough else pytest.raises(ValueError, match="greater than or equal to 48"):
+            parse_study(FIELDS | {"predictions": told})
+
+
+@pytest.mark.parametrize(("samples", "status"), [(32, None), (40, "underdetermined"), (48, "peak_outside")])
+def test_so_few_are_too_few(samples, status):
+    """A law of three points within a tenth of a nat is none."""
+    rng = np.random.default_rng(0)
+    proxy = rng.standard_normal((256, samples))
+    gold = 0.5 * proxy - 0.15 * proxy**2 + rng.standard_normal(proxy.shape)
+    found = predict_rl(proxy, gold, rng=rng, draws=10)
+    assert (found and found.law.fit.status) == status
 
 
 @pytest.fixture(scope="module")

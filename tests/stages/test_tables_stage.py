@@ -1,5 +1,6 @@
 """What a study took, from the records of its stages."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from overopt.engine.record import write_record
 from overopt.engine.stage import Job
+from overopt.report.pages import say_commits
 from overopt.report.sentences import say_compute
 from overopt.stages.tables import in_groups, summary
 from overopt.study.study import load_study
@@ -15,10 +17,10 @@ from overopt.study.study import load_study
 ABOUT = {"device": "cpu", "packages": {"torch": "2"}, "git": {"commit": "a" * 40, "changed": False}}
 
 
-def recorded(folder: Path, stage: str, seconds: float, started: float) -> Path:
+def recorded(folder: Path, stage: str, seconds: float, started: float, **about: object) -> Path:
     folder.mkdir()
     values = {"stage": stage, "seconds": seconds, "started": started, "peak_memory_mb": 100.0}
-    write_record(folder, ABOUT | values)
+    write_record(folder, ABOUT | values | about)
     return folder
 
 
@@ -40,6 +42,23 @@ def test_what_published_stages_took_is_apart(job):
     assert set(found["costs"]) == {"proxy", "ppo"}
     assert found["published_costs"] == {"language_model": {"seconds": 1200.0, "memory": 1e8}}
     assert say_compute(found) == "90 seconds of compute (and 20.0 minutes where published stages were made)"
+
+
+def test_every_commit_that_computed_a_stage_is_named_with_its_stages(job, tmp_path):
+    """The last alone would be given what others computed; published stages are of older ones."""
+    other, unknown = ({"git": {"commit": name, "changed": None}} for name in ("b" * 40, None))
+    parents = job.parents | {
+        "far": recorded(tmp_path / "far", "far_best_of_n", 1.0, 90_300.0, **other),
+        "pairs": recorded(tmp_path / "pairs", "pairs", 1.0, 90_200.0, **unknown),
+    }
+    found = summary(replace(job, parents=parents), load_study("smoke"))
+    assert found["git"] == "b" * 40
+    assert list(found["commits"].items()) == [("a" * 40, 3), ("b" * 40, 1), ("unknown", 1)]
+    assert say_commits(found) == "commits `aaaaaaaaaaaa` (3 stages), `bbbbbbbbbbbb` (1), `unknown` (1)"
+    one = summary(job, load_study("smoke"))
+    before = {name: value for name, value in one.items() if name != "commits"}
+    assert say_commits(one) == say_commits(before) == "commit `aaaaaaaaaaaa`"
+    assert say_commits(before | {"git": None}) == "commit `unknown`"
 
 
 def test_a_study_without_published_stages_says_nothing_of_them(job):

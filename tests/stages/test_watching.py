@@ -55,6 +55,21 @@ def test_the_spread_is_that_over_proxies_on_their_scales_not_over_texts(looked):
     assert seen["spread"] == pytest.approx(math.sqrt(2) / 2)
 
 
+@pytest.mark.parametrize(("seeds", "looking"), [(1, []), (2, [1])])
+def test_no_proxy_looks_on_at_what_is_optimised_against_itself(seeds, looking):
+    """Where a study has fewer other seeds than watchers, there are fewer; of a lone proxy no spread is known."""
+    fields = load_study("smoke").model_dump(mode="json") | {"watchers": 2}
+    fields["proxies"]["grids"].append({"models": ["1k"], "pairs": [640], "seeds": seeds})
+    run = {stage.title: stage for stage in plan(parse_study(fields)).stages}[f"PPO {OF} 0"]
+    found = [
+        parent.spec["seed"]
+        for role, parent in run.parents.items()
+        if role.startswith("watcher_") and "scale" not in role
+    ]
+    assert found == looking
+    assert run.spec["watched"]
+
+
 def test_proxies_of_the_seeds_that_follow_look_on():
     fields = load_study("smoke").model_dump(mode="json")
     fields["proxies"]["grids"].append({"models": ["1k"], "pairs": [640], "seeds": 3})
