@@ -14,6 +14,7 @@ from overopt.study.direct_parts import Direct
 from overopt.study.parts import BestOfN, Cell, FarBestOfN, Iterated, OtherPolicies
 from overopt.study.ppo_parts import PPO, PPORuns
 from overopt.study.study import PretrainedStudy, Study
+from overopt.util.seeds import derive
 
 SAMPLES_A_STAGE = (
     50_000  # a minute or so of a small policy on one core: what a killed run may lose, and memory holds
@@ -220,11 +221,13 @@ class CurveStages:
         run: PPO | None = None,
         *,
         kl_penalty: float = 0.0,
+        seed: int | None = None,
     ) -> Stage:
-        """Reinforcement learning as in `run`, the study's own if it is not given."""
+        """Reinforcement learning as in `run`, the study's own if it is not given, with the curve's seed or with `seed`."""
         assert self.study.ppo is not None  # what asks for a run has them
         run = run or self._run
-        spec = specs.PPOSpec(**self.optimising(curve), kl_penalty=kl_penalty, ppo=run)
+        told = self.optimising(curve) | ({} if seed is None else {"seed": seed})
+        spec = specs.PPOSpec(**told, kl_penalty=kl_penalty, ppo=run)
         parents = self.watching | value_model(self.study.ppo, run, self.world) | parents
         return self.graph.add("ppo", title, spec, **parents)
 
@@ -259,7 +262,7 @@ class CurveStages:
     def _add_rounds(self, cell: Cell, rounds: int, distance: float) -> None:
         """`rounds` rounds of RLHF: each but the first starts from the policy before, with pairs and proxy of its own."""
         study, initial = self.study, self.world.policies[self.study.policy]
-        policy, proxy, scale = initial, self.proxies.add(cell), self.best_of_n[cell]
+        policy, proxy, scale, seed = initial, self.proxies.add(cell), self.best_of_n[cell], None
         count = round(cell.pairs / (1 - study.pairs.validation)) + 1
         for k in range(1, rounds + 1):
             which = f"{label(cell)}, round {k} of {rounds}"
@@ -268,19 +271,14 @@ class CurveStages:
             if k > 1:
                 parents["initial"] = initial
             run = self._run.model_copy(update={"max_kl": (distance / rounds) ** 2})
-            policy = self.ppo_stage(f"PPO {which}", curve, parents, run)
+            policy = self.ppo_stage(f"PPO {which}", curve, parents, run, seed=seed)
             if k < rounds:
-                seed = 1 + cell.seed  # the study's own pairs have its seed
+                # the same in all rounds, luck would add up over them and pass for what rounds do
+                seed = derive(study.seed, "round", cell.seed, rounds, k + 1)
                 pairs = self.proxies.add_pairs(f"pairs after {which}", policy, count, seed=seed)
-                proxy = self.proxies.add(cell, pairs, f"proxy after {which}")
-                scale = self.graph.add(
-                    "proxy_scale",
-                    f"scale after {which}",
-                    specs.Reading(frozen=self.frozen),
-                    proxy=proxy,
-                    pairs=pairs,
-                    pool=self.pool,
-                )
+                proxy = self.proxies.add(cell._replace(seed=seed), pairs, f"proxy after {which}")
+                title, reading = f"scale after {which}", specs.Reading(frozen=self.frozen)
+                scale = self.graph.add("proxy_scale", title, reading, proxy=proxy, pool=self.pool)
 
     def _add_other_policies(self, others: OtherPolicies, cell: Cell) -> None:
         """Best-of-n of other policies by the same proxy, on the same scales."""

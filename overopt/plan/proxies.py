@@ -24,13 +24,18 @@ class ProxyStages:
         rates = study.proxies.learning_rates
         self.recipe = self._add_sweep(rates) if isinstance(rates, Sweep) else None
 
-    def add_pairs(self, title: str, policy: Stage, count: int, *, skip: int = 0, seed: int = 0) -> Stage:
-        """About `count` pairs of samples of `policy`, labelled by gold, of the pair prompts after the first `skip`."""
+    def add_pairs(
+        self, title: str, policy: Stage, count: int, *, skip: int = 0, seed: int | None = None
+    ) -> Stage:
+        """About `count` pairs of samples of `policy`, labelled by gold, of the pair prompts after the first `skip`.
+
+        seed: of what is drawn, the study's own if it is not given.
+        """
         per_prompt = self.study.pairs.per_prompt
         spec = PairsSpec(
             **dict(self.world.prompting),
             sampler=self.world.sampler,
-            seed=self.study.seed + seed,
+            seed=self.study.seed if seed is None else seed,
             prompts=-(-count // per_prompt),
             skip=skip,
             per_prompt=per_prompt,

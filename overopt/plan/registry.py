@@ -74,7 +74,7 @@ KINDS = {
     "recipe": Kind("proxies.recipe", 1, specs.Nothing),
     "ensemble": Kind("ensembles.ensemble", 1, specs.EnsembleSpec, costs.ensemble),
     "averaged_proxy": Kind("ensembles.averaged_proxy", 1, specs.AveragedProxySpec, costs.averaged_proxy),
-    "proxy_scale": Kind("proxies.proxy_scale", 1, specs.Reading),
+    "proxy_scale": Kind("proxies.proxy_scale", 2, specs.Reading, costs.pool_scores),
     # curves
     "samples": Kind("samples.samples", 1, specs.SamplesSpec, costs.samples),
     "pool": Kind("pool.pool", 3, specs.PoolSpec, costs.pool),

@@ -109,9 +109,8 @@ def calibrated_gain(job: Job) -> float:
 
 
 def proxy_scale(job: Job[Reading]) -> None:
-    """The scale of a proxy of a later round of RLHF, centred on the policy whose pairs it was trained on."""
-    gain = calibrated_gain(job)
-    samples = Samples.load(job.parents["pairs"] / "samples.safetensors")
+    """The scale of a proxy of a later round of RLHF: as that of the first, in gold's unit, the base policy at 0."""
+    samples = Samples.load(job.parents["pool"] / "evaluation.safetensors")
     judge = load_proxy(job.parents["proxy"], job.runtime.device, frozen_dtype(job.spec.frozen))
     raw = judge.score(samples, batch=job.runtime.batch)
-    Scale.centred(gain, raw.double().mean().item()).save(job.out, "proxy")
+    Scale.centred(calibrated_gain(job), raw.double().mean().item()).save(job.out, "proxy")

@@ -78,7 +78,7 @@ def test_memory_grows_with_what_is_held():
 
 
 def test_every_stage_that_runs_a_model_has_a_price():
-    free = {"corpus", "tokenizer", "word_vectors", "recipe", "gold_frontier", "proxy_scale", "tables"}
+    free = {"corpus", "tokenizer", "word_vectors", "recipe", "gold_frontier", "tables"}
     for study, more in ((SMOKE_STUDY, {"gated_gold", "ppo_sweep"}), (parse_study(decoy_fields()), {"gold"})):
         found = prices(plan(study), 256)
         assert {name for name, (_, price) in found.items() if not price.tokens} == free | more

@@ -161,6 +161,29 @@ def test_rounds_start_from_the_policy_before_and_know_the_first():
     assert (second.spec["curve"]["rounds"], second.spec["curve"]["round"]) == (2, 2)
 
 
+def test_later_rounds_draw_random_numbers_of_their_own():
+    fields = load_study("smoke").model_dump(mode="json") | {"seed": 1}
+    grid = {"models": ["1k"], "pairs": [320], "seeds": 2}
+    fields["proxies"]["grids"].append(grid)
+    fields["iterated"] |= {"grid": grid, "rounds": [2, 3]}
+    stages = plan(parse_study(fields)).stages
+    runs = {stage.title: stage for stage in stages if stage.name == "ppo"}
+    of = "PPO 1k, 320 pairs, seed"
+    for seed in (0, 1):  # the first round is the plain run, stopped early
+        assert {runs[f"{of} {seed}, round 1 of {k}"].spec["seed"] for k in (2, 3)} == {1 + seed}
+    later = [
+        f"{of} {seed}, round {k} of {rounds}" for seed in (0, 1) for rounds, k in ((2, 2), (3, 2), (3, 3))
+    ]
+    for made in (
+        lambda run: run,
+        lambda run: run.parents["proxy"],
+        lambda run: run.parents["proxy"].parents["pairs"],
+    ):
+        seeds = {made(runs[title]).spec["seed"] for title in later}
+        assert len(seeds) == len(later)
+        assert seeds.isdisjoint({0, 1, 2})
+
+
 def test_a_larger_grid_keeps_the_results_of_the_smaller():
     smoke = load_study("smoke")
     grid = {"models": ["7k"], "pairs": [480], "seeds": 2}

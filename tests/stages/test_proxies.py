@@ -5,11 +5,15 @@ import json
 import polars as pl
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from overopt.engine.checkpoint import Checkpoint
 from overopt.engine.stage import Job
 from overopt.engine.store import Store
 from overopt.models.build import new_reward_model
+from overopt.models.samples import Prompts, Samples
+from overopt.plan.stage_specs import Reading
+from overopt.rewards.scoring import Scale
 from overopt.stages import proxies
 from overopt.training.optim import adamw
 
@@ -43,6 +47,31 @@ def test_the_lowest_validation_loss_wins_for_each_size(job, tmp_path):
     sweep = pl.read_parquet(tmp_path / "sweep.parquet")
     assert sweep.height == 5
     assert sweep.filter("chosen").select("model", "learning_rate").rows() == [("a", 0.2), ("b", 0.1)]
+
+
+def test_the_base_policy_is_at_0_for_a_proxy_of_a_later_round(tmp_path, runtime, monkeypatch):
+    """Whatever policy it learned from, of which it knows nothing."""
+    pool, proxy = tmp_path / "pool", tmp_path / "proxy"
+    for folder in (pool, proxy):
+        folder.mkdir()
+    rows = torch.ones(4, 2, dtype=torch.long)
+    texts = Samples(Prompts(rows, rows.bool()), torch.tensor([[3, 4], [3, 5], [4, 4], [4, 5]]), rows.bool())
+    texts.save(pool / "evaluation.safetensors")
+    Scale(2.0, 0.0).save(pool, "gold")
+    gold = torch.tensor([-1.0, 0.5, 2.0, 0.1, -0.2]).double()
+    save_file({"proxy": 4 * gold, "gold": gold}, proxy / "margins.safetensors")
+
+    class Last:
+        def score(self, samples, *, batch):
+            return samples.ids[:, -1].float()
+
+    monkeypatch.setattr(proxies, "load_proxy", lambda *_: Last())
+    checkpoint = Checkpoint(tmp_path / "checkpoint")
+    parents = {"pool": pool, "proxy": proxy}
+    proxies.proxy_scale(Job(Reading(), parents, tmp_path, runtime, lambda done, total: None, {}, checkpoint))
+    scale = Scale.load(tmp_path, "proxy")
+    assert scale.gain == pytest.approx(0.5)  # twice gold's margin is four times that of gold, halved
+    assert scale(Last().score(texts, batch=4)).tolist() == pytest.approx([-0.25, 0.25, -0.25, 0.25])
 
 
 def test_without_gain_embeddings_are_frozen(language_model):
