@@ -106,7 +106,7 @@ page.table(
 #
 # An optimised policy may write praise without end, or text that is no language. Gold must judge such text well too. Held-out
 # pairs test that. In some, people rated both texts. In others, a real sentence stands against a spoilt one. The baseline is a
-# linear model on TF-IDF word weights, which learned from the same data. Gold need not prefer every real text: a real complaint
+# linear model on TF-IDF word weights, which learned from the same ratings. Gold need not prefer every real text: a real complaint
 # may be worth less than praise that stumbles.
 
 # %% tags=["remove-input"]
@@ -115,7 +115,7 @@ page.found(
     f"{gold_sentences.say_gold(chain['gold'])} {sentences.say_words(chain['gold'])}",
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-accuracy", "caption": "How often gold prefers the better text of a held-out pair, by kind of pair, with one standard error. The baseline stands beside it. For spoilt text, gold's judges of language alone stand there too. The dashed line is chance."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-accuracy", "caption": "How often gold prefers the better text of a held-out pair, by kind of pair, with one standard error. Beside it stands, where people rated both texts, the baseline, and for spoilt text gold's judges of language alone. The dashed line is chance."}}
 description = "Held-out accuracy of gold and of its baseline by kind of pair."
 figures.gold_accuracy(chain["gold"]["pairs"], description=description)
 

@@ -156,9 +156,9 @@ page.say(tables.price_table("paper", tflops=200.0, drawing_tflops=10.0))
 # - **Every model reads the policy's tokens.** One is excepted: a gold by name reads text in its own tokens, and in its own chat
 #   template.
 # - **RLOO** {cite}`ahmadian2024back` draws and learns in TRL. We compute its KL, once a completion, and gold looks on as with PPO.
-# - **Gold made here** is a model of the study, trained on human ratings of sentences. Only its last layers learn. It has no
-#   fluency models. So it judges best-of-n well, whose texts the policy wrote as they are. Far from the policy it judges PPO less
-#   well.
+# - **Gold made here** is a model of the study, trained on human ratings of sentences. Only its last layers learn. No
+#   gate asks whether a text is language at all. So it judges best-of-n well, whose texts the policy wrote as they are. Far from
+#   the policy it judges PPO less well.
 
 # %% tags=["remove-input"]
 page.about()

@@ -20,16 +20,13 @@
 study = "published"
 
 # %% tags=["remove-input"]
-from overopt.report import citation, downloads, front_page, pages, world_caveat
+from overopt.report import citation, downloads, front_page, pages
 
 page = pages.open_page(study, "index")
 evidence = page.evidence
 
 # %% tags=["remove-input"]
 page.say(front_page.opening(page.results.verdicts))
-
-# %% tags=["remove-input"]
-page.say(world_caveat.say_caveat(page.results.study))
 
 # %% mystnb={"figure": {"caption": "A policy optimised by PPO against proxies of several sizes. Dashed: the proxy's own score. Solid: gold, with a band of one standard error and a star at its highest. A cross stands where a run ends. Three of the sizes are shown at first; a click on a size in the legend shows or fades it.", "name": "fig-headline"}} tags=["remove-input"]
 description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."

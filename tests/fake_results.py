@@ -113,9 +113,9 @@ def _texts(sizes: tuple[int, ...], seeds: int) -> pl.DataFrame:
 def _chain(rng: np.random.Generator) -> dict[str, Any]:
     kinds = (
         ("human ratings", 0.74, 0.71),
-        ("looped", 0.97, 0.9),
-        ("stuck", 0.88, 0.7),
-        ("decoy", 0.95, 0.93),
+        ("looped", 0.97, None),
+        ("stuck", 0.88, None),
+        ("stuttered", 0.95, None),
     )
     return {
         "data": {"reviews": 25_000, "sentences": 279_725, "rated_texts": 23_703, "ratings": 536_520,
@@ -127,7 +127,7 @@ def _chain(rng: np.random.Generator) -> dict[str, Any]:
         "gold": {"params": 2_400_000, "pearson": 0.79, "pearson_baseline": 0.72, "rated_held_out": 2_300,
                  "bag_of_words_r2": 0.52,
                  "pairs": [{"kind": kind, "accuracy": a, "accuracy_se": 0.01, "baseline": b, "count": 2_000,
-                            "fluency": None if kind == "human ratings" else 0.95}
+                            **({"fluency": None} if b else {"fluency": 0.95, "passes_real": 0.9, "passes_spoilt": 0.1})}
                            for kind, a, b in kinds]},
         "pairs": {"train": 9_000, "held_out": 1_000, "tie_fraction": 0.0},
         "gold_base_scores": rng.normal(0, 1, 2_000).tolist(),

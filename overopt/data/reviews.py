@@ -37,8 +37,11 @@ RATINGS = Archive(
 RATING_SOURCES = ("movieReviewSnippets", "nytEditorialSnippets", "tweets", "amazonReviewSnippets")
 
 # Shares of the reviews, by use. No review, and no normalised sentence, serves two of them.
-REVIEW_SPLITS = {"language_model": 0.76, "decoys": 0.06, "pairs": 0.10, "policy": 0.04, "evaluation": 0.04}
-PROMPT_SPLITS = ("evaluation", "policy", "decoys", "pairs")
+# Of TEXT_SPLIT, judges of language and the temperature of policies take sentences, and the PPO sweep takes the rest. The
+# value is part of every corpus and of the seed of its prompts: with another name kept results would mean something else.
+TEXT_SPLIT = "decoys"
+REVIEW_SPLITS = {"language_model": 0.76, TEXT_SPLIT: 0.06, "pairs": 0.10, "policy": 0.04, "evaluation": 0.04}
+PROMPT_SPLITS = ("evaluation", "policy", TEXT_SPLIT, "pairs")
 RATING_SPLITS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
 # A sentence ends at . ! or ?, perhaps closed by one quote or bracket, when what follows starts like a sentence.

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-SPOILT_KINDS = ("looped", "stuck")
-CORRUPTIONS = (*SPOILT_KINDS, "shuffled", "stuttered")
+CORRUPTIONS = ("looped", "stuck", "shuffled", "stuttered")
 
 
 def spoil(

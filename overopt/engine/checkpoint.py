@@ -26,10 +26,6 @@ class Checkpoint:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def part(self, name: str) -> "Checkpoint":
-        """A checkpoint of its own for one of several things that a stage does in turn."""
-        return Checkpoint(self.folder / name)
-
     def save(self, tensors: Mapping[str, Tensor], values: Any) -> None:
         """Keep `tensors` and `values` (JSON) in the place of what was kept before."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -61,10 +57,6 @@ class Checkpoint:
 
 class ReadOnly(Checkpoint):
     """The checkpoint of a stage for a process that does not write."""
-
-    def part(self, name: str) -> "ReadOnly":
-        """See `Checkpoint.part`."""
-        return ReadOnly(self.folder / name)
 
     def save(self, tensors: Mapping[str, Tensor], values: Any) -> None:
         """Nothing: process 0 writes."""

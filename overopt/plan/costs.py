@@ -114,7 +114,7 @@ def judges(stage: Stage) -> list[Size]:
     parts = [
         part
         for role, part in stage.parents.items()
-        if role.startswith(("rating_model", "fluency_model", "language_model", "real_text"))
+        if role.startswith(("rating_model", "language_model", "real_text"))
     ]
     return [size(part) for part in parts] or [size(stage)]
 
@@ -182,11 +182,6 @@ def language_model(stage: Stage, spec: specs.LanguageModelSpec, batch: int) -> P
 def rating_model(stage: Stage, spec: specs.RatingModelSpec, batch: int) -> Price:
     """Rated texts."""
     return _of_ratings(size(stage), spec.training)
-
-
-def fluency_model(stage: Stage, spec: specs.FluencyModelSpec, batch: int) -> Price:
-    """Real texts and as many spoilt ones."""
-    return _of_ratings(size(stage), spec.training, texts=2)
 
 
 def real_text(stage: Stage, spec: specs.RealTextSpec, batch: int) -> Price:
@@ -272,17 +267,10 @@ def averaged_proxy(stage: Stage, spec: specs.AveragedProxySpec, batch: int) -> P
     return replace(found, memory=found.memory + FLOAT * spec.members * size(stage).weights)
 
 
-def decoys(stage: Stage, spec: specs.DecoysSpec, batch: int) -> Price:
-    """PPO against the throw-away judge."""
-    return _of_ppo(stage, spec, spec.ppo, batch, reward="judge", evaluated=spec.prompts)
-
-
 def ppo(stage: Stage, spec: specs.PPOSpec, batch: int) -> Price:
     """PPO against the proxy."""
     shared = spec.lora is not None
-    return _of_ppo(
-        stage, spec, spec.ppo, batch, reward="proxy", evaluated=spec.evaluation_prompts, shared=shared
-    )
+    return _of_ppo(stage, spec, spec.ppo, batch, evaluated=spec.evaluation_prompts, shared=shared)
 
 
 def sweep_base(stage: Stage, spec: specs.SweepBaseSpec, batch: int) -> Price:
@@ -295,7 +283,7 @@ def sweep_base(stage: Stage, spec: specs.SweepBaseSpec, batch: int) -> Price:
 
 def ppo_trial(stage: Stage, spec: specs.PPOTrialSpec, batch: int) -> Price:
     """PPO against the proxy of the sweep."""
-    return _of_ppo(stage, spec, spec.ppo, batch, reward="proxy", evaluated=spec.evaluation_prompts)
+    return _of_ppo(stage, spec, spec.ppo, batch, evaluated=spec.evaluation_prompts)
 
 
 def rloo(stage: Stage, spec: specs.RLOOSpec, batch: int) -> Price:
@@ -377,14 +365,13 @@ def _of_ppo(
     run: PPO,
     batch: int,
     *,
-    reward: str,
     evaluated: int,
     shared: bool = False,
 ) -> Price:
-    """reward: the role of what scores; evaluated: prompts of a look; shared: one set of weights is policy and reference."""
+    """evaluated: prompts of a look; shared: one set of weights is policy and reference."""
     prompt, completion = spec.prompt_tokens, spec.completion_tokens
     text = prompt + completion
-    policy, proxy = size(stage.parents["policy"]), scorers(stage.parents[reward])
+    policy, proxy = size(stage.parents["policy"]), scorers(stage.parents["proxy"])
     value = size(stage.parents["value_model"]) if run.value_from == "language_model" else proxy[0]
     seen = [*proxy, *_golds(stage)]
     samples, warmup = run.max_steps * run.batch, run.value_warmup * run.batch

@@ -1,21 +1,25 @@
 """The part of a plan that makes gold of ratings and of judges of language that never see a policy's text."""
 
-from functools import partial
-
 from overopt.engine.stage import Stage
 from overopt.plan import stage_specs as specs
 from overopt.plan.curves import CurveStages
 from overopt.plan.looks import records_texts
-from overopt.plan.rating import add_golds, rating_models, with_gain
+from overopt.plan.rating import rating_models, with_gain
 from overopt.plan.registry import Graph
 from overopt.plan.world import World
-from overopt.study.parts import GatedGold
 from overopt.study.study import ReviewsStudy
 
+SECOND_SEED = 1000  # added to a study's seed for its second gold
 
-def add_gated_gold(graph: Graph, study: ReviewsStudy, gold: GatedGold, world: World) -> None:
-    """Gold, and a second gold where the study has one, as `world.golds`."""
-    add_golds(study, world, partial(_add_gold, graph, study, gold, world))
+
+def add_gated_gold(graph: Graph, study: ReviewsStudy, world: World) -> None:
+    """Gold, and a second gold of the raters between where the study has one, as `world.golds`."""
+    second = study.gold.second
+    world.golds["gold"] = _add_gold(graph, study, world, study.seed, raters="_half_0" if second else "")
+    if second:
+        world.golds["second_gold"] = _add_gold(
+            graph, study, world, study.seed + SECOND_SEED, raters="_half_1", which="second "
+        )
 
 
 def add_halves(graph: Graph, study: ReviewsStudy, curves: CurveStages) -> None:
@@ -27,15 +31,13 @@ def add_halves(graph: Graph, study: ReviewsStudy, curves: CurveStages) -> None:
 
 
 def _add_gold(
-    graph: Graph,
-    study: ReviewsStudy,
-    gold: GatedGold,
-    world: World,
-    seed: int,
-    raters: str,
-    which: str,
+    graph: Graph, study: ReviewsStudy, world: World, seed: int, *, raters: str, which: str = ""
 ) -> Stage:
-    """Rating models, a classifier of real text, and the gold made of them; `raters` ends the names of columns of ratings."""
+    """Rating models, a classifier of real text, and the gold made of them.
+
+    `raters` ends the names of its columns of ratings, `which` begins its titles.
+    """
+    gold = study.gold
     tokens = study.text.sentence_tokens
     ratings = rating_models(
         graph, gold.rating, world, seed=seed, sentence_tokens=tokens, raters=raters, which=which

@@ -1,26 +1,10 @@
 """The part of a plan that makes models of human ratings."""
 
-from collections.abc import Callable
-
 from overopt.engine.stage import Stage
 from overopt.plan import stage_specs as specs
 from overopt.plan.registry import Graph
 from overopt.plan.world import World
 from overopt.study.parts import RatingModel, Training
-from overopt.study.study import ReviewsStudy
-
-SECOND_SEED = 1000  # added to a study's seed for its second gold
-
-
-def add_golds(study: ReviewsStudy, world: World, add: Callable[[int, str, str], Stage]) -> None:
-    """Gold, and a second gold of the raters between where the study has one, as `world.golds`.
-
-    `add(seed, raters, which)` adds one; `raters` ends the names of its columns of ratings, `which` begins its title.
-    """
-    second = study.gold.second
-    world.golds["gold"] = add(study.seed, "_half_0" if second else "", "")
-    if second:
-        world.golds["second_gold"] = add(study.seed + SECOND_SEED, "_half_1", "second ")
 
 
 def rating_models(

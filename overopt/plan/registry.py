@@ -18,8 +18,6 @@ ONLY_COUNTED = (
     "word_vectors",
     "rating_model",
     "real_text",
-    "decoys",
-    "fluency_model",
     "sweep_base",
     "ppo_trial",
 )
@@ -53,12 +51,8 @@ KINDS = {
     "sharpened": Kind("policies.sharpened", 1, specs.SharpenedSpec, costs.sharpened),
     "real_text": Kind("gated_gold.real_text", 2, specs.RealTextSpec, costs.real_text),
     "gated_gold": Kind("gated_gold.gated_gold", 2, specs.GatedGoldSpec),
-    "word_vectors": Kind("gold.word_vectors", 1, specs.WordVectorsSpec),
-    "rating_model": Kind("gold.rating_model", 2, specs.RatingModelSpec, costs.rating_model),
-    # gold with decoys, of the study `published` until it is computed again
-    "decoys": Kind("gold.decoys", 4, specs.DecoysSpec, costs.decoys),
-    "fluency_model": Kind("gold.fluency_model", 1, specs.FluencyModelSpec, costs.fluency_model),
-    "gold": Kind("gold.gold", 6, specs.GoldSpec),
+    "word_vectors": Kind("rating.word_vectors", 1, specs.WordVectorsSpec),
+    "rating_model": Kind("rating.rating_model", 2, specs.RatingModelSpec, costs.rating_model),
     # the world `pretrained`
     "loaded_model": Kind("pretrained_models.loaded", 1, Loaded),
     "cut_model": Kind("pretrained_models.cut", 1, specs.CutSpec),

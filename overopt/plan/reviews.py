@@ -2,11 +2,10 @@
 
 from overopt.engine.stage import Stage
 from overopt.plan import stage_specs as specs
-from overopt.plan.decoy_gold import add_decoy_gold
 from overopt.plan.gated_gold import add_gated_gold
 from overopt.plan.registry import Graph
 from overopt.plan.world import World
-from overopt.study.parts import GatedGold, Sharpening
+from overopt.study.parts import Sharpening
 from overopt.study.study import ReviewsStudy
 
 
@@ -41,10 +40,7 @@ def add_reviews(graph: Graph, study: ReviewsStudy) -> World:
         names |= dict.fromkeys(study.named()["other_policies.models"])
         sharpened = {name: _add_sharpened(graph, study, study.sharpening, world, name) for name in names}
         world.policies.update(sharpened)
-    if isinstance(study.gold, GatedGold):
-        add_gated_gold(graph, study, study.gold, world)
-    else:
-        add_decoy_gold(graph, study, study.gold, world)
+    add_gated_gold(graph, study, world)
     return world
 
 

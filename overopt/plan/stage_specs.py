@@ -135,12 +135,6 @@ class RatingModelSpec(Rated):
     kept: Precision = unless("float32")
 
 
-class GoldSpec(Rated, Prompting):
-    """Gold of the world `reviews`, and what each of its parts is told that must know text from what is none."""
-
-    spoilt_texts: PositiveInt
-
-
 class RealTextSpec(Prompting):
     """A classifier of real text against its own corruption, from `texts` sentences; `kept`: the precision it is saved in."""
 
@@ -169,29 +163,6 @@ class SharpenedSpec(Prompting):
     prompts: PositiveInt
     known_from: Half
     show_prompts: tuple[str, ...]
-
-
-class FluencyModelSpec(GoldSpec):
-    """One model that tells real text from spoilt text."""
-
-    training: GainTraining
-
-
-class DecoyPPO(PPO):
-    """A run that is looked at whenever its KL has grown, and not besides."""
-
-    look_every: PositiveInt | None = unless(None)
-
-
-class DecoysSpec(GoldSpec):
-    """One policy against one throw-away reward model."""
-
-    prompts: PositiveInt
-    rating_training: GainTraining
-    fluency: bool
-    fluency_training: GainTraining
-    min_kl: PositiveFloat
-    ppo: DecoyPPO
 
 
 # the world `pretrained`; a model that somebody published is told what its study says

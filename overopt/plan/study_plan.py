@@ -20,7 +20,6 @@ from overopt.plan.reviews import add_reviews
 from overopt.plan.selections import add_selections
 from overopt.plan.stage_specs import RulePowerSpec, TablesSpec, VerdictsSpec
 from overopt.plan.variants import add_variants
-from overopt.study.parts import GatedGold
 from overopt.study.study import PretrainedStudy, ReviewsStudy, Study
 
 
@@ -44,7 +43,7 @@ def plan(study: Study) -> Plan:
         add_ensembles(graph, study, study.ensembles, proxies, curves)
     if study.predictions:
         add_predictions(graph, study, study.predictions, proxies, curves)
-    if isinstance(study, ReviewsStudy) and isinstance(study.gold, GatedGold):
+    if isinstance(study, ReviewsStudy):
         add_halves(graph, study, curves)
     everything = {stage.title: stage for stage in graph.stages}
     tables = TablesSpec(study=study.model_dump(mode="json"))

@@ -74,25 +74,12 @@ def _say_spoilt(kinds: list[dict[str, Any]]) -> list[str]:
         f"Of pairs of real and spoilt text, of {len(kinds)} kinds, gold puts {_percent(low)} to {_percent(high)} in the "
         "right order."
     ]
-    judged = [kind for kind in kinds if kind["fluency"] is not None]
-    if judged:
-        low, high = (f(kind["fluency"] for kind in judged) for f in (min, max))
-        parts.append(f"Its judges of language alone put {_percent(low)} to {_percent(high)}.")
-    words = [_beside(kind) for kind in kinds if kind["baseline"] is not None]
-    if words:
-        known = {word: words.count(word) for word in dict.fromkeys(words)}
-        said = ", ".join(f"{word} for {count}" for word, count in known.items())
-        parts.append(
-            f"Beside a linear model that learned from such pairs, gold is {said} of {len(words)} kinds."
-        )
-    gated = [kind for kind in kinds if "passes_real" in kind]
-    if gated:
-        real, bad = (
-            sum(kind[name] for kind in gated) / len(gated) for name in ("passes_real", "passes_spoilt")
-        )
-        parts.append(
-            f"Its gate goes from 0 (no language) to 1. Its mean is {real:.2f} for real text, {bad:.2f} for corrupted text."
-        )
+    low, high = (f(kind["fluency"] for kind in kinds) for f in (min, max))
+    parts.append(f"Its judges of language alone put {_percent(low)} to {_percent(high)}.")
+    real, bad = (sum(kind[name] for kind in kinds) / len(kinds) for name in ("passes_real", "passes_spoilt"))
+    parts.append(
+        f"Its gate goes from 0 (no language) to 1. Its mean is {real:.2f} for real text, {bad:.2f} for corrupted text."
+    )
     return parts
 
 

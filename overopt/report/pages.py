@@ -22,7 +22,6 @@ from overopt.report.myst import box, escaped
 from overopt.report.sentences import rule_sentences, say_compute
 from overopt.report.strictness import say_strictness
 from overopt.report.thumbnails import thumbnail
-from overopt.report.world_caveat import badge
 from overopt.study.study import available, load_study
 from overopt.util.words import capital
 
@@ -152,7 +151,6 @@ class Page:
                 f":class-card: oo-verdict oo-{entry['verdict'].replace(' ', '-')}",
                 "",
                 *_paragraph(self._thumbnail(entry["claim"])),
-                *_paragraph(badge(self.results.study, entry["claim"])),
                 f"**{_checked(entry)}{entry['verdict'].capitalize()}.** {escaped(capital(entry['measured']))}"
                 f"{say_strictness(entry)}",
                 "",

@@ -17,7 +17,6 @@ from overopt.models.samples import Samples
 from overopt.models.text_reward import RewardModel
 from overopt.models.written import scores_of, written
 from overopt.rewards.gated_gold import GATES, GatedGold
-from overopt.rewards.reviews_gold import GoldModel
 from overopt.rewards.scoring import Rows, Scale, gold_scale, score, score_all
 from overopt.util.files import read_json
 
@@ -113,8 +112,6 @@ def load_gold(
     """The gold that a stage made; `tokenizer` is the policy's. A gold of the world `reviews` is always in float32."""
     if (folder / GATES).is_file():
         return GatedGold.load(folder, tokenizer, device)
-    if (folder / "gate.json").is_file():
-        return GoldModel.load(folder, tokenizer, device)
     if (folder / "model").is_dir():
         return TokenGold(load_reward_model(folder / "model", device, dtype))
     named = read_json(folder / NAMED)

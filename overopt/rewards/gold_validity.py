@@ -7,13 +7,11 @@ import polars as pl
 from jaxtyping import Float
 from scipy.stats import pearsonr
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import cross_val_predict
 
 from overopt.models.samples import Samples
 from overopt.rewards.gated_gold import GatedGold
-from overopt.rewards.reviews_gold import GoldModel
-from overopt.rewards.scoring import Rows
 from overopt.util.seeds import derive
 
 
@@ -52,39 +50,11 @@ def rating_validity(
     return report, _accuracy("human ratings", right["gold"], right["linear"])
 
 
-def spoilt_validity(
-    kind: str,
-    gold: GoldModel,
-    training: tuple[Rows, Rows],
-    held_out: tuple[Rows, Rows],
-) -> dict[str, Any]:
-    """How often gold scores a real text above its spoilt twin, on held-out pairs of one kind; its fluency models too.
-
-    The baseline is logistic regression on TF-IDF word weights, real against spoilt, trained on the same pairs.
-    """
-    texts = {
-        name: gold.policy_tokenizer.batch_decode(real + bad, skip_special_tokens=True)
-        for name, (real, bad) in {"train": training, "test": held_out}.items()
-    }
-    vectoriser = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    features = vectoriser.fit_transform(texts["train"])
-    label = np.repeat([1, 0], len(training[0]))
-    linear = (
-        LogisticRegression(max_iter=200)
-        .fit(features, label)
-        .decision_function(vectoriser.transform(texts["test"]))
-    )
-    count = len(held_out[0])
-    right = (gold.score_rows(held_out[0]) > gold.score_rows(held_out[1])).numpy()
-    real, bad = (gold.fluent(rows) for rows in held_out)
-    report = _accuracy(kind, right, linear[:count] > linear[count:])
-    return report | {"fluency": (real > bad).double().mean().item()}
-
-
 def gate_validity(kind: str, gold: GatedGold, real: Samples, spoilt: Samples) -> dict[str, Any]:
-    """How often gold scores a real text above its corrupted twin, on held-out pairs of one kind; the gate alone, too.
+    """How often gold scores a real text above its corrupted twin, on held-out pairs of one kind.
 
-    passes_real and passes_spoilt: how surely the gate takes either for language, on average.
+    fluency: how often its gate alone does; passes_real and passes_spoilt: how surely the gate takes either for language, on
+    average.
     """
     parts = [gold.judged(samples, batch=256) for samples in (real, spoilt)]
     scores, passes = [gold.gold(part) for part in parts], [part.passes(gold.gates["gold"]) for part in parts]

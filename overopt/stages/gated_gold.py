@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from overopt.data.spoil import CORRUPTIONS
+from overopt.data.reviews import TEXT_SPLIT
 from overopt.engine.stage import Job
 from overopt.models.build import (
     count_parameters,
@@ -18,10 +18,10 @@ from overopt.plan.stage_specs import GatedGoldSpec, RealTextSpec
 from overopt.rewards.gated_gold import GatedGold
 from overopt.rewards.gold_validity import gate_validity, rating_validity
 from overopt.rewards.rating import Rating
-from overopt.stages.gold import rated_texts
 from overopt.stages.prompts import prompt_table
+from overopt.stages.rating import rated_texts
 from overopt.stages.spoilt_pairs import real_samples, spoilt_pairs, spoilt_samples
-from overopt.training.fluency_model import train_fluency_model
+from overopt.training.real_text import train_real_text
 from overopt.util.files import write_json
 
 
@@ -30,9 +30,9 @@ def real_text(job: Job[RealTextSpec]) -> None:
     spec, tokenizer = job.spec, load_tokenizer(job.parents["tokenizer"])
     base = load_language_model(job.parents["language_model"] / "model")
     model = new_reward_model(base, spec.seed).to(job.runtime.device)
-    train_fluency_model(
+    train_real_text(
         model,
-        spoilt_pairs(job, tokenizer, spec.texts, kinds=CORRUPTIONS),
+        spoilt_pairs(job, tokenizer, spec.texts),
         generator=generator(spec.seed, "real text"),
         progress=job.progress,
         checkpoint=job.checkpoint,
@@ -48,7 +48,7 @@ def gated_gold(job: Job[GatedGoldSpec]) -> None:
     rating = Rating.load(folders, device)
     language = load_language_model(job.parents["language_model"] / "model", device)
     real = load_reward_model(job.parents["real_text"] / "model", device)
-    table = prompt_table(job, "decoys", spec.texts + spec.sentences)[spec.texts :]
+    table = prompt_table(job, TEXT_SPLIT, spec.texts + spec.sentences)[spec.texts :]
     made = GatedGold.calibrated(
         rating,
         language,
@@ -63,7 +63,7 @@ def gated_gold(job: Job[GatedGoldSpec]) -> None:
     scores = rating.score(test, tokenizer).numpy()
     rated = pl.read_parquet(job.parents["corpus"] / "ratings.parquet")
     report, rated_pairs = rating_validity(scores, rated, seed=spec.seed)
-    corrupted = spoilt_samples(job, tokenizer, spec.texts, CORRUPTIONS)
+    corrupted = spoilt_samples(job, tokenizer, spec.texts)
     by_kind = [gate_validity(kind, made, *pair) for kind, pair in corrupted.items()]
     parameters = sum(map(count_parameters, (*rating.models, language, real)))
     write_json(job.out / "validity.json", {"params": parameters, **report, "pairs": [rated_pairs, *by_kind]})

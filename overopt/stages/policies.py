@@ -6,6 +6,7 @@ import polars as pl
 from scipy.optimize import brentq
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from overopt.data.reviews import TEXT_SPLIT
 from overopt.data.words import known_share, known_words, words
 from overopt.engine.stage import Job
 from overopt.models.build import count_parameters, load_language_model, load_tokenizer, save_model
@@ -37,7 +38,7 @@ def sharpened(job: Job[SharpenedSpec]) -> None:
         UserError: if no temperature between the coldest and the hottest does that.
     """
     spec, tokenizer = job.spec, load_tokenizer(job.parents["tokenizer"])
-    table = prompt_table(job, "decoys", spec.skip + spec.prompts)[spec.skip :]
+    table = prompt_table(job, TEXT_SPLIT, spec.skip + spec.prompts)[spec.skip :]
     prompts = encode_prompts(table["prompt"].to_list(), tokenizer)
     sentences = of_split(job.parents["corpus"], "language_model")
     read = sentences.filter(halves(sentences) == HALVES.index(spec.known_from))

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from overopt.data.reviews import TEXT_SPLIT
 from overopt.engine.stage import Job
 from overopt.estimators.kl_efficiency import frontier
 from overopt.models.build import load_language_model, load_reward_model
@@ -22,8 +23,6 @@ from overopt.stages.ppo import base_scores, new_value_model
 from overopt.stages.prompts import encoded_prompts
 from overopt.stages.samples import drawn
 from overopt.training.optim import Diverged
-
-SPLIT = "decoys"  # of the reviews: what is not gold's is the sweep's
 
 
 def base(job: Job[SweepBaseSpec]) -> None:
@@ -95,7 +94,7 @@ def compared(job: Job[Nothing]) -> None:
 
 def _prompts(job: Job[SweepBaseSpec] | Job[PPOTrialSpec], count: int) -> Prompts:
     """The first `count` prompts of the sweep."""
-    return encoded_prompts(job, SPLIT, job.spec.skip + count)[job.spec.skip :]
+    return encoded_prompts(job, TEXT_SPLIT, job.spec.skip + count)[job.spec.skip :]
 
 
 def _proxy(job: Job[SweepBaseSpec] | Job[PPOTrialSpec]) -> Any:

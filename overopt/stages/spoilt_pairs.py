@@ -1,18 +1,17 @@
 """Pairs of a real text and a spoilt one: what judges of language are trained and tested on."""
 
 import zlib
-from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 from transformers import PreTrainedTokenizerFast
 
-from overopt.data.reviews import openings
-from overopt.data.spoil import SPOILT_KINDS, spoil
+from overopt.data.reviews import TEXT_SPLIT, openings
+from overopt.data.spoil import CORRUPTIONS, spoil
 from overopt.engine.stage import Job
 from overopt.models.build import encode_sentences, token_ids
 from overopt.models.samples import Samples, split_rows
-from overopt.plan.stage_specs import GatedGoldSpec, GoldSpec, RealTextSpec, SharpenedSpec
+from overopt.plan.stage_specs import GatedGoldSpec, RealTextSpec, SharpenedSpec
 from overopt.rewards.scoring import Rows
 from overopt.stages.prompts import prompt_table, short_prompts
 from overopt.util.seeds import derive
@@ -20,9 +19,7 @@ from overopt.util.seeds import derive
 HELD_OUT = 10  # one sentence in so many is kept from training, with all its spoilt forms
 
 Pairs = dict[str, tuple[Rows, Rows]]
-Asked = (
-    GoldSpec | RealTextSpec | GatedGoldSpec | SharpenedSpec
-)  # with a seed, and prompts of the world `reviews`
+Asked = RealTextSpec | GatedGoldSpec | SharpenedSpec  # with a seed, and prompts of the world `reviews`
 
 
 def is_held_out(sentence: str) -> bool:
@@ -31,14 +28,9 @@ def is_held_out(sentence: str) -> bool:
 
 
 def spoilt_pairs(
-    job: Job[Asked],
-    tokenizer: PreTrainedTokenizerFast,
-    texts: int,
-    *,
-    kinds: Sequence[str] = SPOILT_KINDS,
-    held_out: bool = False,
+    job: Job[Asked], tokenizer: PreTrainedTokenizerFast, texts: int, *, held_out: bool = False
 ) -> Pairs:
-    """(real, spoilt) token rows of each of `kinds`, cut to a sample's length, for training or held out.
+    """(real, spoilt) token rows of each kind of `CORRUPTIONS`, cut to a sample's length, for training or held out.
 
     Every kind spoils the same sentences, those of `spoilt_sentences`.
     """
@@ -50,7 +42,7 @@ def spoilt_pairs(
     tokens = [token for completion in completions for token in completion]
     rng = np.random.default_rng(derive(job.spec.seed, "spoil", held_out))
     pairs = {}
-    for kind in kinds:
+    for kind in CORRUPTIONS:
         spoilt = [[*spoil(completion, kind, tokens, rng=rng), eos][:limit] for completion in completions]
         bad = [row[:head] + tail for row, head, tail in zip(real, heads, spoilt, strict=True)]
         pairs[kind] = ending_alike(real, bad, eos)
@@ -72,16 +64,16 @@ def spoilt_sentences(
     opened = pl.DataFrame(
         openings(rated["text"].to_list(), prompt_words), schema=["prompt", "sentence"], orient="row"
     )
-    table = pl.concat([prompt_table(job, "decoys", count), short_prompts(job, tokenizer, opened)[:count]])
+    table = pl.concat([prompt_table(job, TEXT_SPLIT, count), short_prompts(job, tokenizer, opened)[:count]])
     return [text for text in table["sentence"].to_list() if is_held_out(text) == held_out]
 
 
 def spoilt_samples(
-    job: Job[Asked], tokenizer: PreTrainedTokenizerFast, texts: int, kinds: Sequence[str]
+    job: Job[Asked], tokenizer: PreTrainedTokenizerFast, texts: int
 ) -> dict[str, tuple[Samples, Samples]]:
     """The held-out pairs of `spoilt_pairs` as samples: prompt and completion apart."""
     heads = prompt_lengths(job, tokenizer, spoilt_sentences(job, tokenizer, texts, held_out=True))
-    pairs = spoilt_pairs(job, tokenizer, texts, kinds=kinds, held_out=True)
+    pairs = spoilt_pairs(job, tokenizer, texts, held_out=True)
     return {
         kind: (split_rows(real, heads, tokenizer), split_rows(bad, heads, tokenizer))
         for kind, (real, bad) in pairs.items()
@@ -92,21 +84,6 @@ def real_samples(job: Job[Asked], tokenizer: PreTrainedTokenizerFast, sentences:
     """Sentences as if a policy had completed their prompts: cut where a sample would end."""
     heads = prompt_lengths(job, tokenizer, sentences)
     return split_rows(cut_rows(job, tokenizer, sentences), heads, tokenizer)
-
-
-def decoy_pairs(job: Job[GoldSpec], tokenizer: PreTrainedTokenizerFast, *, held_out: bool = False) -> Pairs:
-    """(real, decoy) token rows of every throw-away run, for training or held out: one kind, "decoy"."""
-    folders = [folder for role, folder in job.parents.items() if role.startswith("decoys")]
-    table = pl.concat([pl.read_parquet(folder / "decoys.parquet") for folder in folders])
-    table = table.filter(
-        pl.Series([is_held_out(text) == held_out for text in table["sentence"]], dtype=pl.Boolean)
-    )
-    sentences = table["sentence"].to_list()
-    prompts = [" ".join(sentence.split()[: job.spec.prompt_words]) for sentence in sentences]
-    heads = encode_sentences(prompts, tokenizer, job.spec.prompt_tokens)
-    bad = [head[:-1] + tail for head, tail in zip(heads, table["completion"].to_list(), strict=True)]
-    real = cut_rows(job, tokenizer, sentences)
-    return {"decoy": ending_alike(real, bad, tokenizer.eos_token_id)}
 
 
 def ending_alike(real: Rows, spoilt: Rows, eos: int) -> tuple[Rows, Rows]:

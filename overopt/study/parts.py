@@ -3,16 +3,7 @@
 from itertools import product
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    Tag,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -120,28 +111,6 @@ class RatingModel(Training):
         return self.members * self.shape.parameters
 
 
-class FluencyModels(Training):
-    """The part of gold that tells real text from spoilt text: one started from each language model of `models`.
-
-    Review sentences, and as many rated texts, are spoilt in each way: `texts` of either. All must find a text real.
-    """
-
-    models: Annotated[tuple[str, ...], Field(min_length=1)]
-    texts: PositiveInt
-
-
-class Gold(Spec):
-    """The gold reward: what people would rate a text, if it is text at all.
-
-    With `second`, gold learns from every other rating of a text, and a second gold, made in the same way from the
-    ratings between and from other seeds, judges everything as well: where the two differ, gold is not to be trusted.
-    """
-
-    rating: RatingModel
-    fluency: FluencyModels
-    second: bool = False
-
-
 class RealText(Training):
     """The part of gold that tells real text from its own corruption: started from `model`, on `texts` sentences.
 
@@ -172,22 +141,6 @@ class GatedGold(Spec):
     sentences: PositiveInt
 
 
-# tags of what gold may be: no part of a field's name
-GOLD_KINDS = ("taught", "gated")
-
-
-def _gold_kind(found: Any) -> str:
-    """Fluency models make the difference; what has none is told what gates need."""
-    return (
-        "taught" if isinstance(found, Gold) or (isinstance(found, dict) and "fluency" in found) else "gated"
-    )
-
-
-ReviewsGold = Annotated[
-    Annotated[Gold, Tag("taught")] | Annotated[GatedGold, Tag("gated")], Discriminator(_gold_kind)
-]
-
-
 class Sharpening(Spec):
     """Policies are language models at a lower temperature, one that a rule chooses which looks at text alone.
 
@@ -198,31 +151,6 @@ class Sharpening(Spec):
 
     judge: str
     prompts: PositiveInt
-
-
-class Judge(Spec):
-    """A throw-away reward model: a rating model, gated by a fluency model where `fluency` says so."""
-
-    model: str
-    fluency: bool
-
-
-class Decoys(Spec):
-    """Texts of policies optimised against throw-away reward models: what gold learns to recognise as spoilt.
-
-    `seeds` PPO runs for each judge, which is trained like gold, for `reward_steps`. Texts are kept once a run has
-    passed `min_kl` nats, so that mild optimisation is not punished. Every run ends in loops of its own: gold knows only
-    those that it was shown, and their kin.
-    """
-
-    judges: tuple[Judge, ...]
-    seeds: PositiveInt = 1
-    reward_steps: PositiveInt
-    prompts: PositiveInt
-    min_kl: PositiveFloat
-    max_kl: PositiveFloat
-    max_steps: PositiveInt
-    learning_rate: PositiveFloat
 
 
 class Pairs(Spec):

@@ -13,9 +13,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_v
 from overopt.study.direct_parts import Direct
 from overopt.study.ensemble_parts import Ensembles
 from overopt.study.parts import (
-    GOLD_KINDS,
     BestOfN,
-    Decoys,
     FarBestOfN,
     GatedGold,
     Grid,
@@ -25,7 +23,6 @@ from overopt.study.parts import (
     Pairs,
     Precision,
     Proxies,
-    ReviewsGold,
     Sharpening,
     Spec,
     Sweep,
@@ -196,38 +193,23 @@ class ReviewsStudy(Study):
     text: Text
     embedding_gain: PositiveFloat
     models: dict[str, LanguageModel]
-    gold: ReviewsGold
-    decoys: Decoys | None = unless(None)
+    gold: GatedGold
     sharpening: Sharpening | None = unless(None)
     ppo: PPORuns
     ppo_sweep: PPOSweep | None = unless(None)
 
     def named(self) -> dict[str, Iterable[str]]:
         """See `Study.named`."""
-        gold, decoys, sharpening = self.gold, self.decoys, self.sharpening
-        of_gold: dict[str, Iterable[str]] = (
-            {
-                "gold.language": [gold.language],
-                "gold.real.model": [gold.real.model],
-            }
-            if isinstance(gold, GatedGold)
-            else {"gold.fluency.models": gold.fluency.models}
-        )
-        return (
-            super().named()
-            | of_gold
-            | {
-                "decoys.judges": [judge.model for judge in decoys.judges] if decoys else (),
-                "sharpening.judge": [sharpening.judge] if sharpening else (),
-                "ppo_sweep.model": [self.ppo_sweep.model] if self.ppo_sweep else (),
-            }
-        )
+        return super().named() | {
+            "gold.language": [self.gold.language],
+            "gold.real.model": [self.gold.real.model],
+            "sharpening.judge": [self.sharpening.judge] if self.sharpening else (),
+            "ppo_sweep.model": [self.ppo_sweep.model] if self.ppo_sweep else (),
+        }
 
     @property
     def spent_on_text(self) -> int:
         """How many sentences of the split that no policy is trained or judged on gold and sharpening use, its first ones."""
-        if not isinstance(self.gold, GatedGold):
-            return self.gold.fluency.texts
         sharpened = self.sharpening.prompts if self.sharpening else 0
         return self.gold.real.texts + self.gold.sentences + sharpened
 
@@ -260,25 +242,18 @@ class ReviewsStudy(Study):
         return self
 
     @model_validator(mode="after")
-    def _gold_and_policy_belong_together(self) -> "ReviewsStudy":
-        gated = isinstance(self.gold, GatedGold)
-        _require(
-            gated != bool(self.decoys),
-            "decoys: expected with fluency models, which learn from them, and with nothing else",
-        )
-        if isinstance(self.gold, GatedGold):
-            judges = {"gold.language": self.gold.language, "gold.real.model": self.gold.real.model}
-            if self.sharpening:
-                judges["sharpening.judge"] = self.sharpening.judge
-            learning = {self.policy, *self.proxies.models, self.ppo.value_model}
-            for field, name in judges.items():
-                half = self.models[name].half
-                _require(
-                    half is not None
-                    and all(self.models[other].half not in (half, None) for other in learning),
-                    f"{field}: found {name!r}, expected a model of the half of the reviews that policy and proxies "
-                    "do not read",
-                )
+    def _gold_has_not_read_what_the_policy_has(self) -> "ReviewsStudy":
+        judges = {"gold.language": self.gold.language, "gold.real.model": self.gold.real.model}
+        if self.sharpening:
+            judges["sharpening.judge"] = self.sharpening.judge
+        learning = {self.policy, *self.proxies.models, self.ppo.value_model}
+        for field, name in judges.items():
+            half = self.models[name].half
+            _require(
+                half is not None and all(self.models[other].half not in (half, None) for other in learning),
+                f"{field}: found {name!r}, expected a model of the half of the reviews that policy and proxies "
+                "do not read",
+            )
         return self
 
 
@@ -387,7 +362,7 @@ def load_study(name: str | Path) -> Study:
         raise UserError(f"{path.name}: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"] if part not in (*KINDS, *GOLD_KINDS))
+        field = ".".join(str(part) for part in first["loc"] if part not in KINDS)
         if first["type"] == "value_error":  # a sentence of ours, which starts with the field's own name
             sentence = str(first["ctx"]["error"])
             joint = ": " if sentence.startswith("found") else "."

@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-from decoy_study import decoy_fields
 from smoke_fixtures import OF_ALL_CURVES
 
 from overopt.engine.record import canonical_json
@@ -54,10 +53,6 @@ def test_titles_and_keys_are_unique(name):
     assert len({stage.title for stage in stages}) == len({stage.key for stage in stages}) == len(stages)
 
 
-DECOYS = "decoys of gold against 1k, ratings and fluency"
-OLD = parse_study(decoy_fields())
-
-
 @pytest.mark.parametrize(
     ("path", "value", "first"),
     [
@@ -67,6 +62,8 @@ OLD = parse_study(decoy_fields())
         ("gold.real.texts", 100, {"classifier of real text", "gold reward model", "policy 7k"}),
         ("gold.doubted", 0.1, {"gold reward model"}),
         ("sharpening.prompts", 100, {"policy 7k", "policy 1k"}),
+        ("gold.second", True, {"rating model 0 of gold", "gold reward model", "pool"}),
+        ("ppo.run.spacing", 0.5, {"PPO 1k, 640 pairs, seed 0"}),
         ("models.judge.tokens", 50_000, {"policy 7k", "classifier of real text", "gold reward model"}),
         ("pairs.per_prompt", 1, {"labelled pairs", "pairs of the sweep"}),
         ("proxies.learning_rates.pairs", 128, {"pairs of the sweep", "learning rates"}),
@@ -76,34 +73,17 @@ OLD = parse_study(decoy_fields())
     ],
 )
 def test_a_field_changes_what_depends_on_it(path, value, first):
-    smoke = load_study("smoke")
-    assert_changed(smoke, changed(smoke, path, value), first)
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "first"),
-    [
-        ("ppo.run.learning_rate", 5e-4, {"PPO 1k, 640 pairs, seed 0"}),
-        ("ppo.run.epochs", 2, {DECOYS, "PPO 1k, 640 pairs, seed 0"}),
-        ("gold.rating.shape.heads", 4, {"rating model 0 of gold", "rating model 0 of second gold"}),
-        ("gold.fluency.texts", 100, {DECOYS, "gold reward model", "second gold reward model"}),
-        ("gold.second", False, {"rating model 0 of gold"}),
-    ],
-)
-def test_a_field_changes_what_depends_on_it_where_gold_is_taught_by_decoys(path, value, first):
-    assert_changed(OLD, changed(OLD, path, value), first)
-
-
-def assert_changed(study, other, first):
     """The first stages that depend on what differs have other keys, and so have the tables; the tokenizer seldom has."""
-    before, after = keys(study), keys(other)
+    smoke = load_study("smoke")
+    other = changed(smoke, path, value)
+    before, after = keys(smoke), keys(other)
     for title in first | {"tables"}:
         assert before[title] != after[title], title
-    assert (before["tokenizer"] == after["tokenizer"]) == (study.seed == other.seed)
+    assert (before["tokenizer"] == after["tokenizer"]) == (smoke.seed == other.seed)
 
 
 def test_gold_never_sees_what_a_policy_wrote():
-    """Of a policy's samples, and what is made of them, nothing is behind the gold of a study with gates."""
+    """Of a policy's samples, and what is made of them, nothing is behind gold."""
     stages = {stage.title: stage for stage in plan(load_study("smoke")).stages}
 
     def behind(stage):

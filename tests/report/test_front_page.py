@@ -1,16 +1,9 @@
-"""The first screen: sentences that follow the verdicts, and a warning that goes with its reason."""
+"""The first screen: sentences that follow the verdicts."""
 
 import polars as pl
 import pytest
-from decoy_study import decoy_fields
 
-from overopt.report import front_page, sentences, world_caveat
-from overopt.study.study import ReviewsStudy, load_study
-
-
-def taught():
-    """A study whose gold learned from texts of optimised policies, and whose policy is not sharpened."""
-    return ReviewsStudy.model_validate(decoy_fields() | {"world": "reviews"})
+from overopt.report import front_page, sentences
 
 
 @pytest.mark.parametrize(
@@ -31,17 +24,6 @@ def test_the_opening_is_three_sentences_and_follows_the_verdicts(by_rl, by_bon, 
     )
     assert opening.index("*policy*") < opening.index("*proxy*") < opening.index("**")
     assert not any(letter.isdigit() for letter in opening.replace("gao2022scaling", ""))
-
-
-def test_the_warning_and_the_badges_go_where_gold_saw_no_policy():
-    old, new = taught(), load_study("laptop")
-    assert "part of its fall is taught" in world_caveat.say_caveat(old)
-    assert "makes up words" in world_caveat.say_caveat(old)
-    assert world_caveat.say_caveat(new) == ""
-    assert "{bdg-warning-line}" in world_caveat.badge(old, 2)
-    assert world_caveat.badge(old, 1) == ""  # best-of-n stays near the initial policy
-    assert not any(world_caveat.badge(new, claim) for claim in range(1, 21))
-    assert world_caveat.say_caveat(load_study("pretrained-cpu")) == ""
 
 
 def peaks(falls):

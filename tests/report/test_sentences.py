@@ -2,10 +2,9 @@
 
 import polars as pl
 import pytest
-from decoy_study import decoy_fields
 
 from overopt.report import sentences, worlds
-from overopt.study.study import ReviewsStudy, load_study
+from overopt.study.study import load_study, parse_study
 
 POLICY = {"temperature": 0.7, "known": 0.98, "real_known": 0.97, "log_prob": -2.1, "real_log_prob": -3.2}
 
@@ -32,17 +31,23 @@ def test_others_are_named_only_where_there_are_others():
     assert all_.endswith("2 of 2 sizes lose more than noise alone explains.")
 
 
-def test_the_limits_of_gold_are_those_of_the_study():
-    """A gold that never saw a policy's text is not said to be taught, and no second gold is named where there is none."""
-    gated = load_study("laptop")
-    taught = ReviewsStudy.model_validate(decoy_fields() | {"world": "reviews"})
-    assert "real text alone" in worlds.say_limits(gated)
-    assert "in part taught" not in worlds.say_limits(gated)
-    assert "in part taught" in worlds.say_limits(taught)
-    for study in (gated, taught):
-        assert ("second gold" in worlds.say_limits(study)) == study.gold.second
-        assert worlds.say_limits(study).startswith("- ")
+@pytest.mark.parametrize("second", [False, True])
+def test_a_second_gold_is_named_among_the_limits_only_where_there_is_one(second):
+    fields = load_study("smoke").model_dump(mode="json")
+    said = worlds.say_limits(parse_study(fields | {"gold": fields["gold"] | {"second": second}}))
+    assert said.startswith("- Gold knows real text alone")
+    assert ("second gold" in said) == second
     assert worlds.say_limits(load_study("pretrained-cpu")) == ""
+
+
+def test_a_policy_that_nothing_sharpens_is_said_to_make_up_words():
+    smoke = load_study("smoke")
+    plain = parse_study(smoke.model_dump(mode="json") | {"sharpening": None})
+    assert "Sharpened" in worlds.say_departures(smoke)
+    assert "makes up words" not in worlds.say_departures(smoke)
+    assert "Sharpened" not in worlds.say_departures(plain)
+    assert "**The policy makes up words**" in worlds.say_departures(plain)
+    assert "not human taste" in worlds.say_departures(plain)
 
 
 def test_what_a_rule_can_tell_is_said_with_its_alarms_where_there_can_be_any():

@@ -5,6 +5,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from overopt.data.reviews import TEXT_SPLIT
 from overopt.data.spoil import CORRUPTIONS
 from overopt.engine.checkpoint import Checkpoint
 from overopt.engine.runner import make_runtime
@@ -64,7 +65,7 @@ def test_no_sentence_that_gates_are_set_by_was_trained_on(smoke_store, job, monk
     monkeypatch.setattr(gated_gold.GatedGold, "calibrated", noted)
     gated_gold.gated_gold(job)
     spec = job.spec
-    table = prompt_table(job, "decoys", spec.texts + spec.sentences)
+    table = prompt_table(job, TEXT_SPLIT, spec.texts + spec.sentences)
     trained, asked = table["sentence"].to_list()[: spec.texts], table["sentence"].to_list()[spec.texts :]
     classified = {
         text
@@ -86,7 +87,7 @@ def test_no_sentence_that_gates_are_set_by_was_trained_on(smoke_store, job, monk
 def test_the_share_of_those_sentences_that_each_judge_doubts_is_the_studys(job, smoke_store):
     tokenizer, spec = tokenizer_of(job), job.spec
     gold = load_gold(Store(smoke_store).path(GOLD), tokenizer, "cpu")
-    asked = prompt_table(job, "decoys", spec.texts + spec.sentences)["sentence"].to_list()[spec.texts :]
+    asked = prompt_table(job, TEXT_SPLIT, spec.texts + spec.sentences)["sentence"].to_list()[spec.texts :]
     samples = real_samples(job, tokenizer, asked)
     judged = gold.judged(samples, batch=64)
     for name, times in STRICTNESS.items():

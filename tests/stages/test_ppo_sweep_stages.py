@@ -8,13 +8,11 @@ import pytest
 from safetensors.torch import load_file
 
 from overopt.analysis import ppo_sweep
-from overopt.data import reviews
 from overopt.engine import runner
 from overopt.engine.record import read_record
 from overopt.engine.store import Store
 from overopt.optimisers.ppo import Trainer
 from overopt.plan.study_plan import plan
-from overopt.stages.ppo_sweep import SPLIT
 from overopt.study.study import load_study, parse_study
 from overopt.training.optim import Diverged
 
@@ -58,7 +56,6 @@ def test_the_sweep_never_asks_gold_and_shares_no_prompt_and_no_seed(study):
     proxies = [s for s in plan(study).stages if s.name == "proxy" and s.title != "proxy of the PPO sweep"]
     seed = stages["proxy of the PPO sweep"].spec["seed"]
     assert seed not in {stage.spec["seed"] for stage in proxies if "of the sweep" not in stage.title}
-    assert SPLIT in reviews.PROMPT_SPLITS
     # the split's first sentences are gold's, and those that policies are sharpened by
     trial = stages["PPO of the sweep, as it is"]
     assert trial.spec["skip"] == study.gold.real.texts + study.gold.sentences + study.sharpening.prompts

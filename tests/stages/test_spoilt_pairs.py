@@ -43,10 +43,7 @@ def test_no_text_is_trained_on_and_held_out(smoke_store):
         nowhere,
     )
     tokenizer = load_tokenizer(folders["tokenizer"])
-    parts = [
-        spoilt_pairs(job, tokenizer, job.spec.texts, kinds=CORRUPTIONS, held_out=part)
-        for part in (False, True)
-    ]
+    parts = [spoilt_pairs(job, tokenizer, job.spec.texts, held_out=part) for part in (False, True)]
     assert [set(part) for part in parts] == [{*CORRUPTIONS}] * 2
     texts = [{tuple(row) for real, _ in part.values() for row in real} for part in parts]
     assert not texts[0] & texts[1]

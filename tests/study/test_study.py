@@ -2,7 +2,6 @@
 
 import pytest
 import yaml
-from decoy_study import DECOYS, decoy_fields
 from pydantic import ValidationError
 
 from overopt.study.parts import Shape
@@ -91,6 +90,7 @@ def test_a_study_cannot_be_changed():
         ("gold.language", "9k", "gold.language: found '9k'"),
         ("gold.doubted", 1.5, "gold.doubted: found 1.5"),
         ("gold.colour", "red", "gold.colour: found 'red'"),
+        ("gold", {"rating": {}}, "gold.rating.steps: found nothing, expected this field"),
         ("gold.rating.steps", 0, "gold.rating.steps: found 0"),
         ("gold.real.model", "9k", "gold.real.model: found '9k'"),
         ("sharpening.judge", "9k", "sharpening.judge: found '9k'"),
@@ -146,34 +146,6 @@ def test_a_wrong_field_is_named_in_one_sentence(refused, tmp_path, fields, path,
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (
-            {"gold": {"fluency": {"models": ["9k"]}}},
-            "gold.fluency.models: found '9k', expected one of models: 1k, 7k",
-        ),
-        (
-            {"decoys": {"judges": [{"model": "9k", "fluency": True}]}},
-            "decoys.judges: found '9k', expected one of models",
-        ),
-        (
-            {"decoys": None},
-            "decoys: expected with fluency models, which learn from them, and with nothing else",
-        ),
-    ],
-)
-def test_a_mistake_about_decoys_is_named_in_one_sentence(change, named):
-    fields = decoy_fields()
-    assert parse_study(fields).gold.second
-    with pytest.raises(ValidationError, match=named):
-        parse_study(merged(fields, change))
-
-
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        (
-            {"decoys": DECOYS},
-            "decoys: expected with fluency models, which learn from them, and with nothing else",
-        ),
         (
             {"models": {"judge": {"half": "first"}}},
             "gold.language: found 'judge', expected a model of the half of the reviews that policy and proxies do not read",

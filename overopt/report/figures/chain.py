@@ -16,10 +16,10 @@ KINDS = {
     "looped": "words looped",
     "stuck": "stuck on a few words",
     "shuffled": "words shuffled",
-    "decoy": "by an overoptimised policy",
+    "stuttered": "words stuttered",
 }
-GOLD, FLUENCY, BASELINE = "#e8903a", "#2a9d8f", "#4f74e3"
-FLUENCY_JUDGE = "its judges of language alone"
+GOLD, GATE, BASELINE = "#e8903a", "#2a9d8f", "#4f74e3"
+GATE_ALONE = "its judges of language alone"
 
 
 def language_model_losses(models: list[dict[str, Any]], *, description: str) -> alt.Chart:
@@ -85,8 +85,8 @@ def gold_accuracy(kinds: list[dict[str, Any]], *, description: str) -> Layered:
     """Held-out accuracy of the gold model and of its TF-IDF baseline, by kind of pair, with one standard error.
 
     Args:
-        kinds: dicts with `kind`, `accuracy`, `accuracy_se`, `baseline`, `fluency` (fractions; the last, of gold's
-            fluency models alone, is None where it has no say), and `count`, the pairs they are of.
+        kinds: dicts with `kind`, `accuracy`, `accuracy_se`, `baseline`, `fluency` (fractions; the last is of gold's
+            judges of language alone, and the last two are None where they have no say), and `count`, the pairs they are of.
         description: what a reader who cannot see the chart is told.
     """
     rows = []
@@ -94,7 +94,7 @@ def gold_accuracy(kinds: list[dict[str, Any]], *, description: str) -> Layered:
     for word, kind in zip(order, kinds, strict=True):
         rows.append((word, "gold model", kind["accuracy"], kind["accuracy_se"]))
         if kind["fluency"] is not None:
-            rows.append((word, FLUENCY_JUDGE, kind["fluency"], _se(kind["fluency"], kind["count"])))
+            rows.append((word, GATE_ALONE, kind["fluency"], _se(kind["fluency"], kind["count"])))
         if kind["baseline"] is not None:
             rows.append((word, "TF-IDF baseline", kind["baseline"], _se(kind["baseline"], kind["count"])))
     data = pl.DataFrame(rows, schema=["kind", "judge", "accuracy", "se"], orient="row").with_columns(
@@ -102,14 +102,14 @@ def gold_accuracy(kinds: list[dict[str, Any]], *, description: str) -> Layered:
         (pl.col("accuracy") + pl.col("se")).round(4).alias("high"),
         pl.col("accuracy", "se").round(4),
     )
-    judges = ["gold model", FLUENCY_JUDGE, "TF-IDF baseline"]
+    judges = ["gold model", GATE_ALONE, "TF-IDF baseline"]
     base = alt.Chart(data).encode(
         y=alt.Y("kind:N", sort=order, title=None, axis=alt.Axis(labelLimit=220)),
         yOffset=alt.YOffset("judge:N", sort=judges),
         color=alt.Color(
             "judge:N",
             sort=judges,
-            scale=alt.Scale(domain=judges, range=[GOLD, FLUENCY, BASELINE]),
+            scale=alt.Scale(domain=judges, range=[GOLD, GATE, BASELINE]),
             title=None,
             legend=alt.Legend(columns=1),
         ),

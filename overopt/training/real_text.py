@@ -1,4 +1,4 @@
-"""The other half of gold: a classifier that tells real text from spoilt text."""
+"""A part of gold's gate: a classifier that tells real text from its own corruption."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -13,7 +13,7 @@ from overopt.rewards.scoring import Rows, score_lists
 from overopt.training.optim import minimise
 
 
-def train_fluency_model(
+def train_real_text(
     model: PreTrainedModel,
     spoilt: Mapping[str, tuple[Rows, Rows]],
     *,
@@ -57,7 +57,7 @@ def train_fluency_model(
         model,
         draws(),
         loss,
-        what="fluency model",
+        what="classifier of real text",
         steps=steps,
         learning_rate=learning_rate,
         embedding_gain=embedding_gain,

@@ -7,9 +7,9 @@ import torch
 
 from overopt.models.build import new_reward_model
 from overopt.rewards.scoring import score_all
-from overopt.training import fluency_model
-from overopt.training.fluency_model import train_fluency_model
+from overopt.training import real_text
 from overopt.training.optim import Diverged
+from overopt.training.real_text import train_real_text
 
 
 def rising(count, seed):
@@ -41,7 +41,7 @@ def train(model, spoilt, **changes):
         "embedding_gain": 1.0,
         "generator": torch.Generator().manual_seed(0),
     }
-    train_fluency_model(model, spoilt, **(options | changes))
+    train_real_text(model, spoilt, **(options | changes))
 
 
 def test_learns_every_kind_of_spoiling(fresh):
@@ -61,10 +61,8 @@ def test_learns_every_kind_of_spoiling(fresh):
 def test_a_step_takes_real_and_spoilt_texts_of_every_kind_equally(fresh, monkeypatch):
     real, one, two = ([[1, token]] * 20 for token in (3, 10, 11))
     seen = []
-    score_lists = fluency_model.score_lists
-    monkeypatch.setattr(
-        fluency_model, "score_lists", lambda m, rows: seen.append(rows) or score_lists(m, rows)
-    )
+    score_lists = real_text.score_lists
+    monkeypatch.setattr(real_text, "score_lists", lambda m, rows: seen.append(rows) or score_lists(m, rows))
     train(fresh(), {"one": (real, one), "two": (real, two)}, steps=3, batch=10)
     assert [sorted(row[1] for row in rows) for rows in seen] == [[3] * 10 + [10] * 5 + [11] * 5] * 3
 
@@ -73,5 +71,5 @@ def test_a_loss_that_is_not_finite_stops_the_training(fresh):
     model, real = fresh(), rising(20, seed=1)
     with torch.no_grad():
         model.score.weight[0, 0] = math.nan
-    with pytest.raises(Diverged, match="fluency model: loss: found nan at step 0"):
+    with pytest.raises(Diverged, match="classifier of real text: loss: found nan at step 0"):
         train(model, {"one": (real, backwards(real))})
