@@ -75,8 +75,8 @@ page.power()
 # | `a4d1653` to `79fb000` | 2026-11-28 | no rule; the world of `laptop`: a fourth corruption, a classifier that learns four times as long, 128 prompts and four seeds in the place of 56 and two | verdicts of `laptop`, and texts of its PPO at 34 nats: "is a great great great great great movie." |
 # | `235ba08` | 2026-11-29 | all but 8, 9 and 15: wording alone | every table and verdict of `published` and `laptop` |
 # | `f3da490` | 2026-11-29 | 1, 2: a size turns where its points surely fall, and no more where its law peaks; sizes are compared at the number of pairs that most of them were optimised with | every table and verdict so far; of the study in the present world best-of-n of one seed, and no run of PPO |
-# | `1dadc4f` to `b8550ad` | 2026-11-29 | 20 is judged by more rounds beside fewer where no run without rounds came so far; laws are fitted to the points that are drawn, and slices hold nothing that they are not about; D speaks of the end of training | every table and verdict so far; curves of the present world, read before any verdict on them, with a gold of other seeds |
-# | `35b2dab` | 2026-11-29 | no rule; sizes, penalties and policies of `published` are compared at 8,000 pairs, since with 32,000 proxies of all sizes are about equally accurate | accuracies, and best-of-n of one seed, in the present world |
+# | `1dadc4f` to `b8550ad` | 2026-11-29 | 20 is judged by more rounds beside fewer where no run without rounds came so far; laws are fitted to the points that are drawn, and slices hold nothing that they are not about; D speaks of the end of training | every table and verdict so far; curves of half of an earlier run of `published` in the present world, which was lost before any verdict on it |
+# | `35b2dab` | 2026-11-29 | no rule; sizes, penalties and policies of `published` are compared at 8,000 pairs, since with 32,000 proxies of all sizes are about equally accurate | accuracies, best-of-n and 15 PPO runs of that earlier run |
 #
 # The worlds above showed what was wrong with the rules before 2026-11-28:
 #
