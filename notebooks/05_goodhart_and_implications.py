@@ -55,16 +55,17 @@ figures.lines(null, "kl", "gold", "gold (SDs)", by=by, kind="what", description=
 # %% [markdown]
 # ## How much of our loss is noise?
 #
-# Best-of-n by gold itself is the most that selection could give. If all scores were normal, a proxy whose correlation with gold
-# is $\rho$ would give $\rho$ times as much. The difference between these two is the *regressional* loss. What is measured may
-# be lower still. That second difference is the *extremal* loss: the proxy knows less at the top of its range than in its middle.
-# Where the extremal loss is negative, the proxy knows more at the top.
+# Best-of-n by gold itself is the most that selection could give. A proxy that is gold plus normal noise gives less: how much less
+# follows from its correlation with gold, and from how gold itself is distributed. This difference is the *regressional* loss.
+# (Were gold normal, a correlation of $\rho$ would leave $\rho$ times the most. Ours is not.) What is measured may be lower still.
+# That second difference is the *extremal* loss: the proxy knows less at the top of its range than in its middle. Where the
+# extremal loss is negative, the proxy knows more at the top.
 
 # %% tags=["remove-input"]
 losses = goodhart.losses(evidence)
 page.say(sentences.say_losses(losses))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-beside-null", "caption": "Gold of best-of-n as measured, and \u03c1 times best-of-n by gold itself: what noise alone would leave (our own)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-beside-null", "caption": "Gold of best-of-n as measured, and what normal noise alone would leave: gold's own scores, plus noise of the variance that gives the proxy's correlation with gold (our own)."}}
 beside, gold = goodhart.beside_null(evidence), "gold of best-of-n (SDs)"
 description = "Measured gold of best-of-n by proxy size beside what normal noise alone would give."
 figures.lines(beside, "kl", "gold", gold, kind="what", description=description)

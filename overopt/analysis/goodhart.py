@@ -3,8 +3,9 @@
 import polars as pl
 
 from overopt.analysis import averages
+from overopt.analysis.curves import prompt_curve
 from overopt.analysis.evidence import Evidence
-from overopt.estimators.noise_alone import best_of_n_of_noisy
+from overopt.estimators.noise_alone import best_of_n_of_noisy, gold_quantiles, with_noise
 
 VARIANCES = (0.25, 1.0, 4.0)
 WAYS = ("measured", "noise alone")
@@ -22,47 +23,61 @@ def null_curves(prompts: int = 1000, samples: int = 1024) -> pl.DataFrame:
 
 
 def perfect(e: Evidence) -> pl.DataFrame:
-    """Best-of-n by gold itself: `kl, gold, gold_se`, in order of n."""
+    """Best-of-n by gold itself: `record, n, kl, gold, gold_se`, in order of n."""
     own = e.curves.filter(pairs=0, method="bon", policy_params=e.policy_params)
-    return own.sort("n").select("kl", "gold", "gold_se")
+    return own.sort("n").select("record", "n", "kl", "gold", "gold_se")
 
 
-def correlations(e: Evidence) -> dict[int, float]:
-    """Correlation of gold and proxy within prompts, mean over seeds, by proxy size at the main number of pairs."""
-    proxies = (
-        e.results.proxies.filter(pairs=e.pairs, epochs=1, label_noise=0.0)
-        .group_by("parameters")
-        .agg(pl.col("correlation").mean())
-    )
-    return dict(proxies.iter_rows())
+def followed(e: Evidence) -> pl.DataFrame:
+    """How gold follows proxies within prompts, mean over seeds, at the main number of pairs.
+
+    Columns: `rm_params, correlation, gold_sd`: the correlation of gold and proxy, and the SD of gold.
+    """
+    proxies = e.results.proxies.filter(pairs=e.pairs, epochs=1, label_noise=0.0)
+    means = proxies.group_by(rm_params="parameters").agg(pl.col("correlation", "gold_sd").mean())
+    return means.cast({"rm_params": pl.Int64}).sort("rm_params")
+
+
+def noise_alone(e: Evidence) -> pl.DataFrame:
+    """What best-of-n would be if each proxy were gold and normal noise of its correlation: `rm_params, kl, gold`, by n.
+
+    Gold's own distribution is kept, which best-of-n by gold itself tells by prompt: see `estimators.noise_alone`.
+    """
+    best = perfect(e)
+    ns = best["n"].to_list()
+    quantiles = gold_quantiles(ns, prompt_curve(e.results.by_prompt, best["record"][0])["gold"])
+    parts = [pl.DataFrame(schema={"rm_params": pl.Int64, "kl": pl.Float64, "gold": pl.Float64})]
+    for size, correlation, gold_sd in followed(e).iter_rows():
+        gold = with_noise(ns, quantiles, correlation=correlation, gold_sd=gold_sd)
+        parts.append(
+            pl.DataFrame({"kl": best["kl"], "gold": gold}).select(
+                pl.lit(size, dtype=pl.Int64).alias("rm_params"), "kl", "gold"
+            )
+        )
+    return pl.concat(parts)
 
 
 def beside_null(e: Evidence) -> pl.DataFrame:
-    """Measured best-of-n, and the correlation times `perfect`: `rm_params, kl, gold, what`."""
-    best, rho = perfect(e), correlations(e)
+    """Measured best-of-n, and `noise_alone` of the same sizes: `rm_params, kl, gold, what`."""
     measured = e.sizes.of("bon").select("rm_params", "kl", "gold", what=pl.lit(WAYS[0]))
-    parts = [measured]
-    for size in e.sizes.by.values(measured):
-        columns = {"kl": best["kl"], "gold": rho[size] * best["gold"]}
-        null = pl.DataFrame(columns).select(
-            pl.lit(size, dtype=pl.Int64).alias("rm_params"), "kl", "gold", what=pl.lit(WAYS[1])
-        )
-        parts.append(null)
-    return pl.concat(parts)
+    null = noise_alone(e).join(measured, on="rm_params", how="semi")
+    return pl.concat([measured, null.with_columns(what=pl.lit(WAYS[1]))])
 
 
 def losses(e: Evidence) -> pl.DataFrame:
     """At the largest n: `rm_params, correlation, perfect, null, gold, regressional, extremal` (SDs)."""
-    top, rho = float(perfect(e)["gold"][-1]), correlations(e)
+    top = float(perfect(e)["gold"][-1])
     ends = e.sizes.of("bon").sort("kl").group_by("rm_params", maintain_order=True).last().sort("rm_params")
-    proxies = pl.DataFrame(
-        {"rm_params": list(rho), "correlation": list(rho.values())}, schema_overrides={"rm_params": pl.Int64}
+    null = noise_alone(e).group_by("rm_params", maintain_order=True).agg(null=pl.col("gold").last())
+    told = followed(e).select("rm_params", "correlation").join(null, on="rm_params")
+    return (
+        ends.select("rm_params", "gold")
+        .join(told, on="rm_params", how="left")
+        .with_columns(perfect=pl.lit(top))
+        .with_columns(
+            regressional=pl.col("perfect") - pl.col("null"), extremal=pl.col("null") - pl.col("gold")
+        )
     )
-    return ends.select("rm_params", "gold").join(proxies, on="rm_params", how="left").with_columns(
-        perfect=pl.lit(top), null=pl.col("correlation") * top
-    ).with_columns(
-        regressional=pl.col("perfect") - pl.col("null"), extremal=pl.col("null") - pl.col("gold")
-    )  # fmt: skip
 
 
 def round_paths(e: Evidence) -> pl.DataFrame:
