@@ -25,6 +25,7 @@ FILES = {
     "proxies.parquet": "how each proxy was trained, and its loss on held-out pairs",
     "sweep.parquet": "the learning rates that were tried",
     "ppo_sweep.parquet": "the settings of PPO that were tried",
+    "predictions.json": "what was predicted of best-of-n and PPO from samples of the initial policy",
     "texts.parquet": "completions of the prompts for show",
     "chain.json": "how the language models, gold and the proxies came out",
     "summary.json": "seeds, commits, run time and cost of the study",

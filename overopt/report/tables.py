@@ -125,7 +125,8 @@ def _coefficient(title: str, name: str, digits: int) -> Column:
 
     def cell(row: Row) -> str:
         value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
-        return number(value, digits) if low is None else with_interval(value, low, high, digits)
+        known = low is not None and high is not None
+        return with_interval(value, low, high, digits) if known else number(value, digits)
 
     return Column(title, cell)
 

@@ -1,5 +1,6 @@
 """A study may hold more than a slice is about: absurd curves of each kind leave every other slice and verdict alone."""
 
+import math
 from dataclasses import replace
 
 import polars as pl
@@ -29,7 +30,7 @@ KINDS = {
     "epochs": ({"epochs": 3}, pl.col("epochs") == 1, {10, "epochs"}),
     "pairs": (
         {"pairs": FEWER},
-        (pl.col("pairs") == 32_000) & (pl.col("rm_params") == 155_920),
+        (pl.col("pairs") == 8000) & (pl.col("rm_params") == 155_920),
         {7, 8, 9, "data", "grid", "epochs", "by proxy"},
     ),
     "penalties": ({"kl_penalty": 0.5}, pl.col("method") == "ppo", {14, "penalties", "penalised ends"}),
@@ -48,8 +49,21 @@ def simulated():
     drawn = Simulator(smaller).draw(PAPER)
     computed = curves.filter((pl.col("method") == "tilt") | (pl.col("pairs") == 0))
     return replace(
-        drawn, curves=pl.concat([drawn.curves, computed.select(drawn.curves.columns)], how="vertical_relaxed")
+        drawn,
+        curves=pl.concat([drawn.curves, computed.select(drawn.curves.columns)], how="vertical_relaxed"),
+        **far_best_of_n(drawn),
     )
+
+
+def far_best_of_n(drawn):
+    """Best-of-n of one seed, and 64 times as far."""
+    bon = drawn.curves.filter(method="bon", pairs=8000, seed=0)
+    of_prompts = drawn.by_prompt.filter(pl.col("record").is_in(bon["record"].unique().implode()))
+    further = {"n": pl.col("n") * 64, "kl": pl.col("kl") + math.log(64)}
+    return {
+        name: pl.concat([table, table.filter(pl.col("n") > 8).with_columns(**further)])
+        for name, table in {"far": bon, "far_by_prompt": of_prompts}.items()
+    }
 
 
 def with_foreign(found, columns, made_of):

@@ -22,7 +22,7 @@ TRIED = (1, 2, 3, 4, 7, 12, 13, 15, 17, 18)  # claims that the smaller study bea
 def simulator():
     found = results.read(ROOT / "results" / "published", load_study("published"))
     plain = Evidence(found).plain
-    main = (pl.col("pairs") == 32_000) & pl.col("rm_params").is_in(SIZES)
+    main = (pl.col("pairs") == 8_000) & pl.col("rm_params").is_in(SIZES)
     by_data = (pl.col("rm_params") == 155_920) & (pl.col("method") == "bon")
     curves = plain.filter(main | by_data, pl.col("seed") < SEEDS)
     by_prompt = found.by_prompt.filter(pl.col("record").is_in(curves["record"].unique().implode()))
@@ -60,7 +60,7 @@ def test_noise_is_that_of_the_study(simulator):
     again = simulator.draw(NULLS[-1], seed=3)
     assert again.curves.equals(drawn.curves)
     assert not simulator.draw(NULLS[-1], seed=4).curves.equals(drawn.curves)
-    ends = drawn.curves.filter(n=1024)
+    ends = drawn.curves.filter(n=512)
     assert 0 < ends["gold"].std() < 0.5
 
 

@@ -97,7 +97,7 @@ def test_a_single_proxy_says_what_its_model_does(reward_model, samples, tmp_path
     save_model(model, tmp_path)
     found = load_proxy(tmp_path)
     assert isinstance(found, Single)
-    assert torch.equal(found.score(samples, batch=7), score(model, samples, batch=7))
+    torch.testing.assert_close(found.score(samples, batch=7), score(model, samples, batch=7))
 
 
 def test_an_ensemble_may_be_a_member(reward_model, samples):

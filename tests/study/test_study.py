@@ -50,7 +50,7 @@ def test_every_study_of_the_project_loads(name):
     if study.ppo:
         run = study.ppo.run
         assert (run.batch, run.clip, run.gae_lambda) == DEPARTURES.get(name, PAPER)
-        assert study.ppo.grids[0].kl_penalties == (0,)
+        assert study.ppo.grids[0].kl_penalties[0] == 0
 
 
 def test_there_is_a_study_for_tests():
