@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from overopt.analysis import page_tables
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.fit_shapes import shapes
 from overopt.report import sentences
@@ -67,9 +68,6 @@ def in_short(evidence: Evidence) -> str:
     results, sizes = evidence.results, evidence.sizes
     record, study, gold = results.record, results.study, results.chain["gold"]
     parameters = sizes.by.values(sizes.curves)
-    proxies = results.proxies.filter(pairs=evidence.pairs, epochs=1, label_noise=0.0).rename(
-        {"parameters": "rm_params", "validation_loss": "rm_loss", "validation_accuracy": "rm_accuracy"}
-    )
     entries = {entry["claim"]: entry for entry in results.verdicts}
     bon, ppo = sizes.peaks("bon"), sizes.peaks("ppo")
     lines = [
@@ -79,7 +77,7 @@ def in_short(evidence: Evidence) -> str:
         f"{short_number(study.models[study.policy].parameters)} parameters, the *policy*.",
         f"**Gold.** A reward model of {short_number(gold['params'])} parameters plays the human. {say_gold(gold)}",
         f"**Proxies.** {len(parameters)} sizes, {short_number(parameters[0])} to {short_number(parameters[-1])} parameters, "
-        f"learn from pairs that gold labelled. {sentences.say_proxies(proxies)}",
+        f"learn from pairs that gold labelled. {sentences.say_proxies(page_tables.main_proxies(evidence))}",
         f"**Best-of-n**, to n = {max(evidence.plain['n'].drop_nulls()):,}. {sentences.say_bends(entries[1], bon)} "
         + sentences.say_trend(bon, "gold", "the highest gold"),
         f"**PPO.** {sentences.say_bends(entries[2], ppo)} {sentences.say_trend(ppo, 'gold', 'the highest gold')}"

@@ -296,6 +296,7 @@ def test_a_second_gold_that_disagrees_is_said():
     said = sentences.say_both(gold, second)
     assert "a fall for 2 of 2 sizes" in said
     assert "differ by more than 0.5 SDs for 1 of 2 sizes" in said
+    assert said.endswith("at least one of the two is wrong, and gold's own curve may be.")
     assert "differ" not in sentences.say_both(gold, gold)
 
 

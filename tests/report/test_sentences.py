@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from overopt.report import sentences, worlds
+from overopt.report import sentences, strictness, worlds
 from overopt.study.study import load_study, parse_study
 
 POLICY = {"temperature": 0.7, "known": 0.98, "real_known": 0.97, "log_prob": -2.1, "real_log_prob": -3.2}
@@ -14,7 +14,34 @@ POLICY = {"temperature": 0.7, "known": 0.98, "real_known": 0.97, "log_prob": -2.
 )
 def test_samples_are_likelier_only_where_they_are(log_prob, said):
     assert said in sentences.say_policy(POLICY | {"log_prob": log_prob})
-    assert f"{log_prob:.2f} nats a token" in sentences.say_policy(POLICY | {"log_prob": log_prob})
+    assert f"−{-log_prob:.2f} nats a token" in sentences.say_policy(POLICY | {"log_prob": log_prob})
+
+
+def test_accuracy_is_followed_from_size_to_size_as_loss_is():
+    proxies = pl.DataFrame(
+        {"rm_params": [1, 1, 2, 3], "rm_loss": [0.5, 0.5, 0.6, 0.5], "rm_accuracy": [0.7, 0.74, 0.64, 0.72]}
+    )
+    assert sentences.say_proxies(proxies).endswith(
+        "Accuracy goes from 72% (1 parameters) to 72% (3), lowest 64% (2); it rises in 1 of 2 steps in proxy size."
+    )
+
+
+def entry(number, verdict, statistic, lenient):
+    others = {"gold_lenient": lenient}
+    return {"claim": number, "verdict": verdict, "statistic": statistic, "check": False} | {
+        "by_strictness": others,
+        "by_gold_alone": False,
+    }
+
+
+def test_a_verdict_on_what_was_not_measured_is_not_counted_as_agreement():
+    unmeasured = entry(9, "cannot tell", None, "cannot tell")
+    said = strictness.say_all([entry(1, "holds", 0.5, "holds"), entry(2, "holds", 0.5, "partly"), unmeasured])
+    assert said == (
+        "With gates half and twice as strict, 1 of 2 verdicts on what was measured are the same. Claim 2 is judged "
+        "otherwise by one of them at least."
+    )
+    assert strictness.say_all([unmeasured]) == ""
 
 
 def losses(*extremal):
