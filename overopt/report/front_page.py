@@ -132,7 +132,7 @@ COUNTED = {
     "rated_words": "single words rated by people",
     "ratings": "single human ratings",
     "vocabulary": "tokens in the vocabulary",
-    "prompt_tokens": "tokens of a prompt",
+    "prompt_tokens": "tokens of a prompt, at most",
     "max_new_tokens": "tokens of a completion, at most",
 }
 
@@ -161,19 +161,19 @@ def hyperparameters(study: ReviewsStudy) -> pl.DataFrame:
         ["policy parameters", short_number(largest), "1.2B, 6B"],
         ["pairs for training, at most", f"{proxies.pairs:,}", "90,000"],
         ["pairs a step", str(proxies.batch), "64"],
-        ["passes over the pairs", "1", "1"],
+        ["passes over the pairs, where not said otherwise", "1", "1"],
         ["learning rates of proxies", "swept" if sweep else "set by hand", none],
         ["PPO completions an iteration", str(run.batch), "256"],
         ["PPO completions a step", str(run.minibatch), none],
         ["PPO passes over a batch", str(run.epochs), none],
         ["PPO clip", f"{run.clip:g}", "0.2"],
         ["PPO GAE λ", f"{run.gae_lambda:g}", "0.95"],
-        ["PPO learning rate", _power(run.learning_rate), none],
+        ["PPO learning rate", _power(run.learning_rate), "multiplier 0.004"],
         ["PPO learning rate of the value model", _power(run.value_learning_rate), none],
         ["PPO iterations, at most", str(run.max_steps), none],
         ["KL penalty, where not said otherwise", "0", "0"],
         ["evaluation prompts", str(study.best_of_n.prompts), none],
         ["samples a prompt for best-of-n", f"{study.best_of_n.samples:,}", none],
-        ["seeds of proxies", str(study.proxies.seeds), none],
+        ["seeds of proxies, at most", str(study.proxies.seeds), none],
     ]
     return pl.DataFrame(rows, schema=["hyperparameter", "here", "paper"], orient="row")

@@ -77,6 +77,36 @@ def test_a_policy_that_nothing_sharpens_is_said_to_make_up_words():
     assert "not human taste" in worlds.say_departures(plain)
 
 
+def test_departures_follow_the_study_and_its_policy():
+    fields = load_study("smoke").model_dump(mode="json")
+    swept = parse_study(fields)
+    given = fields["proxies"] | {"learning_rates": {"1k": 0.01, "7k": 0.01}, "embedding_gain": 5, "batch": 32}
+    by_hand = parse_study(fields | {"proxies": given, "pairs": {"count": 800, "validation": 0.1}})
+    said = worlds.say_departures(swept, POLICY | {"log_prob": -4.0})
+    assert "and 2 pairs are of one prompt" in said
+    assert "embeddings stay those of its language model" in said
+    assert "one seed and 192 pairs" in said
+    assert "Pairs a step" not in said
+    assert "temperature would be higher" not in said
+    assert "temperature would be higher" in worlds.say_departures(swept, POLICY)
+    said = worlds.say_departures(by_hand)
+    assert "of one prompt" not in said
+    assert "learn at 5 times the rate" in said
+    assert "language models were not swept" in said
+    assert "A step has 32, and 64 in the paper" in said
+    assert worlds.say_rates(swept).startswith("A sweep finds")
+    assert "no sweep" in worlds.say_rates(by_hand)
+
+
+@pytest.mark.parametrize(("members", "said"), [(1, "is that of one model"), (2, "is the mean of 2 models")])
+def test_gold_is_the_mean_of_as_many_models_as_it_has(members, said):
+    fields = load_study("smoke").model_dump(mode="json")
+    rating = fields["gold"]["rating"] | {"members": members}
+    assert said in worlds.say_gold_is_made(
+        parse_study(fields | {"gold": fields["gold"] | {"rating": rating}})
+    )
+
+
 def test_what_a_rule_can_tell_is_said_with_its_alarms_where_there_can_be_any():
     rates = pl.DataFrame(
         {"claim": [1, 15], "power": [0.25, 1.0], "refused": [0.0, 0.0], "alarms": [0.05, None]}
