@@ -34,7 +34,7 @@
 #    completes it.
 # 2. **Language models** of several sizes learn the text. One of them becomes the initial policy.
 # 3. **Gold** learns from human ratings what a text is worth. It learns from real text what language is.
-# 4. **Pairs.** The initial policy completes each prompt twice; gold says which completion is better.
+# 4. **Pairs.** The initial policy completes prompts. Two completions of one prompt are a pair; gold says which is better.
 # 5. **Proxies** of several sizes learn those pairs.
 # 6. **Optimisation.** A policy is optimised against each proxy, and gold judges it: [the next page](01_gold_vs_optimisation).
 
@@ -76,7 +76,7 @@ page.table(
 page.table(
     "tab-hyperparameters",
     front_page.hyperparameters(page.results.study),
-    caption="Hyperparameters (paper: Table 1). A dash stands where the paper says nothing.",
+    caption="Hyperparameters (paper: Table 1). A dash stands where the paper gives no number to compare.",
 )
 
 # %% [markdown]
@@ -95,11 +95,9 @@ figures.language_model_losses(chain["language_models"], description=description)
 page.say(sentences.say_policy(chain.get("policy")))
 
 # %% tags=["hide-input"]
-page.table(
-    "tab-samples",
-    page_tables.policy_samples(page.results),
-    caption="Fifty random samples of the initial policy: the prompt, and what it wrote.",
-)
+written = page_tables.policy_samples(page.results)
+caption = f"{written.height} random samples of the initial policy: the prompt, and what it wrote."
+page.table("tab-samples", written, caption=caption)
 
 # %% [markdown]
 # ## Is gold a good judge?
@@ -119,7 +117,7 @@ page.found(
 description = "Held-out accuracy of gold and of its baseline by kind of pair."
 figures.gold_accuracy(chain["gold"]["pairs"], description=description)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-scores", "caption": "Gold's scores of samples of the initial policy, and the normal curve with the same mean and spread (dashed). A second hump would mean that one easy feature dominates the score."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-gold-scores", "caption": "Gold's scores of samples of the initial policy, and the normal curve with the same mean and spread (dashed). A second hump may mean that one feature, such as the gate, decides the score."}}
 description = "Histogram of gold scores of the initial policy."
 figures.gold_scores(chain["gold_base_scores"], description=description)
 
@@ -131,14 +129,16 @@ page.say(sentences.say_second_gold(page.results))
 #
 # Each proxy learns gold's preferences with the pairwise logistic loss. Its scores are then shifted and scaled, as in the paper.
 # The shift gives the initial policy mean 0. The scale is the one number that fits gold's probabilities best.
-#
-# A sweep finds the learning rate of each size. Each rate trains one proxy, in one pass. The sweep's pairs and its seed are used
-# for nothing else. The rate with the lowest validation loss is taken.
+
+# %% tags=["remove-input"]
+page.say(worlds.say_rates(page.results.study))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-sweep", "caption": "The sweep: validation loss against learning rate, by proxy size. The lowest point of each line is the rate that all proxies of that size are trained with."}}
 sweep, loss = page_tables.sweep(evidence), "validation loss (nats a pair)"
 description = "Validation loss against learning rate, by proxy size."
-page.figure(figures.lines, sweep, "learning_rate", "validation_loss", loss, description=description)
+page.figure(
+    figures.lines, sweep, "learning_rate", "validation_loss", loss, measured_by="", description=description
+)
 
 # %% tags=["remove-input"]
 proxies = page_tables.main_proxies(evidence)
@@ -154,23 +154,15 @@ figures.proxy_validation(proxies, description=description)
 # - **Scale.** Models are about a thousand times smaller than the paper's.
 # - **Prompts** are beginnings of sentences, not instructions.
 # - **Length.** A completion that reaches the length limit is judged as it stands.
-# - **The rating models start from word vectors**, not from a language model, and read a vocabulary of their own. Language
-#   models of the same size, trained for minutes, predicted ratings worse than a linear baseline does. Gold as a whole is
-#   larger than every proxy; one of its models alone need not be.
-# - **Few pairs.** The paper has 90,000. We have fewer, and several of ours share a prompt.
-# - **Frozen embeddings.** In the study `published` proxies keep the token embeddings of their language model. Embeddings are
-#   most of a small model, and its size does not count them. A proxy that learns them is a bag of words, and about equally good
-#   at every size from 7,000 parameters on.
-# - **Pairs a step.** A step has fewer pairs than in the paper, so that there are about as many steps.
-# - **The sweep of learning rates** sees one seed, and half as many pairs as the proxies with the most pairs. The learning rates
-#   of language models were not swept.
+# - **The rating models start from word vectors**, not from a language model, and read a vocabulary of their own. Gold as a
+#   whole is larger than every proxy; one of its models alone need not be.
 # - **The paper does not state** the number of seeds and evaluation prompts, the length of completions, the loss of the fits, and
 #   the estimator of KL. They were chosen here. Our KL is exact at each position.
 # - **PPO's settings** that the paper leaves open are ours: [](07_kl_efficiency).
 # - **Recalibration** follows the paper. It changes the scale of a proxy's scores, never which sample wins.
 
 # %% tags=["remove-input"]
-page.say(worlds.say_departures(page.results.study))
+page.say(worlds.say_departures(page.results.study, chain.get("policy")))
 
 # %% tags=["remove-input"]
 page.about()

@@ -64,7 +64,7 @@ page.card(
 trend = sentences.say_trend(sizes.peaks("bon"), "gold", "the highest gold")
 page.say(trend, sentences.say_seeds(sizes.curves.filter(method="bon")))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon", "caption": "Best-of-n: score against KL, for each proxy size, mean over seeds (paper: Fig. 1a). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, [as a third party read them off](02_functional_forms). A proxy's score has no unit of its own. It is stretched so that it predicts gold's choices between two texts as well as it can; gold may lie above it. Three of the sizes are shown at first; a click on a size in the legend shows or fades it."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon", "caption": "Best-of-n: score against KL, for each proxy size, mean over seeds (paper: Fig. 1a). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, [as a third party read them off](02_functional_forms). A proxy's score has no unit of its own. It is stretched so that it predicts gold's choices between two texts as well as it can; gold may lie above it. Of more than three sizes three are shown at first; a click on a size in the legend shows or fades it."}}
 description = "Gold and proxy score of best-of-n against KL, by proxy size."
 page.gold_and_proxy(sizes, "bon", paper=True, description=description)
 
@@ -105,8 +105,8 @@ figures.gold_against_proxy(sizes.mean, description=description)
 # %% [markdown]
 # ## What the text becomes
 #
-# The prompts were written for this page; they are in no review. Shown are texts of the largest proxy, the best judge of
-# the study. For each $n$: the completion that it likes best among the first $n$ samples.
+# The prompts were written for this page. Shown are texts of the largest proxy. For each $n$: the completion that it likes
+# best among the first $n$ samples.
 
 # %% tags=["hide-input"]
 best = texts.best_of_n_texts(results.texts, sizes.curves)
@@ -132,11 +132,12 @@ page.say(text_viewer.say_sample(results.texts, sizes.curves))
 text_viewer.viewer(results.texts, sizes.curves)
 
 # %% [markdown]
-# ## Is it the rating or the gate that falls?
+# ## The two halves of gold
 #
 # Gold is made of two halves. The *rating* predicts what people would rate a text. The *gate* says how surely the text is
 # language at all. Text that passes is worth its rating, and text that does not is worth as little as the worst. So where gold
-# falls below its rating, texts no longer pass for language; where the rating falls too, people rate such texts low.
+# lies below its rating, texts do not all pass for language. Where the rating itself falls, its models expect that people would
+# rate such texts lower.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-halves-ppo", "caption": "PPO: gold, and its rating half alone, against KL, by proxy size, first seed (our own)."}}
 halves = figure_tables.halves(evidence, "ppo")
@@ -180,8 +181,8 @@ page.figure(figures.lines, second, "kl", "score", "score (SDs)", kind="what", de
 # %% [markdown]
 # ## How KL was measured
 #
-# Every KL on these pages is exact at each position of a text that the policy wrote, and a mean over such texts. Two cheaper
-# estimators look at the token that was written alone. Here they stand against it.
+# The KL of best-of-n follows from $n$. That of a trained policy is exact at each position of a text that the policy wrote, and a
+# mean over such texts. Two cheaper estimators look at the token that was written alone. Here they stand against it.
 #
 # :::{margin}
 # **Exact KL** sums over the whole vocabulary at each position of a sampled completion.

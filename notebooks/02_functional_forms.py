@@ -16,7 +16,7 @@
 # %% [markdown]
 # # The laws: what they say, and how far they reach
 #
-# The paper describes every curve by one of two laws, with two coefficients each. This page looks at the coefficients. It
+# The paper describes every curve of gold by one of two laws, with two coefficients each. This page looks at the coefficients. It
 # compares the laws with forms that the paper rejected. And it asks the hardest question of a law: does it know what comes next?
 #
 # :::{margin}
@@ -120,7 +120,7 @@ page.say(law_sentences.say_forms(forms))
 caption = "The paper's forms and others, the nearest first. The misfit contains the curve's own noise; it is the median over the proxy sizes whose gold surely moves. The held-out error is the mean over sizes."
 page.table("tab-forms", forms, caption=caption)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-forms", "caption": "PPO: error of each form beyond the points it was fitted to, by proxy size (our own; the paper compares the forms by eye, in its appendix B)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-forms", "caption": "PPO: error of each form beyond the points it was fitted to, by proxy size (our own; the paper compares the forms in its appendix B)."}}
 errors, error = page_tables.ppo_errors(evidence), "held-out error (SDs)"
 description = "Held-out error of every form for PPO against proxy size."
 figures.lines(errors, "rm_params", "error", error, by=figures.FORMS, description=description)
@@ -128,9 +128,10 @@ figures.lines(errors, "rm_params", "error", error, by=figures.FORMS, description
 # %% [markdown]
 # ## Does a law know what comes next?
 #
-# For best-of-n the law is fitted to $n \le 1{,}024$, and then asked about much larger $n$. The prompts are the same, with far
-# more samples of each. For PPO the law is fitted to the first 60% of the distance $d$ that a run covers, and asked about the
-# rest.
+# For PPO the law is fitted to the first 60% of the distance $d$ that a run covers, and asked about the rest.
+
+# %% tags=["remove-input"]
+page.say(law_sentences.say_far(evidence))
 
 # %% tags=["remove-input"]
 page.card(
@@ -142,13 +143,13 @@ page.card(
 far, law = page_tables.far_curves(evidence)
 line = figure_tables.largest_kl(evidence)
 description = "Best-of-n to very large n, and the law fitted left of a vertical line."
-page.figure(figures.gold_and_proxy, far, law, line=line, description=description)
+page.figure(figures.gold_and_proxy, far, law, line=line, measured_by="", description=description)
 
 # %% tags=["hide-input"]
 page.table(
     "tab-far",
     page_tables.far_ends(evidence),
-    caption="Best-of-n at the largest n: gold as measured and as the law fitted to n ≤ 1,024 predicts it (SDs). The standard error is over prompts, which both share.",
+    caption="Best-of-n at the largest n: gold as measured and as the law fitted to the n of the other figures predicts it (SDs). The standard error is over prompts, which both share.",
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-early", "caption": "PPO: the law (dotted) fitted to the first 60% of each curve's distance, about where the vertical line stands, against what came after (paper: Fig. 26b)."}}

@@ -38,18 +38,18 @@ evidence = page.evidence
 # ## Data
 
 # %% tags=["remove-input"]
-page.card("With more data gold rises higher and falls later; the proxies are of one size.", 7)
+page.card("With more data, at one proxy size, gold rises higher and is overoptimised less.", 7)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-data-bon", "caption": "Best-of-n against proxies of the smaller of two sizes, by number of training pairs (paper: Fig. 4a). Gold solid with a band of one standard error, proxy dashed, fitted law dotted."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-data-bon", "caption": "Best-of-n against proxies of the smallest size that all numbers of pairs were measured with (paper: Fig. 4a). Gold solid with a band of one standard error, proxy dashed, fitted law dotted."}}
 small = evidence.data(min(evidence.data_sizes, default=0))
 description = "Best-of-n against one proxy size, by number of training pairs."
 page.gold_and_proxy(small, "bon", description=description)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-data-bon-large", "caption": "The same against proxies of the larger size (paper: Fig. 19)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-data-bon-large", "caption": "The same against proxies of the largest such size (paper: Fig. 19)."}}
 large = evidence.data(max(evidence.data_sizes, default=0))
 page.gold_and_proxy(large, "bon", description=description)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-data-ppo", "caption": "PPO against proxies of the larger size, by number of training pairs (paper: Fig. 4b, which has a small proxy)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-data-ppo", "caption": "PPO against proxies of that largest size, by number of training pairs (paper: Fig. 4b, which has a small proxy)."}}
 description = "PPO against one proxy size, by number of training pairs."
 page.gold_and_proxy(large, "ppo", description=description)
 
@@ -89,11 +89,17 @@ figures.lines(ends, "pairs", "gold", gold, rule=0.0, description=description)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-alpha-data", "caption": "\u03b1 of best-of-n against training pairs, mean over proxy sizes with one standard error of that mean (paper: Fig. 17); beside it a replication with larger models."}}
 means, by = page_tables.coefficients_by_pairs(evidence), figures.WHAT
-alpha, description = "α of best-of-n", "Alpha of best-of-n against training pairs, mean over proxy sizes."
+alpha, description = (
+    "α of best-of-n (SDs/√nat)",
+    "Alpha of best-of-n against training pairs, mean over proxy sizes.",
+)
 page.figure(figures.lines, means, "pairs", "alpha", alpha, least=2, by=by, description=description)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-beta-data", "caption": "\u03b2 of best-of-n against training pairs, mean over proxy sizes with one standard error of that mean (paper: Fig. 18); beside it a replication with larger models."}}
-beta, description = "β of best-of-n", "Beta of best-of-n against training pairs, mean over proxy sizes."
+beta, description = (
+    "β of best-of-n (SDs/nat)",
+    "Beta of best-of-n against training pairs, mean over proxy sizes.",
+)
 page.figure(figures.lines, means, "pairs", "beta", beta, least=2, by=by, description=description)
 
 # %% [markdown]
@@ -116,26 +122,27 @@ page.card(
     11,
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-bon", "caption": "Best-of-n by policy size, against the smaller of two proxies (paper: Fig. 7a). All scores are relative to the start of the main policy. A star marks the highest gold. The other policies have fewer samples a prompt and go to a smaller n."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-bon", "caption": "Best-of-n by policy size, against the smallest proxy that several policies share (paper: Fig. 7a). All scores are relative to the start of the main policy. A star marks the highest gold. A policy with fewer samples a prompt goes to a smaller n."}}
 small = evidence.policies(min(evidence.policy_proxies, default=0))
-description = "Best-of-n of policies of three sizes against one proxy."
+description = "Best-of-n of policies of several sizes against one proxy."
 page.gold_and_proxy(small, "bon", stars=True, description=description)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-ppo", "caption": "PPO by policy size, against the smaller proxy; stars mark the highest gold (paper: Fig. 7b)."}}
-description = "PPO of policies of three sizes against one proxy."
-page.gold_and_proxy(small, "ppo", stars=True, description=description)
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-ppo", "caption": "PPO by policy size, against the smallest proxy that PPO of several policies was run against; stars mark the highest gold (paper: Fig. 7b)."}}
+ppo, description = evidence.policies_by_ppo(0), "PPO of policies of several sizes against one proxy."
+page.gold_and_proxy(ppo, "ppo", stars=True, description=description)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-ppo-large", "caption": "PPO by policy size, against the larger proxy (paper: Fig. 22)."}}
-large = evidence.policies(max(evidence.policy_proxies, default=0))
-page.gold_and_proxy(large, "ppo", stars=True, description=description)
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-ppo-large", "caption": "PPO by policy size, against a larger proxy (paper: Fig. 22)."}}
+larger = evidence.policies_by_ppo(-1)
+two = larger if larger.curves["rm_params"].max() != ppo.curves["rm_params"].max() else None
+page.gold_and_proxy(two, "ppo", stars=True, description=description)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-zeroed", "caption": "PPO by policy size against the smaller proxy once more, with each policy's own start set to 0 (paper: Fig. 23)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-zeroed", "caption": "PPO by policy size against the first of these proxies once more, with each policy's own start set to 0 (paper: Fig. 23)."}}
 zeroed, gold = figure_tables.rezeroed(evidence), "gold above the policy's own start (SDs)"
 by = figures.POLICIES
 description = "Gold of PPO minus gold at the start, by policy size."
 page.figure(figures.lines, zeroed, "kl", "gold", gold, by=by, description=description)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-gap", "caption": "Proxy score minus gold under PPO, each from its own start, by policy size (paper: Fig. 24)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-gap", "caption": "Proxy score minus gold under PPO against the first of these proxies, each from its own start, by policy size (paper: Fig. 24)."}}
 gap = "proxy minus gold (SDs)"
 description = "Proxy score minus gold of PPO, each from its start, by policy size."
 page.figure(figures.lines, zeroed, "kl", "gap", gap, by=by, description=description)
@@ -150,10 +157,10 @@ page.card("Without a penalty KL grows about with the square of steps; larger pol
 description = "KL against PPO step, by proxy size."
 figures.kl_against_step(evidence.sizes.curves.filter(method="ppo"), description=description)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-step-policy", "caption": "KL against PPO step by policy size, against the smaller proxy (paper: Fig. 15)."}}
-ppo = small.curves.filter(method="ppo")
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-step-policy", "caption": "KL against PPO step by policy size, against the first of these proxies (paper: Fig. 15)."}}
+steps = ppo.curves.filter(method="ppo")
 description = "KL against PPO step, by policy size."
-page.figure(figures.kl_against_step, ppo, by=figures.POLICIES, description=description)
+page.figure(figures.kl_against_step, steps, by=figures.POLICIES, description=description)
 
 # %% tags=["remove-input"]
 page.about()

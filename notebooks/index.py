@@ -28,7 +28,7 @@ evidence = page.evidence
 # %% tags=["remove-input"]
 page.say(front_page.opening(page.results.verdicts))
 
-# %% mystnb={"figure": {"caption": "A policy optimised by PPO against proxies of several sizes. Dashed: the proxy's own score. Solid: gold, with a band of one standard error and a star at its highest. A cross stands where a run ends. Three of the sizes are shown at first; a click on a size in the legend shows or fades it.", "name": "fig-headline"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "A policy optimised by PPO against proxies of several sizes. Dashed: the proxy's own score. Solid: gold, with a band of one standard error and a star at its highest. A cross stands where a run ends. Of more than three sizes three are shown at first; a click on a size in the legend shows or fades it.", "name": "fig-headline"}} tags=["remove-input"]
 description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."
 shown = {"stars": True, "law": False, "height": front_page.CHART_HEIGHT, "description": description}
 page.gold_and_proxy(evidence.sizes, "ppo", **shown)

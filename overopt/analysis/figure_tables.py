@@ -98,14 +98,15 @@ def coefficients_by_pairs(e: Evidence) -> pl.DataFrame:
 
 
 def rezeroed(e: Evidence) -> pl.DataFrame:
-    """PPO of every policy against the smaller shared proxy, scores minus those of its start (paper: Figs 23, 24).
+    """PPO of every policy against one proxy (`policies_by_ppo`), scores minus those of its start (paper: Figs 23, 24).
 
-    Columns: `policy_params, kl, gold, gold_se, gap, gap_se`: `gap` is proxy minus gold.
+    Columns: `policy_params, kl, gold, gold_se, gap, gap_se`: `gap` is proxy minus gold. No row without several policies.
     """
-    if not e.policy_proxies:
+    policies = e.policies_by_ppo(0)
+    if not policies.has("ppo"):
         return pl.DataFrame()
     first = [pl.col(name) - pl.col(name).first().over("policy_params") for name in ("gold", "proxy")]
-    part = e.policies(e.policy_proxies[0]).of("ppo").with_columns(first)
+    part = policies.of("ppo").with_columns(first)
     gap_se = (pl.col("gold_se") ** 2 + pl.col("proxy_se") ** 2).sqrt()
     return part.with_columns(gap=pl.col("proxy") - pl.col("gold"), gap_se=gap_se)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from overopt.analysis import page_tables
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.fit_shapes import shapes
 from overopt.report import sentences
@@ -67,9 +68,6 @@ def in_short(evidence: Evidence) -> str:
     results, sizes = evidence.results, evidence.sizes
     record, study, gold = results.record, results.study, results.chain["gold"]
     parameters = sizes.by.values(sizes.curves)
-    proxies = results.proxies.filter(pairs=evidence.pairs, epochs=1, label_noise=0.0).rename(
-        {"parameters": "rm_params", "validation_loss": "rm_loss", "validation_accuracy": "rm_accuracy"}
-    )
     entries = {entry["claim"]: entry for entry in results.verdicts}
     bon, ppo = sizes.peaks("bon"), sizes.peaks("ppo")
     lines = [
@@ -79,7 +77,7 @@ def in_short(evidence: Evidence) -> str:
         f"{short_number(study.models[study.policy].parameters)} parameters, the *policy*.",
         f"**Gold.** A reward model of {short_number(gold['params'])} parameters plays the human. {say_gold(gold)}",
         f"**Proxies.** {len(parameters)} sizes, {short_number(parameters[0])} to {short_number(parameters[-1])} parameters, "
-        f"learn from pairs that gold labelled. {sentences.say_proxies(proxies)}",
+        f"learn from pairs that gold labelled. {sentences.say_proxies(page_tables.main_proxies(evidence))}",
         f"**Best-of-n**, to n = {max(evidence.plain['n'].drop_nulls()):,}. {sentences.say_bends(entries[1], bon)} "
         + sentences.say_trend(bon, "gold", "the highest gold"),
         f"**PPO.** {sentences.say_bends(entries[2], ppo)} {sentences.say_trend(ppo, 'gold', 'the highest gold')}"
@@ -134,7 +132,7 @@ COUNTED = {
     "rated_words": "single words rated by people",
     "ratings": "single human ratings",
     "vocabulary": "tokens in the vocabulary",
-    "prompt_tokens": "tokens of a prompt",
+    "prompt_tokens": "tokens of a prompt, at most",
     "max_new_tokens": "tokens of a completion, at most",
 }
 
@@ -163,19 +161,19 @@ def hyperparameters(study: ReviewsStudy) -> pl.DataFrame:
         ["policy parameters", short_number(largest), "1.2B, 6B"],
         ["pairs for training, at most", f"{proxies.pairs:,}", "90,000"],
         ["pairs a step", str(proxies.batch), "64"],
-        ["passes over the pairs", "1", "1"],
+        ["passes over the pairs, where not said otherwise", "1", "1"],
         ["learning rates of proxies", "swept" if sweep else "set by hand", none],
         ["PPO completions an iteration", str(run.batch), "256"],
         ["PPO completions a step", str(run.minibatch), none],
         ["PPO passes over a batch", str(run.epochs), none],
         ["PPO clip", f"{run.clip:g}", "0.2"],
         ["PPO GAE λ", f"{run.gae_lambda:g}", "0.95"],
-        ["PPO learning rate", _power(run.learning_rate), none],
+        ["PPO learning rate", _power(run.learning_rate), "multiplier 0.004"],
         ["PPO learning rate of the value model", _power(run.value_learning_rate), none],
         ["PPO iterations, at most", str(run.max_steps), none],
         ["KL penalty, where not said otherwise", "0", "0"],
         ["evaluation prompts", str(study.best_of_n.prompts), none],
         ["samples a prompt for best-of-n", f"{study.best_of_n.samples:,}", none],
-        ["seeds of proxies", str(study.proxies.seeds), none],
+        ["seeds of proxies, at most", str(study.proxies.seeds), none],
     ]
     return pl.DataFrame(rows, schema=["hyperparameter", "here", "paper"], orient="row")

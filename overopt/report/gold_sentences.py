@@ -78,7 +78,7 @@ def _say_spoilt(kinds: list[dict[str, Any]]) -> list[str]:
     parts.append(f"Its judges of language alone put {_percent(low)} to {_percent(high)}.")
     real, bad = (sum(kind[name] for kind in kinds) / len(kinds) for name in ("passes_real", "passes_spoilt"))
     parts.append(
-        f"Its gate goes from 0 (no language) to 1. Its mean is {real:.2f} for real text, {bad:.2f} for corrupted text."
+        f"Its gate goes from 0 (no language) to 1. Its mean is {real:.2f} for real text, {bad:.2f} for spoilt text."
     )
     return parts
 

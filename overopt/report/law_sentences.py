@@ -8,6 +8,7 @@ import polars as pl
 
 from overopt.analysis import laws_elsewhere
 from overopt.analysis.averages import NAMES
+from overopt.analysis.evidence import Evidence
 from overopt.analysis.fit_shapes import DECADE, SHAPES, counted
 from overopt.util.words import capital, number, short_number
 
@@ -73,7 +74,21 @@ def say_forms(forms: pl.DataFrame) -> str:
             else f"{said} and is number {place} of {rows.height} forms; the nearest, ${near['tex']}$, misses them by "
             f"{_percent(near['misfit'])}"
         )
-    return f"{'. '.join(map(capital, parts))}." if parts else ""
+    noise = "The curves' own noise is in these numbers, and in no verdict's."
+    return f"{'. '.join(map(capital, parts))}. {noise}" if parts else ""
+
+
+def say_far(evidence: Evidence) -> str:
+    """To which n the law of best-of-n is fitted, and up to which it is then asked about; or that it is not."""
+    if evidence.far is None:
+        return "Best-of-n goes no further in this study than its law is fitted to: that law is asked about nothing beyond."
+    near, beyond = (
+        curves.filter(method="bon")["n"].max() for curves in (evidence.sizes.curves, evidence.far.curves)
+    )
+    return (
+        f"For best-of-n the law is fitted to n up to {near:,}, and then asked about n up to {beyond:,}. The prompts are the "
+        "same, with more samples of each."
+    )
 
 
 def _percent(share: float) -> str:

@@ -77,8 +77,8 @@ class Page:
         measured_by: str = "published",
         **options: Any,
     ) -> Any:
-        """The chart `draw(data, ...)`, or a sentence where `data` has fewer than `least` rows, as `measured_by` has."""
-        return draw(data, *others, **options) if data.height >= least else absent(measured_by)
+        """The chart `draw(data, ...)`, or a sentence where `data` has fewer than `least` rows; `measured_by` has more."""
+        return draw(data, *others, **options) if data.height >= least else self._absent(measured_by)
 
     def gold_and_proxy(
         self,
@@ -108,7 +108,7 @@ class Page:
             measured_by: a study that has such curves.
         """
         if curves is None or not curves.has(method, groups=1 if curves.by is SIZES else 2):
-            return absent(measured_by)
+            return self._absent(measured_by)
         mean = curves.of(method)
         return figures.gold_and_proxy(
             mean,
@@ -121,6 +121,10 @@ class Page:
             title="" if curves.by is SIZES else figures.proxy_title(curves.curves),
             description=description,
         )
+
+    def _absent(self, by: str) -> HTML:
+        """See `absent`; a study that did not measure a thing is not named as one that did."""
+        return absent("" if by == self.results.study.name else by)
 
     def table(self, name: str, data: pl.DataFrame, *, caption: str) -> Markdown:
         """The numbered table `name` of `tables.TABLES`, or what stands there where `data` has no row."""
@@ -229,10 +233,9 @@ def _checked(entry: dict[str, Any]) -> str:
 
 
 def absent(by: str = "published") -> HTML:
-    """What stands where a figure would, in a study that did not measure it; the study `by` did."""
-    return HTML(
-        f'<p class="oo-absent">The study did not measure what this figure shows; <code>{by}</code> does.</p>'
-    )
+    """What stands where a figure would, in a study that did not measure it; the study `by`, where there is one, did."""
+    other = f"; <code>{by}</code> does" if by else ""
+    return HTML(f'<p class="oo-absent">The study did not measure what this figure shows{other}.</p>')
 
 
 def say_commits(record: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -120,19 +120,19 @@ def say_bends(entry: Mapping[str, Any], peaks: pl.DataFrame) -> str:
     )
 
 
-def say_trend(values: pl.DataFrame, column: str, what: str) -> str:
-    """Whether `column` rises from each proxy size to the next."""
+def say_trend(values: pl.DataFrame, column: str, what: str, in_words: Callable[[float], str] = number) -> str:
+    """Whether `column`, printed by `in_words`, rises from each proxy size to the next."""
     values = values.sort("rm_params")
     numbers, sizes = values[column].to_list(), [short_number(size) for size in values["rm_params"]]
     if len(numbers) < 2:
         return f"Only one proxy size was measured: nothing can be said about {what} and size."
     what = what[0].upper() + what[1:]
     steps = [after > before for before, after in pairwise(numbers)]
-    ends = f"from {number(numbers[0])} ({sizes[0]} parameters) to {number(numbers[-1])} ({sizes[-1]})"
+    ends = f"from {in_words(numbers[0])} ({sizes[0]} parameters) to {in_words(numbers[-1])} ({sizes[-1]})"
     top, low = (f(range(len(numbers)), key=numbers.__getitem__) for f in (max, min))
     for word, k in (("highest", top), ("lowest", low)):
         if k not in (0, len(numbers) - 1):
-            ends += f", {word} {number(numbers[k])} ({sizes[k]})"
+            ends += f", {word} {in_words(numbers[k])} ({sizes[k]})"
     if all(steps):
         return f"{what} rises with every step in proxy size, {ends}."
     if not any(steps):
@@ -155,13 +155,14 @@ def say_reach(mean: pl.DataFrame) -> str:
 
 
 def say_proxies(proxies: pl.DataFrame) -> str:
-    """Validation loss against size, averaged over seeds."""
+    """Validation loss and accuracy against size, averaged over seeds."""
     mean = proxies.group_by("rm_params").agg(pl.col("rm_loss", "rm_accuracy").mean()).sort("rm_params")
-    first, last = mean.row(0, named=True), mean.row(-1, named=True)
-    return (
-        f"{say_trend(mean, 'rm_loss', 'validation loss')} "
-        f"Accuracy goes from {100 * first['rm_accuracy']:.0f}% to {100 * last['rm_accuracy']:.0f}%."
-    )
+    accuracy = say_trend(mean, "rm_accuracy", "accuracy", _percent)
+    return f"{say_trend(mean, 'rm_loss', 'validation loss')} {accuracy}"
+
+
+def _percent(share: float) -> str:
+    return f"{number(100 * share, 0)}%"
 
 
 def say_policy(policy: Mapping[str, Any] | None) -> str:
@@ -171,8 +172,8 @@ def say_policy(policy: Mapping[str, Any] | None) -> str:
     likelier = "likelier" if policy["log_prob"] > policy["real_log_prob"] else "less likely"
     return (
         f"At temperature {policy['temperature']:.2f}, {policy['known']:.1%} of the words in its samples are known. In "
-        f"real text {policy['real_known']:.1%} are. An independent model gives its samples {policy['log_prob']:.2f} nats a "
-        f"token, and real text {policy['real_log_prob']:.2f}: its samples are {likelier} than real text."
+        f"real text {policy['real_known']:.1%} are. An independent model gives its samples {number(policy['log_prob'])} "
+        f"nats a token, and real text {number(policy['real_log_prob'])}: its samples are {likelier} than real text."
     )
 
 
@@ -242,7 +243,7 @@ def say_both(peaks: pl.DataFrame, second: pl.DataFrame) -> str:
     if apart.height:
         sentence += (
             f" Where the runs end, the two golds differ by more than {DISAGREE:g} SDs for {apart.height} of "
-            f"{both.height} sizes. There gold itself is fooled: do not trust its curve."
+            f"{both.height} sizes. There at least one of the two is wrong, and gold's own curve may be."
         )
     return sentence
 

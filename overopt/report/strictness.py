@@ -20,15 +20,30 @@ def say_strictness(entry: dict[str, Any]) -> str:
 def say_all(verdicts: Sequence[dict[str, Any]]) -> str:
     """How many verdicts hang on how strict the gate is, and which could not be asked; nothing where no other gate judged."""
     claims = [entry for entry in verdicts if not entry["check"]]
-    judged = [entry for entry in claims if entry["by_strictness"]]
+    judged = [entry for entry in claims if entry["by_strictness"] and _measured(entry)]
     if not judged:
         return ""
     same = sum(not _others(entry) for entry in judged)
-    changed = ", ".join(str(entry["claim"]) for entry in judged if _others(entry))
-    alone = ", ".join(str(entry["claim"]) for entry in claims if entry["by_gold_alone"])
-    rest = f" Claims {changed} are judged otherwise by one of them." if changed else ""
-    rest += f" Claims {alone} are left out: they rest on {ALONE}." if alone else ""
-    return f"With gates half and twice as strict, {same} of {len(judged)} verdicts are the same.{rest}"
+    changed = [entry["claim"] for entry in judged if _others(entry)]
+    alone = [entry["claim"] for entry in claims if entry["by_gold_alone"]]
+    rest = f" {_claims(changed, 'is', 'are')} judged otherwise by one of them at least." if changed else ""
+    if alone:
+        rest += f" {_claims(alone, 'is', 'are')} left out: {'they rest' if len(alone) > 1 else 'it rests'} on {ALONE}."
+    return f"With gates half and twice as strict, {same} of {len(judged)} verdicts on what was measured are the same.{rest}"
+
+
+def _measured(entry: dict[str, Any]) -> bool:
+    """Whether a verdict could have come out otherwise: one on what was not measured is the same by every gate."""
+    return entry["statistic"] is not None or bool(_others(entry))
+
+
+def _claims(numbers: Sequence[int], one: str, several: str) -> str:
+    """
+    >>> _claims([13], "is", "are"), _claims([1, 16], "is", "are")
+    ('Claim 13 is', 'Claims 1, 16 are')
+    """
+    listed = ", ".join(map(str, numbers))
+    return f"Claims {listed} {several}" if len(numbers) > 1 else f"Claim {listed} {one}"
 
 
 def _others(entry: dict[str, Any]) -> list[str]:

@@ -65,8 +65,9 @@ def price_table(study: str, *, tflops: float, drawing_tflops: float, seen: Costs
 
 
 def not_measured(what: str, by: str = "published") -> str:
-    """What stands where a table would, in a study that did not measure it; the study `by` does."""
-    return f"*The study did not measure {what}; the study `{by}` does.*"
+    """What stands where a table would, in a study that did not measure it; the study `by`, where there is one, does."""
+    other = f"; the study `{by}` does" if by else ""
+    return f"*The study did not measure {what}{other}.*"
 
 
 def _text(title: str, name: str = "", align: str = "l") -> Column:
@@ -209,7 +210,7 @@ TABLES = {
             _number("by the law", "predicted"),
             _with_se("difference ± one SE", "difference", "difference_se"),
         ],
-        not_measured("best-of-n beyond the n that laws are fitted to"),
+        not_measured("best-of-n beyond the n that laws are fitted to", by=""),
     ),
     "tab-penalty": Table(
         [

@@ -1,7 +1,4 @@
-"""Which of the sampled texts a page prints: those of the largest proxy, before it was optimised and after.
-
-The largest is the best judge of a study, so that what becomes of the text is no fault of a poor one.
-"""
+"""Which of the sampled texts a page prints: those of the largest proxy, before it was optimised and after."""
 
 from __future__ import annotations
 
@@ -70,7 +67,8 @@ def ppo_texts(texts: pl.DataFrame, curves: pl.DataFrame, *, each: int = 2) -> pl
     stages = {steps[0]: "initial policy", steps[-1]: "far past it" if far else "end of the run"}
     if way:
         stages[way[len(way) // 2]] = "before the highest"
-    stages[peak] = "highest gold"  # where it coincides with another stage, this is what matters
+    # texts are not kept at every step; where this coincides with another stage, this is what matters
+    stages[peak] = "highest gold" if peak == top["step"] else "near the highest gold"
     parts = [
         ppo.filter(step=step).head(each).with_columns(stage=pl.lit(stages[step])) for step in sorted(stages)
     ]

@@ -43,8 +43,24 @@ def test_a_slice_differs_in_one_thing(e):
         == differing(e.policies(896).curves, "bon")
         == {"policy_params"}
     )
+    assert e.policies_by_ppo(0).curves.equals(e.policies(896).curves)
     assert differing(e.penalties(896).curves, "ppo") == {"kl_penalty"}
     assert e.penalties(896).curves["seed"].unique().to_list() == [0]
+
+
+def test_policies_by_ppo_are_those_that_ppo_has(e):
+    """Best-of-n of several policies against a smaller proxy is no PPO of several policies."""
+    smaller = e.results.curves.filter(pl.col("rm_params") == 896, method="bon", pairs=640)
+    smaller = smaller.with_columns(rm_params=pl.lit(5, dtype=pl.Int64), record="smaller-" + pl.col("record"))
+    more = Evidence(replace(e.results, curves=pl.concat([e.results.curves, smaller])))
+    assert more.policy_proxies == [5, 896]
+    for which in (0, -1):
+        assert more.policies_by_ppo(which).curves["rm_params"].unique().to_list() == [896]
+    assert set(figure_tables.rezeroed(more)["policy_params"]) == {896, 7296}
+    none = more.results.curves.filter(pl.col("method") == "bon")
+    bare = Evidence(replace(e.results, curves=none))
+    assert bare.policies_by_ppo(0).curves.is_empty()
+    assert figure_tables.rezeroed(bare).is_empty()
 
 
 def test_no_slice_holds_what_it_should_not(e):

@@ -296,6 +296,7 @@ def test_a_second_gold_that_disagrees_is_said():
     said = sentences.say_both(gold, second)
     assert "a fall for 2 of 2 sizes" in said
     assert "differ by more than 0.5 SDs for 1 of 2 sizes" in said
+    assert said.endswith("at least one of the two is wrong, and gold's own curve may be.")
     assert "differ" not in sentences.say_both(gold, gold)
 
 
@@ -335,6 +336,12 @@ def test_ppo_texts_go_past_the_highest_gold():
     ]  # fmt: skip
     assert stages["kl"].is_sorted()
     assert stages["record"].n_unique() == 1
+    # the nearest step that has texts is not called the highest
+    curve = r.curves.filter(method="ppo")
+    top = curve.sort("gold")["step"][-1]
+    near = texts.ppo_texts(r.texts.filter(pl.col("step").is_null() | (pl.col("step") != top)), r.curves)
+    assert "near the highest gold" in near["stage"].to_list()
+    assert "highest gold" not in near["stage"].to_list()
 
 
 def test_fits_recover_the_laws_of_the_synthetic_curves():

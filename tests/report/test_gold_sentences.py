@@ -47,7 +47,7 @@ def test_gold_and_its_gate_are_said_of_every_kind_of_spoilt_text():
     said = say_gold(gold())
     assert "of 2 kinds, gold puts 70% to 90% in the right order" in said
     assert "Its judges of language alone put 75% to 95%." in said
-    assert "Its mean is 0.85 for real text, 0.20 for corrupted text." in said
+    assert "Its mean is 0.85 for real text, 0.20 for spoilt text." in said
 
 
 def test_a_gold_without_a_gate_is_said_by_its_ratings_alone():

@@ -1,7 +1,10 @@
 """Sentences on fitted laws follow the fits."""
 
+from unittest.mock import Mock
+
 import polars as pl
 
+from overopt.analysis.evidence import Evidence
 from overopt.analysis.fit_shapes import SHAPES
 from overopt.report import law_sentences, tables
 
@@ -34,3 +37,11 @@ def test_a_peak_that_is_not_known_is_named_and_not_printed():
     assert law_sentences.say_peaks(peaks([True, True])) == ""
     none = tables.printed("tab-peaks", found.clear(), "Peaks.")
     assert "No curve has a peak that is known" in none
+
+
+def test_what_the_law_of_best_of_n_is_asked_about_follows_the_study():
+    near, beyond = (pl.DataFrame({"method": "bon", "n": [2, n]}) for n in (512, 32_768))
+    sizes, far = Mock(curves=near), Mock(curves=beyond)
+    said = law_sentences.say_far(Mock(Evidence, sizes=sizes, far=far))
+    assert "fitted to n up to 512, and then asked about n up to 32,768" in said
+    assert "nothing beyond" in law_sentences.say_far(Mock(Evidence, sizes=sizes, far=None))

@@ -90,7 +90,11 @@ def test_the_committed_page_has_the_words_that_its_notebook_prints(name):
 def test_a_figure_of_too_few_rows_is_a_sentence(poor):
     page, data = pages.Page(poor, "index"), pl.DataFrame({"kl": [1.0]})
     assert page.figure(lambda data, word, more: (data, word, more), data, "x", more=1) == (data, "x", 1)
-    assert "did not measure" in page.figure(lambda data: data, data, least=2).data
+    absent = page.figure(lambda data: data, data, least=2).data
+    assert absent.endswith("did not measure what this figure shows.</p>")  # `published` is this study
+    assert (
+        "<code>laptop</code> does" in page.figure(lambda data: data, data, least=2, measured_by="laptop").data
+    )
     assert "<code>mine</code>" in page.gold_and_proxy(None, "bon", description="", measured_by="mine").data
 
 

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from overopt.report import sentences, worlds
+from overopt.report import sentences, strictness, worlds
 from overopt.study.study import load_study, parse_study
 
 POLICY = {"temperature": 0.7, "known": 0.98, "real_known": 0.97, "log_prob": -2.1, "real_log_prob": -3.2}
@@ -14,7 +14,34 @@ POLICY = {"temperature": 0.7, "known": 0.98, "real_known": 0.97, "log_prob": -2.
 )
 def test_samples_are_likelier_only_where_they_are(log_prob, said):
     assert said in sentences.say_policy(POLICY | {"log_prob": log_prob})
-    assert f"{log_prob:.2f} nats a token" in sentences.say_policy(POLICY | {"log_prob": log_prob})
+    assert f"−{-log_prob:.2f} nats a token" in sentences.say_policy(POLICY | {"log_prob": log_prob})
+
+
+def test_accuracy_is_followed_from_size_to_size_as_loss_is():
+    proxies = pl.DataFrame(
+        {"rm_params": [1, 1, 2, 3], "rm_loss": [0.5, 0.5, 0.6, 0.5], "rm_accuracy": [0.7, 0.74, 0.64, 0.72]}
+    )
+    assert sentences.say_proxies(proxies).endswith(
+        "Accuracy goes from 72% (1 parameters) to 72% (3), lowest 64% (2); it rises in 1 of 2 steps in proxy size."
+    )
+
+
+def entry(number, verdict, statistic, lenient):
+    others = {"gold_lenient": lenient}
+    return {"claim": number, "verdict": verdict, "statistic": statistic, "check": False} | {
+        "by_strictness": others,
+        "by_gold_alone": False,
+    }
+
+
+def test_a_verdict_on_what_was_not_measured_is_not_counted_as_agreement():
+    unmeasured = entry(9, "cannot tell", None, "cannot tell")
+    said = strictness.say_all([entry(1, "holds", 0.5, "holds"), entry(2, "holds", 0.5, "partly"), unmeasured])
+    assert said == (
+        "With gates half and twice as strict, 1 of 2 verdicts on what was measured are the same. Claim 2 is judged "
+        "otherwise by one of them at least."
+    )
+    assert strictness.say_all([unmeasured]) == ""
 
 
 def losses(*extremal):
@@ -48,6 +75,36 @@ def test_a_policy_that_nothing_sharpens_is_said_to_make_up_words():
     assert "Sharpened" not in worlds.say_departures(plain)
     assert "**The policy makes up words**" in worlds.say_departures(plain)
     assert "not human taste" in worlds.say_departures(plain)
+
+
+def test_departures_follow_the_study_and_its_policy():
+    fields = load_study("smoke").model_dump(mode="json")
+    swept = parse_study(fields)
+    given = fields["proxies"] | {"learning_rates": {"1k": 0.01, "7k": 0.01}, "embedding_gain": 5, "batch": 32}
+    by_hand = parse_study(fields | {"proxies": given, "pairs": {"count": 800, "validation": 0.1}})
+    said = worlds.say_departures(swept, POLICY | {"log_prob": -4.0})
+    assert "and 2 pairs are of one prompt" in said
+    assert "embeddings stay those of its language model" in said
+    assert "one seed and 192 pairs" in said
+    assert "Pairs a step" not in said
+    assert "temperature would be higher" not in said
+    assert "temperature would be higher" in worlds.say_departures(swept, POLICY)
+    said = worlds.say_departures(by_hand)
+    assert "of one prompt" not in said
+    assert "learn at 5 times the rate" in said
+    assert "language models were not swept" in said
+    assert "A step has 32, and 64 in the paper" in said
+    assert worlds.say_rates(swept).startswith("A sweep finds")
+    assert "no sweep" in worlds.say_rates(by_hand)
+
+
+@pytest.mark.parametrize(("members", "said"), [(1, "is that of one model"), (2, "is the mean of 2 models")])
+def test_gold_is_the_mean_of_as_many_models_as_it_has(members, said):
+    fields = load_study("smoke").model_dump(mode="json")
+    rating = fields["gold"]["rating"] | {"members": members}
+    assert said in worlds.say_gold_is_made(
+        parse_study(fields | {"gold": fields["gold"] | {"rating": rating}})
+    )
 
 
 def test_what_a_rule_can_tell_is_said_with_its_alarms_where_there_can_be_any():
