@@ -20,7 +20,8 @@
 # only change how far the policy gets?
 #
 # :::{margin}
-# **KL penalty**: the weight, in SDs of gold a nat, with which KL is subtracted from the reward.
+# **KL penalty**: the weight with which KL is subtracted from the reward. It is in SDs of gold a nat; a proxy's score has the
+# unit of gold.
 #
 # **Early stopping**: train without a penalty, and take the policy of an earlier step.
 # :::
@@ -41,26 +42,21 @@ page.card(
     14,
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-penalty", "caption": "PPO with and without a KL penalty, against the smaller of two proxies: gold solid with a band of one standard error, proxy dashed (paper: Fig. 9, whose policy and proxy have the same size). Where a line stands upright, gold moved while KL did not."}}
-small = evidence.penalties(min(evidence.penalty_proxies, default=0))
-description = "PPO with KL penalties, against the smaller proxy."
-page.gold_and_proxy(small, "ppo", law=False, description=description)
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-penalty", "caption": "PPO with and without a KL penalty, against the largest proxy that had penalties: gold solid with a band of one standard error, proxy dashed (paper: Fig. 9, whose policy and proxy have the same size). Where a line stands upright, gold moved while KL did not."}}
+penalised = evidence.penalties(max(evidence.penalty_proxies, default=0))
+description = "Gold and proxy score of PPO against KL, by KL penalty."
+page.gold_and_proxy(penalised, "ppo", law=False, description=description)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-penalty-large", "caption": "PPO with and without a KL penalty, against the larger of two proxies: gold solid, proxy dashed."}}
-large = evidence.penalties(max(evidence.penalty_proxies, default=0))
-description = "PPO with KL penalties, against the larger proxy."
-page.gold_and_proxy(large, "ppo", law=False, description=description)
-
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-step-penalty", "caption": "KL against PPO step by KL penalty, against the larger proxy (paper: Fig. 14, where KL grows almost without a fall, and levels off where the penalty is high)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-step-penalty", "caption": "KL against PPO step by KL penalty, against the same proxy (paper: Fig. 14, where KL grows almost without a fall, and levels off where the penalty is high)."}}
 description = "KL against PPO step, by KL penalty."
-page.figure(figures.kl_against_step, large.curves, by=figures.PENALTIES, description=description)
+page.figure(figures.kl_against_step, penalised.curves, by=figures.PENALTIES, description=description)
 
 # %% [markdown]
 # ## One frontier?
 #
 # The table has the end of each penalised run. Beside it stands the run without a penalty at the same KL: early stopping would
 # have given that. *When first there* is the penalised run itself, at the step where its KL first came within a fifth of its last
-# KL. From that step on the penalty held KL. What gold gained after it, it gained at about the same KL.
+# KL. What gold gained or lost after that step, it did at about the same KL.
 
 # %% tags=["hide-input"]
 page.table(
@@ -74,7 +70,8 @@ page.table(
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo-health", "caption": "Fraction of PPO updates clipped (paper: Fig. 25), entropy of the policy and length of its completions, against KL, without a penalty."}}
 description = "Clip fraction, entropy and length against KL, by proxy size."
-figures.ppo_health(evidence.sizes.curves.filter(method="ppo"), description=description)
+plain = evidence.sizes.curves.filter(method="ppo")
+page.figure(figures.ppo_health, plain, description=description)
 
 # %% tags=["remove-input"]
 page.about()

@@ -58,8 +58,8 @@ figures.lines(null, "kl", "gold", "gold (SDs)", by=by, kind="what", description=
 # Best-of-n by gold itself is the most that selection could give. A proxy that is gold plus normal noise gives less: how much less
 # follows from its correlation with gold, and from how gold itself is distributed. This difference is the *regressional* loss.
 # (Were gold normal, a correlation of $\rho$ would leave $\rho$ times the most. Ours is not.) What is measured may be lower still.
-# That second difference is the *extremal* loss: the proxy knows less at the top of its range than in its middle. Where the
-# extremal loss is negative, the proxy knows more at the top.
+# That second difference is the *extremal* loss: what the proxy prefers at the top of its range is worth less than
+# its correlation promises. Where the extremal loss is negative, it is worth more.
 
 # %% tags=["remove-input"]
 losses = goodhart.losses(evidence)
@@ -82,12 +82,12 @@ page.table(
 #
 # Instead of one round of distance $d$ there may be $k$ rounds of $d/k$. Each round trains a new proxy on samples of the policy
 # that it starts from. If distances and gains add up, gold is $d(\alpha - \beta \ln\,d + \beta \ln\,k)$ after all rounds.
-# We tried it. Each round had new pairs, labelled by gold, and a new proxy. PPO went on from where the last round had ended.
+# Where a study tries it, each round has new pairs, labelled by gold, and a new proxy. PPO goes on from where the last round ended.
 
 # %% tags=["remove-input"]
 page.card("If rewards of rounds add up, k rounds give d(α − β ln d + β ln k). The paper did not test it.", 20)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-rounds", "caption": "Gold along one, two and four rounds of RLHF against the distance along the way, mean over seeds (our own; the paper only states the formula)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-rounds", "caption": "Gold along rounds of RLHF against the distance along the way, mean over seeds where there are several (our own; the paper only states the formula)."}}
 paths, by = goodhart.round_paths(evidence), figures.ROUNDS
 description = "Gold against the distance along the way, by number of rounds."
 page.figure(figures.lines, paths, "path", "gold", "gold (SDs)", by=by, description=description)
@@ -96,7 +96,7 @@ page.figure(figures.lines, paths, "path", "gold", "gold (SDs)", by=by, descripti
 page.table(
     "tab-rounds",
     evidence.rounds,
-    caption="The ends of the runs, means over seeds: gold (SDs ± one standard error), and what the formula says with α and β of one round.",
+    caption="The ends of the runs, means over seeds where there are several: gold (SDs ± one standard error), and what the formula says with α and β of one round.",
 )
 
 # %% tags=["remove-input"]
@@ -105,15 +105,13 @@ page.say(sentences.say_rounds(evidence))
 # %% [markdown]
 # ## Limits
 #
-# - This is one world and one task, and its models are a thousandth of the paper's. What holds here need not hold there. What
-#   fails here need not fail there.
-# - Verdicts are about the curves of this study. *Cannot tell* says that an interval was too wide. It does not say that a claim
-#   is wrong.
-# - Seeds are few. Intervals over two or three seeds are too narrow. Where there is one run, intervals are over prompts alone, and
+# - Verdicts are about the curves of this study. *Cannot tell* says that an interval was too wide, or that the study did not
+#   measure what was claimed. It does not say that a claim is wrong.
+# - Intervals of verdicts over two or three seeds are too narrow. Where there is one run, intervals are over prompts alone, and
 #   say nothing of another run.
 
 # %% tags=["remove-input"]
-page.say(worlds.say_limits(page.results.study))
+page.say(worlds.say_limits(page.results.study, evidence.policy_params))
 
 # %% tags=["remove-input"]
 page.about()

@@ -23,7 +23,7 @@
 # :::{margin}
 # **Tilted policy**: the initial policy reweighted by $\exp(\text{score}/\tau)$.
 #
-# **Effective sample size**: how many samples a prompt carry the weight. Points where fewer than 30 do are left out.
+# **Effective sample size**: how many samples of a prompt carry the weight. Points where fewer than 30 do are left out.
 # :::
 
 # %% tags=["parameters", "remove-input"]
@@ -42,7 +42,7 @@ evidence = page.evidence
 # %% tags=["remove-input"]
 page.say(sentences.say_distance(evidence))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-frontier-proxy", "caption": "Proxy score against KL: the frontier (tilted policy), best-of-n and PPO, by proxy size, as far as the frontier can be estimated (our own). No policy lies above the frontier."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-frontier-proxy", "caption": "Proxy score against KL: the frontier (tilted policy), best-of-n and PPO, by proxy size, as far as the frontier can be estimated (our own). But for noise, no policy lies above the frontier."}}
 curves = frontier.curves(evidence, "proxy")
 description = "Proxy score of the tilted policy, best-of-n and PPO against KL, by proxy size."
 figures.lines(curves, "kl", "proxy", "proxy score (SDs)", kind="what", description=description)

@@ -21,7 +21,7 @@
 # another finds.
 #
 # :::{margin}
-# **Regret**: 1 less gold where a rule stops over the highest gold of the same run.
+# **Regret**: $1 - a / b$, where $a$ is gold where a rule stops and $b$ the highest gold of the same run.
 #
 # **Held out**: cells (all that tells curves apart but the seed) that no rule was fitted to.
 # :::
@@ -54,13 +54,14 @@ caption = "What each rule is worth in held-out cells, of each method the best fi
 page.table("tab-stopping", stopping_judged.by_rule(judged), caption=caption)
 
 # %% [markdown]
-# The highest of noisy points is too high, so that no rule has regret 0. A regret above 1 means that gold stood below its start where the rule stopped. A rule that looks at a column which the study did
-# not measure has no row.
+# The highest of noisy points is too high: that makes every regret too large, but for a rule that stops at that very point. A
+# regret above 1 means that gold stood below its start where the rule stopped. A rule that stops no run before its end is *never
+# stop* under another name. A rule that looks at a column which the study did not measure has no row.
 #
 # ## What will come
 #
-# Best-of-n keeps the sample whose quantile $u$ by proxy has the density $n u^{n-1}$. With gold as a function of $u$, from a few
-# thousand scored samples of the initial policy, its whole curve follows, also for *n* beyond the samples: there gold is taken
+# Best-of-n keeps the sample whose quantile $u$ by proxy has the density $n u^{n-1}$. With gold as a function of $u$, from scored
+# samples of the initial policy, its whole curve follows, also for *n* beyond the samples of a prompt: at the top gold is taken
 # to be a quadratic in the normal score of $u$. PPO is taken to be the [tilted policy](06_best_possible). A prediction is made by
 # a stage that has these samples and the proxy for parents, and no run; its file is known by its SHA-256.
 
@@ -71,9 +72,9 @@ page.table("tab-predicted", pool_predictions.compared(evidence), caption=caption
 # %% [markdown]
 # ## One law across decades
 #
-# Does α of a proxy a thousandth of gold's size follow from what others found? Sizes stand as shares of gold's own. Others'
-# numbers have no intervals, and [how far to trust them](02_functional_forms) their sources say; the lines through ours run
-# through everything we fitted.
+# Do α and β of our proxies follow from what others found? Sizes stand as shares of gold's own. Others' numbers have no
+# intervals; [another page](02_functional_forms) says where they come from and how far to trust them. The lines through ours
+# run through everything we fitted.
 
 # %% mystnb={"figure": {"caption": "\u03b1 and \u03b2 of best-of-n against the proxy's size as a share of gold's, here (bars: 95% intervals over prompts and seeds) and in the paper (our own).", "name": "fig-decades-size"}} tags=["hide-input"]
 points = laws_by_decade.points(evidence).filter(method="bon")
@@ -86,7 +87,8 @@ page.figure(figures.across_decades, points, "pairs", description=description)
 
 # %% tags=["hide-input"]
 caption = (
-    "Change for ten times the proxy's parameters, or the pairs, by least squares, with our 95% intervals."
+    "Change for ten times the proxy's parameters, or the pairs, by least squares, with our 95% intervals. "
+    "α is in SDs a √nat; β in SDs a nat for best-of-n, in SDs a √nat for PPO."
 )
 page.table("tab-slopes", laws_by_decade.slopes(evidence), caption=caption)
 

@@ -44,6 +44,7 @@ BY_CELL = {
     "best_kl": pl.Float64,
     "gold": pl.Float64,
     "best_gold": pl.Float64,
+    "early": pl.Float64,
     "regret": pl.Float64,
 }
 
@@ -117,15 +118,16 @@ def _run(curve: pl.DataFrame) -> Run:
 
 
 def regret(rule: Rule, constant: float, cell: Cell) -> dict[str, float]:
-    """Means over a cell's runs: `kl, best_kl` (nats), `gold, best_gold` (base-policy SDs) and `regret`, nan where gold
-    does not surely rise."""
+    """Means over a cell's runs: `kl, best_kl` (nats), `gold, best_gold` (base-policy SDs), `early` (share of runs that it
+    stops before their last point) and `regret`, nan where gold does not surely rise."""
     rows = []
     for run in cell.runs:
         kl, at = run.seen["kl"], rule.stop(run.seen, constant)
-        rows.append((kl[at], kl[run.best], run.gold[at], run.gold[run.best]))
-    stop_kl, best_kl, gold, best_gold = np.array(rows, dtype=float).mean(axis=0).tolist()
-    lost = 1 - gold / best_gold if cell.rises and best_gold > 0 else math.nan
-    return {"kl": stop_kl, "best_kl": best_kl, "gold": gold, "best_gold": best_gold, "regret": lost}
+        rows.append((kl[at], kl[run.best], run.gold[at], run.gold[run.best], at < len(kl) - 1))
+    means = np.array(rows, dtype=float).mean(axis=0).tolist()
+    found = dict(zip(("kl", "best_kl", "gold", "best_gold", "early"), means, strict=True))
+    known = cell.rises and found["best_gold"] > 0
+    return found | {"regret": 1 - found["gold"] / found["best_gold"] if known else math.nan}
 
 
 def fitted(rule: Rule, design: list[Cell]) -> float | None:
@@ -178,21 +180,23 @@ def _row(method: str, rule: Rule, constant: float, cell: Cell) -> dict[str, Any]
 
 
 def failures(judged: pl.DataFrame) -> pl.DataFrame:
-    """The held-out rows of `by_cell` in which a rule loses more than `LOST` of the highest gold, the worst first."""
-    return judged.filter(pl.col("regret") > LOST, half="held out")
+    """The held-out rows of `by_cell` in which a rule loses more than `LOST` of the highest gold, the worst first.
+
+    `says`: the rule in words."""
+    return _in_words(judged.filter(pl.col("regret") > LOST, half="held out"))
 
 
 def by_rule(judged: pl.DataFrame) -> pl.DataFrame:
     """What each rule is worth in held-out cells, from `by_cell`; of each method the rule of least regret first.
 
-    Columns: `method, rule, says, cells, flat, regret, regret_se, within, worst`; `flat`: cells besides where gold does not
-    surely rise, so that there is nothing to lose; the standard error is over cells; `within`: share of the cells in which at
-    most `LOST` of the highest gold is lost; `worst`: the largest regret.
+    Columns: `method, rule, says, cells, flat, early, regret, regret_se, within, worst`; `flat`: cells besides where gold
+    does not surely rise, so that there is nothing to lose; `early`: share of the runs in the others that the rule stops
+    before their end, mean over cells; the standard error is over cells; `within`: share of the cells in which at most `LOST` of the
+    highest gold is lost; `worst`: the largest regret.
     """
     rows = []
-    for (method, rule, constant), part in judged.filter(half="held out").group_by(
-        "method", "rule", "constant"
-    ):
+    held_out = _in_words(judged.filter(half="held out"))
+    for (method, rule, says), part in held_out.group_by("method", "rule", "says"):
         lost = part["regret"].drop_nulls().to_numpy()
         if not len(lost):
             continue
@@ -200,15 +204,25 @@ def by_rule(judged: pl.DataFrame) -> pl.DataFrame:
             {
                 "method": method,
                 "rule": rule,
-                "says": RULES[str(rule)].says.format(f"{constant:g}"),
+                "says": says,
                 "cells": len(lost),
                 "flat": part.height - len(lost),
+                "early": part.drop_nulls("regret")["early"].mean(),
                 "regret": float(lost.mean()),
                 "regret_se": float(standard_error(lost)),
                 "within": float((lost <= LOST).mean()),
                 "worst": float(lost.max()),
             }
         )
-    kinds = [pl.String] * 3 + [pl.Int64] * 2 + [pl.Float64] * 4
-    names = ("method", "rule", "says", "cells", "flat", "regret", "regret_se", "within", "worst")
+    kinds = [pl.String] * 3 + [pl.Int64] * 2 + [pl.Float64] * 5
+    names = ("method", "rule", "says", "cells", "flat", "early", "regret", "regret_se", "within", "worst")
     return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True))).sort("method", "regret", "rule")
+
+
+def _in_words(judged: pl.DataFrame) -> pl.DataFrame:
+    """Rows of `by_cell`, and `says`: the rule with its constant."""
+    said = [
+        RULES[rule].says.format(f"{constant:g}")
+        for rule, constant in judged.select("rule", "constant").rows()
+    ]
+    return judged.with_columns(says=pl.Series(said, dtype=pl.String))

@@ -264,15 +264,11 @@ def say_losses(table: pl.DataFrame) -> str:
         )
 
     worse = sum(table["extremal"] > 0)
-    others = (
-        " The others know gold better at the top of their range than their correlation says."
-        if worse < table.height
-        else ""
-    )
+    largest = f" The largest proxy {of(table.row(-1, named=True))}" if table.height > 1 else ""
     return (
         f"Perfect selection reaches {table['perfect'][0]:.2f} SDs at the largest n. The smallest proxy "
-        f"{of(table.row(0, named=True))} The largest proxy {of(table.row(-1, named=True))} "
-        f"{worse} of {table.height} sizes lose more than noise alone explains.{others}"
+        f"{of(table.row(0, named=True))}{largest} By these numbers, {worse} of {table.height} sizes lose more than noise "
+        "alone explains. They have no intervals."
     )
 
 
@@ -308,10 +304,16 @@ def say_distance(e: Evidence) -> str:
         return "The frontier could not be estimated: too few samples a prompt."
     parts = []
     for method in ("bon", "ppo"):
-        shares = (found[f"proxy_{method}"] / found["proxy_tilt"]).drop_nans()
-        low, mid, high = (100 * float(shares.quantile(q)) for q in (0.0, 0.5, 1.0))  # type: ignore[arg-type]
-        parts.append(f"{WAYS[method]} reaches {mid:.0f}% (from {low:.0f}% to {high:.0f}%)")
+        known = found.filter(pl.col(f"proxy_{method}").is_not_nan())
+        if known.height:
+            shares = known[f"proxy_{method}"] / known["proxy_tilt"]
+            low, mid, high = (100 * float(shares.quantile(q)) for q in (0.0, 0.5, 1.0))  # type: ignore[arg-type]
+            sizes = known["rm_params"].n_unique()
+            parts.append(
+                f"{WAYS[method]} reaches {mid:.0f}% (from {low:.0f}% to {high:.0f}%, with {sizes} proxy "
+                f"size{'s' if sizes > 1 else ''})"
+            )
     return (
-        f"The frontier is known at {min(found['kl']):g} to {max(found['kl']):g} nats. Of its proxy score there, {parts[0]} "
-        f"and {parts[1]}, over all proxy sizes."
+        f"The frontier is known at {min(found['kl']):g} to {max(found['kl']):g} nats. Of its proxy score at the KL of the "
+        f"table below, {' and '.join(parts)} in the median."
     )

@@ -6,7 +6,7 @@ from typing import Any
 from overopt.data.reviews import RATINGS, REVIEWS
 from overopt.study.parts import Sweep
 from overopt.study.study import ReviewsStudy, Study
-from overopt.util.words import number
+from overopt.util.words import number, short_number
 
 GOLD = """
 **Gold** is a rating times a gate. The rating is RATERS, which learned from human ratings
@@ -43,6 +43,7 @@ SWEPT = (
 )
 BY_HAND = "The study gives the learning rate of each size; no sweep in it chose them."
 PAPER_PAIRS, PAPER_BATCH = 90_000, 64  # for training, and a step
+PAPERS_POLICY = "1.2 billion and, in one comparison, 6 billion"  # parameters
 LIMIT = """
 Gold knows real text alone, and nobody rated what a policy wrote. Far from the initial policy gold may be wrong."""
 SECOND_LIMIT = """
@@ -122,11 +123,20 @@ def _proxies_depart(study: ReviewsStudy) -> list[str]:
     return [*items, f"**Learning rates.** {swept}"]
 
 
-def say_limits(study: Study) -> str:
-    """How far gold can be believed, as a list of one item, in a study that makes its own."""
-    if not isinstance(study, ReviewsStudy):
-        return ""
-    return f"- {_flowing(LIMIT + (SECOND_LIMIT if study.gold.second else ''))}"
+def say_limits(study: Study, policy_params: int) -> str:
+    """How small the study is beside the paper's, and how far gold can be believed where the study makes its own, as a list.
+
+    Args:
+        study: what is limited.
+        policy_params: parameters of its initial policy, without embeddings.
+    """
+    items = [
+        f"This is one world and one task. Its initial policy has {short_number(policy_params)} parameters, the paper's "
+        f"{PAPERS_POLICY}. What holds here need not hold elsewhere. What fails here need not fail elsewhere."
+    ]
+    if isinstance(study, ReviewsStudy):
+        items.append(_flowing(LIMIT + (SECOND_LIMIT if study.gold.second else "")))
+    return "\n".join(f"- {item}" for item in items)
 
 
 def _flowing(text: str) -> str:

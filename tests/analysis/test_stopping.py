@@ -196,3 +196,19 @@ def test_the_proxy_of_direct_alignment_tells_no_rule_when_to_stop():
     assert names <= set(stopping_judged.by_cell(curves)["rule"])
     direct = stopping_judged.by_cell(curves.with_columns(method=pl.lit("dpo")))
     assert set(direct["rule"]) == set(stopping_judged.by_cell(curves)["rule"]) - names
+
+
+def test_a_rule_that_stops_no_run_is_seen_to_stop_none():
+    found = stopping_judged.by_rule(stopping_judged.by_cell(world(lambda cell: 25.0)))
+    early = dict(zip(found["rule"], found["early"], strict=True))
+    assert early["end"] == early["kl"] == 0  # gold rises to the end: no budget that is tried may stop it
+    turned = stopping_judged.by_rule(stopping_judged.by_cell(world(lambda cell: 4.0)))
+    assert turned.filter(rule="kl")["early"].to_list() == [1.0]
+    assert turned.filter(rule="end")["early"].to_list() == [0.0]
+
+
+def test_a_failure_names_its_rule_as_the_table_of_rules_does():
+    judged = stopping_judged.by_cell(world(lambda cell: 1.0 if cell < 2 else 16.0))
+    failed, rules = stopping_judged.failures(judged), stopping_judged.by_rule(judged)
+    assert set(failed["says"]) <= set(rules["says"])
+    assert "never stop" in set(failed["says"])

@@ -1,5 +1,6 @@
 """Sentences that follow the data: each is true where its numbers lie the other way."""
 
+import fake_evidence
 import polars as pl
 import pytest
 
@@ -49,22 +50,53 @@ def losses(*extremal):
     return pl.DataFrame([rows | {"extremal": loss} for loss in extremal])
 
 
-def test_others_are_named_only_where_there_are_others():
-    some, all_ = sentences.say_losses(losses(0.2, -0.1)), sentences.say_losses(losses(0.2, 0.1))
-    assert some.endswith(
-        "1 of 2 sizes lose more than noise alone explains. The others know gold better at the top of "
-        "their range than their correlation says."
-    )
-    assert all_.endswith("2 of 2 sizes lose more than noise alone explains.")
+def test_sizes_that_lose_more_are_counted_and_a_single_size_is_not_also_the_largest():
+    some, one = sentences.say_losses(losses(0.2, -0.1)), sentences.say_losses(losses(0.2))
+    assert "1 of 2 sizes lose more than noise alone explains." in some
+    assert "The largest proxy has a correlation" in some
+    assert "1 of 1 sizes lose more" in one
+    assert "largest proxy" not in one
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("ppo", "said"),
+    [
+        (
+            [0.5, NAN],
+            "best-of-n reaches 90% (from 80% to 100%, with 2 proxy sizes) and PPO reaches 50% (from 50% to 50%, with 1",
+        ),
+        ([NAN, NAN], "best-of-n reaches 90% (from 80% to 100%, with 2 proxy sizes) in the median."),
+    ],
+)
+def test_a_method_reaches_the_frontier_with_the_sizes_that_it_was_measured_with(monkeypatch, ppo, said):
+    found = {
+        "rm_params": [1, 2],
+        "kl": [0.5, 0.5],
+        "proxy_tilt": [1.0, 1.0],
+        "proxy_bon": [0.8, 1.0],
+        "proxy_ppo": ppo,
+    }
+    monkeypatch.setattr(sentences, "table", lambda evidence: pl.DataFrame(found))
+    assert said in sentences.say_distance(fake_evidence.evidence())
 
 
 @pytest.mark.parametrize("second", [False, True])
 def test_a_second_gold_is_named_among_the_limits_only_where_there_is_one(second):
     fields = load_study("smoke").model_dump(mode="json")
-    said = worlds.say_limits(parse_study(fields | {"gold": fields["gold"] | {"second": second}}))
-    assert said.startswith("- Gold knows real text alone")
+    said = worlds.say_limits(parse_study(fields | {"gold": fields["gold"] | {"second": second}}), 890_000)
+    assert "\n- Gold knows real text alone" in said
     assert ("second gold" in said) == second
-    assert worlds.say_limits(load_study("pretrained-cpu")) == ""
+
+
+def test_how_small_a_study_is_beside_the_papers_follows_from_its_policy():
+    said = worlds.say_limits(load_study("pretrained-cpu"), 135_000_000)
+    assert said.startswith(
+        "- This is one world and one task. Its initial policy has 135M parameters, the paper's 1.2 billion"
+    )
+    assert "Gold" not in said
 
 
 def test_a_policy_that_nothing_sharpens_is_said_to_make_up_words():
