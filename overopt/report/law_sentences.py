@@ -83,7 +83,8 @@ def say_far(evidence: Evidence) -> str:
     if evidence.far is None:
         return "Best-of-n goes no further in this study than its law is fitted to: that law is asked about nothing beyond."
     near, beyond = (
-        curves.filter(method="bon")["n"].max() for curves in (evidence.sizes.curves, evidence.far.curves)
+        max(curves.filter(method="bon")["n"].to_list())
+        for curves in (evidence.sizes.curves, evidence.far.curves)
     )
     return (
         f"For best-of-n the law is fitted to n up to {near:,}, and then asked about n up to {beyond:,}. The prompts are the "
