@@ -89,17 +89,11 @@ figures.lines(ends, "pairs", "gold", gold, rule=0.0, description=description)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-alpha-data", "caption": "\u03b1 of best-of-n against training pairs, mean over proxy sizes with one standard error of that mean (paper: Fig. 17); beside it a replication with larger models."}}
 means, by = page_tables.coefficients_by_pairs(evidence), figures.WHAT
-alpha, description = (
-    "α of best-of-n (SDs/√nat)",
-    "Alpha of best-of-n against training pairs, mean over proxy sizes.",
-)
+alpha, description = "α of best-of-n (SDs/√nat)", "Alpha of best-of-n against training pairs."
 page.figure(figures.lines, means, "pairs", "alpha", alpha, least=2, by=by, description=description)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-beta-data", "caption": "\u03b2 of best-of-n against training pairs, mean over proxy sizes with one standard error of that mean (paper: Fig. 18); beside it a replication with larger models."}}
-beta, description = (
-    "β of best-of-n (SDs/nat)",
-    "Beta of best-of-n against training pairs, mean over proxy sizes.",
-)
+beta, description = "β of best-of-n (SDs/nat)", "Beta of best-of-n against training pairs."
 page.figure(figures.lines, means, "pairs", "beta", beta, least=2, by=by, description=description)
 
 # %% [markdown]
@@ -132,9 +126,8 @@ ppo, description = evidence.policies_by_ppo(0), "PPO of policies of several size
 page.gold_and_proxy(ppo, "ppo", stars=True, description=description)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-ppo-large", "caption": "PPO by policy size, against a larger proxy (paper: Fig. 22)."}}
-larger = evidence.policies_by_ppo(-1)
-two = larger if larger.curves["rm_params"].max() != ppo.curves["rm_params"].max() else None
-page.gold_and_proxy(two, "ppo", stars=True, description=description)
+larger = evidence.policies_by_ppo(1)
+page.gold_and_proxy(larger, "ppo", stars=True, measured_by="", description=description)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-policy-zeroed", "caption": "PPO by policy size against the first of these proxies once more, with each policy's own start set to 0 (paper: Fig. 23)."}}
 zeroed, gold = figure_tables.rezeroed(evidence), "gold above the policy's own start (SDs)"

@@ -181,13 +181,13 @@ class Evidence:
         """Proxy sizes that several policies were optimised against, smallest first."""
         return self.all_policies["rm_params"].unique().sort().to_list()
 
-    def policies_by_ppo(self, which: int) -> Slice:
-        """`policies` against the smallest (`which` 0) or largest (-1) proxy that PPO of several policies was run against.
+    def policies_by_ppo(self, k: int) -> Slice:
+        """`policies` against the proxy of place `k` by size, from 0, of those that PPO of several policies was run against.
 
-        PPO may have fewer of the proxies than best-of-n has; without any the slice is empty.
+        PPO may have fewer of the proxies than best-of-n has; where there is none of that place the slice is empty.
         """
         shared = [size for size in self.policy_proxies if self.policies(size).has("ppo")]
-        return self.policies(shared[which] if shared else 0)
+        return self.policies(shared[k] if k < len(shared) else 0)
 
     def penalties(self, rm_params: int) -> Slice:
         """KL penalties in PPO, against one proxy size (Fig. 9), of the seeds that have them all."""

@@ -54,8 +54,8 @@ def test_policies_by_ppo_are_those_that_ppo_has(e):
     smaller = smaller.with_columns(rm_params=pl.lit(5, dtype=pl.Int64), record="smaller-" + pl.col("record"))
     more = Evidence(replace(e.results, curves=pl.concat([e.results.curves, smaller])))
     assert more.policy_proxies == [5, 896]
-    for which in (0, -1):
-        assert more.policies_by_ppo(which).curves["rm_params"].unique().to_list() == [896]
+    assert more.policies_by_ppo(0).curves["rm_params"].unique().to_list() == [896]
+    assert more.policies_by_ppo(1).curves.is_empty()
     assert set(figure_tables.rezeroed(more)["policy_params"]) == {896, 7296}
     none = more.results.curves.filter(pl.col("method") == "bon")
     bare = Evidence(replace(e.results, curves=none))
