@@ -12,6 +12,7 @@ from overopt.analysis.fit_shapes import known
 from overopt.analysis.known_worlds import ALPHA_BON, BETA_BON, BETA_RL
 from overopt.analysis.own_curves import OwnCurve
 from overopt.estimators.laws import LAWS, Law
+from overopt.report import inline_csv
 from overopt.report.own_sentences import in_n
 from overopt.util.words import number, with_interval, with_se
 
