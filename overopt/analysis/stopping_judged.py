@@ -182,7 +182,8 @@ def _row(method: str, rule: Rule, constant: float, cell: Cell) -> dict[str, Any]
 def failures(judged: pl.DataFrame) -> pl.DataFrame:
     """The held-out rows of `by_cell` in which a rule loses more than `LOST` of the highest gold, the worst first.
 
-    `says`: the rule in words."""
+    `says`: the rule in words.
+    """
     return _in_words(judged.filter(pl.col("regret") > LOST, half="held out"))
 
 
@@ -191,8 +192,8 @@ def by_rule(judged: pl.DataFrame) -> pl.DataFrame:
 
     Columns: `method, rule, says, cells, flat, early, regret, regret_se, within, worst`; `flat`: cells besides where gold
     does not surely rise, so that there is nothing to lose; `early`: share of the runs in the others that the rule stops
-    before their end, mean over cells; the standard error is over cells; `within`: share of the cells in which at most `LOST` of the
-    highest gold is lost; `worst`: the largest regret.
+    before their end, mean over cells; the standard error is over cells; `within`: share of the cells in which at most `LOST`
+    of the highest gold is lost; `worst`: the largest regret.
     """
     rows = []
     held_out = _in_words(judged.filter(half="held out"))
