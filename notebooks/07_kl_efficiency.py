@@ -16,8 +16,8 @@
 # %% [markdown]
 # # What a nat buys
 #
-# KL is a poor measure of effort, because best-of-n and PPO spend it differently. How many nats does each need for the same gold?
-# And for the same proxy score?
+# Is KL a measure of effort? It is not across methods, the paper says: best-of-n and PPO spend it differently. How many nats does
+# each need for the same gold? And for the same proxy score?
 
 # %% tags=["parameters", "remove-input"]
 study = "published"
@@ -48,10 +48,10 @@ page.card("By proxy score the two methods align better than by KL.", 13)
 # %% [markdown]
 # ## Which settings of PPO spend KL best
 #
-# The paper says little about the settings of its PPO. Here settings are compared by KL efficiency. A run has reached a proxy score
-# and spent KL on it. The best possible policy needs less KL for that score. Efficiency is what it needs, divided by what the run
-# spent. Each setting ran once, with a seed and prompts that nothing else uses. Nobody looked at gold. The rule takes the mean
-# efficiency where a run first reaches 1, 2, 3, 5 and 10 nats.
+# The paper says little about the settings of its PPO. A study can compare settings by KL efficiency. A run has reached a proxy
+# score and spent KL on it. The [best possible policy](06_best_possible) needs less KL for that score. Efficiency is what it needs,
+# divided by what the run spent. Each setting runs once, with a seed and prompts that nothing else uses, and is never judged by
+# gold. The rule takes the mean efficiency where a run first reaches 1, 2, 3, 5 and 10 nats.
 
 # %% tags=["remove-input"]
 tried = page_tables.ppo_sweep(page.evidence)

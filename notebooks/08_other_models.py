@@ -16,7 +16,7 @@
 # %% [markdown]
 # # Models that others trained
 #
-# The other pages make their models themselves, small enough for two processor cores. This page takes a policy that others
+# The world `reviews` makes its models itself, small enough for two processor cores. This page takes a policy that others
 # trained, and asks the same questions of it. First comes what was found, then what such a study costs, then how to run one
 # with your own models.
 #
@@ -37,7 +37,7 @@ evidence = pretrained.shown(page.results)
 sizes = pretrained.sizes(evidence)
 
 # %% [markdown]
-# ## The result: a real model on two cores
+# ## The result
 
 # %% tags=["remove-input"]
 page.say(pretrained.say_outcome(evidence))
@@ -50,17 +50,8 @@ page.gold_and_proxy(sizes, "bon", measured_by=pretrained.STUDY, description=desc
 caption = "The proxies of the pretrained policy, and the best that best-of-n reaches with each."
 page.table("tab-pretrained-proxies", pretrained.proxies(evidence), caption=caption)
 
-# %% [markdown]
-# The policy of the study `pretrained-cpu` is SmolLM2-135M-Instruct {cite}`allal2025smollm2`. It completes the beginnings of
-# review sentences as plain text. Gold is the lower third of the same model; its last layers learned from human ratings. Some
-# proxies are fewer of its layers. Others are small models with its vocabulary, which were trained on nothing before.
-
 # %% tags=["remove-input"]
-page.say(pretrained.say_gold(evidence))
-
-# %% [markdown]
-# PPO of such a policy is slow on two cores. So there is little of it: few runs, short ones, in small batches. Nobody showed
-# this gold what is no text. The samples below the figure show how far to believe it.
+page.say(pretrained.say_models(evidence), pretrained.say_gold(evidence))
 
 # %% tags=["remove-input"]
 page.say(pretrained.say_ppo(evidence))

@@ -17,7 +17,7 @@
 # # What helps against overoptimisation?
 #
 # Many remedies are in use: proxies joined into one, KL penalties, softer choices among samples, training without a reward model.
-# Which of them helps, by how much, at which KL, and at what cost? Here all stand on one axis.
+# Which of them helps, by how much, at which KL, and at what cost? Here those that the study tried stand on one axis.
 #
 # :::{margin}
 # **Held out**: settings, and the KL to stop at, are chosen on other seeds and on the other half of the prompts. The highest point
@@ -63,10 +63,11 @@ page.claims_on_methods()
 # %% [markdown]
 # ## How to read this
 #
-# - Penalties are in SDs of the proxy's score a nat; β of direct alignment in logits a nat.
+# - A proxy's score has the unit of gold, its SDs over the initial policy's samples. Penalties are in these SDs a nat; β of direct
+#   alignment is in logits a nat.
 # - A method that KL leads on is stopped at a KL; one with a penalty or another setting, which may hold KL still, at a step.
 # - With one seed, the other half of its prompts alone chooses. Intervals of two seeds are made wider for it, and are rough still.
-# - γ takes the proxy's score on its scale of the initial policy's SDs. Direct alignment has no such scale.
+# - γ takes the proxy's score in the unit of gold. The proxy of direct alignment, its own policy, has no such scale.
 
 # %% tags=["remove-input"]
 page.about()

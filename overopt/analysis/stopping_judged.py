@@ -182,7 +182,8 @@ def _row(method: str, rule: Rule, constant: float, cell: Cell) -> dict[str, Any]
 def failures(judged: pl.DataFrame) -> pl.DataFrame:
     """The held-out rows of `by_cell` in which a rule loses more than `LOST` of the highest gold, the worst first.
 
-    `says`: the rule in words."""
+    `says`: the rule in words.
+    """
     return _in_words(judged.filter(pl.col("regret") > LOST, half="held out"))
 
 

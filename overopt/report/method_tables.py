@@ -15,8 +15,8 @@ from overopt.util.words import capital, number, short_number, with_interval
 CAPTION = (
     "Every method at the setting that was chosen for it on other seeds and prompts, as the place to stop was, and what gold "
     "came to there, with 95% intervals over seeds and prompts. Setting: the one chosen most often. A dash: not known, or "
-    "not reached by every run. Differences are of gold, on the same proxies; an ensemble is compared with its members "
-    "where each has some that were run alone, else with all that were. "
+    "not reached by every run. Minus plain PPO, minus best-of-n: differences of the highest gold, on the same proxies. An "
+    "ensemble is compared with its members where each has some that were run alone, else with all that were. "
     "Minutes are the mean of all runs of that kind of stage in the study, without proxies and samples."
 )
 MARKS = {"holds": "●", "partly": "◐", "does not hold": "○", "cannot tell": "?", "not measured": "—"}
@@ -42,8 +42,8 @@ TABLES = {
             _interval("KL there (nats)", "kl", 1),
             _interval(f"gold at {AT:g} nats", "at_ten"),
             _interval("γ", "gamma"),
-            _interval("less plain PPO", "over_ppo"),
-            _interval("less best-of-n", "over_bon"),
+            _interval("minus plain PPO (SDs)", "over_ppo"),
+            _interval("minus best-of-n (SDs)", "over_bon"),
             Column("minutes a run", lambda row: number(row["minutes"], 1)),
         ],
         "*The study measured no method.*",
@@ -62,7 +62,10 @@ def say_measured(runs: MethodRuns) -> str:
         return f"The study's tables hold {len(methods)} methods against {seen}."
     names = [m.label.replace("PPO, KL penalty", "PPO with a KL penalty") for m in methods]
     listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-    return f"The study's tables hold none of the newer methods. What follows is of {listed}, against {seen}."
+    return (
+        f"The study's tables hold none of the newer methods. What follows is of {listed}, against {seen}. "
+        "The study `methods` has newer ones."
+    )
 
 
 def cards(judged: Sequence[Judged]) -> str:

@@ -13,6 +13,13 @@ from overopt.study.study import PretrainedStudy, load_study
 from overopt.util.words import number, short_number
 
 STUDY = "pretrained-cpu"
+MODELS = (  # of `STUDY`
+    "The policy of the study `pretrained-cpu` is SmolLM2-135M-Instruct {cite}`allal2025smollm2`. It completes the "
+    "beginnings of review sentences as plain text. Gold is the lower third of the same model; its last layers learned from "
+    "human ratings. Some proxies are fewer of its layers. Others are small models with its vocabulary, which were trained "
+    "on nothing before."
+)
+UNGATED = "Nobody showed this gold what is no text. The samples below the figure show how far to believe it."
 
 
 def shown(results: Results) -> Evidence | None:
@@ -37,6 +44,11 @@ def say_outcome(evidence: Evidence | None) -> str:
         f"{say_seeds(evidence.sizes.curves)} Study `{results.study.name}`, {say_compute(results.record)}, result "
         f"`{results.record['key'][:12]}`."
     )
+
+
+def say_models(evidence: Evidence | None) -> str:
+    """What the models of `STUDY` are; nothing where another study is shown, or none."""
+    return MODELS if evidence is not None and evidence.results.study.name == STUDY else ""
 
 
 def say_gold(evidence: Evidence | None) -> str:
@@ -65,11 +77,12 @@ def say_ppo(evidence: Evidence | None) -> str:
     learns = f"adapters of rank {lora.rank}" if lora else "all weights"
     ends = evidence.plain.filter(method="ppo").group_by("record").agg(pl.col("step", "kl").last())
     steps, kl = ends["step"].to_list(), ends["kl"].to_list()
+    ungated = f" {UNGATED}" if "pearson" in evidence.results.chain["gold"] else ""
     return (
         f"**PPO.** {say_falls(evidence.sizes.peaks('ppo'))} It learns {learns}, in batches of {run.batch} completions (the "
         f"paper: 256), {run.minibatch} a step, at a learning rate of {run.learning_rate:g}. A run may take {run.max_steps} "
         f"batches, and go as far as {run.max_kl:g} nats. The {ends.height} runs took {min(steps)} to {max(steps)} batches "
-        f"and came {number(min(kl), 1)} to {number(max(kl), 1)} nats far."
+        f"and came {number(min(kl), 1)} to {number(max(kl), 1)} nats far.{ungated}"
     )
 
 

@@ -307,7 +307,7 @@ def say_distance(e: Evidence) -> str:
         known = found.filter(pl.col(f"proxy_{method}").is_not_nan())
         if known.height:
             shares = known[f"proxy_{method}"] / known["proxy_tilt"]
-            low, mid, high = (100 * float(shares.quantile(q)) for q in (0.0, 0.5, 1.0))  # type: ignore[arg-type]
+            low, mid, high = (100 * float(shares.quantile(q, "linear")) for q in (0.0, 0.5, 1.0))  # type: ignore[arg-type]
             sizes = known["rm_params"].n_unique()
             parts.append(
                 f"{WAYS[method]} reaches {mid:.0f}% (from {low:.0f}% to {high:.0f}%, with {sizes} proxy "

@@ -65,7 +65,9 @@ def test_the_page_of_a_study_without_them_says_so_in_a_sentence(monkeypatch, pla
     assert said.data.startswith(
         "The study's tables hold none of the newer methods. What follows is of best-of-n and PPO,"
     )
+    assert said.data.endswith("The study `methods` has newer ones.")
     assert figure.to_dict()["description"]
+    assert "minus best-of-n (SDs)" in table.data
     assert table.data.count("\n| ") == 4
     assert cards.data.count("**Here.** Not measured in this study") == 6
 

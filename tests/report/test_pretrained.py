@@ -1,5 +1,7 @@
 """The page on other people's models: what was found comes first, then what it costs, then how it is done."""
 
+from dataclasses import replace
+
 import pytest
 
 from overopt import api
@@ -41,8 +43,18 @@ def test_gold_is_described_from_the_chain(evidence):
     said, chain = pretrained.say_gold(evidence), evidence.results.chain
     assert f"{chain['pairs']['train']:,} pairs for training" in said
     assert f"{chain['gold']['pearson']:.2f}" in said
+    assert pretrained.say_ppo(evidence).endswith(pretrained.UNGATED)
     del evidence.results.chain["gold"]["pearson"]
     assert "correlation" not in pretrained.say_gold(evidence)
+    assert pretrained.UNGATED not in pretrained.say_ppo(
+        evidence
+    )  # a gold by name: what it was shown is not known
+
+
+def test_models_are_named_of_the_study_that_has_them(evidence):
+    other = replace(evidence.results, study=evidence.results.study.model_copy(update={"name": "mine"}))
+    assert "SmolLM2" in pretrained.say_models(evidence)
+    assert pretrained.say_models(Evidence(other)) == pretrained.say_models(None) == ""
 
 
 def test_a_book_without_the_study_says_so():
