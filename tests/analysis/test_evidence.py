@@ -56,7 +56,7 @@ def test_policies_by_ppo_are_those_that_ppo_has(e):
     assert more.policy_proxies == [5, 896]
     assert more.policies_by_ppo(0).curves["rm_params"].unique().to_list() == [896]
     assert more.policies_by_ppo(1).curves.is_empty()
-    assert set(figure_tables.rezeroed(more)["policy_params"]) == {896, 7296}
+    assert set(figure_tables.rezeroed(more)["policy_params"]) == {888, 7272}
     none = more.results.curves.filter(pl.col("method") == "bon")
     bare = Evidence(replace(e.results, curves=none))
     assert bare.policies_by_ppo(0).curves.is_empty()
