@@ -14,6 +14,7 @@ import polars as pl
 from jaxtyping import Float64
 
 from overopt.analysis.curves import prompt_curve
+from overopt.analysis.leading import leading, leads_on
 from overopt.analysis.resampled import steps
 from overopt.analysis.results import Results
 from overopt.study.direct_parts import DirectLoss
@@ -147,7 +148,7 @@ class Run:
         mean = self.kl.mean(1)
         if mean.max() < kl:
             return np.full(self.gold.shape[1], np.nan)
-        first = mean > np.concatenate([[-1.0], np.maximum.accumulate(mean)[:-1]])
+        first = leads_on(mean)
         return np.asarray((_weights(np.sqrt(mean[first]), np.sqrt([kl])) @ self.gold[first])[0])
 
 
@@ -265,9 +266,8 @@ def _run(by_prompt: pl.DataFrame, record: str, *, by_step: bool) -> Run:
     end = {"kl": kl[-1], "gold": gold[-1]}
     if by_step:
         return Run(np.sqrt(steps(by_prompt, record)), kl, gold, end)
-    mean = kl.mean(1)
-    ahead = mean > np.concatenate([[-1.0], np.maximum.accumulate(mean)[:-1]])
-    return Run(np.sqrt(mean[ahead]), kl[ahead], gold[ahead], end)
+    ahead = leading(points)
+    return Run(np.sqrt(ahead["kl"].mean(1)), ahead["kl"], ahead["gold"], end)
 
 
 def _weights(place: Points, at: Float64[np.ndarray, " at"]) -> Float64[np.ndarray, "at points"]:
