@@ -46,6 +46,8 @@ def _add_gold(
         **dict(world.prompting),
         seed=seed,
         texts=gold.real.texts,
+        read=gold.real.read,
+        half=study.models[gold.real.model].half,
         kept=gold.real.kept,
         training=with_gain(gold.real, study.embedding_gain),
     )

@@ -136,10 +136,16 @@ class RatingModelSpec(Rated):
 
 
 class RealTextSpec(Prompting):
-    """A classifier of real text against its own corruption, from `texts` sentences; `kept`: the precision it is saved in."""
+    """A classifier of real text against its own corruption.
+
+    From `texts` sentences, as many rated texts, and `read` of the sentences of which its language model has read a `half`;
+    `kept`: the precision it is saved in.
+    """
 
     seed: int
     texts: PositiveInt
+    read: NonNegativeInt
+    half: Half | None
     kept: Precision
     training: GainTraining
 

@@ -20,7 +20,7 @@ from overopt.rewards.gold_validity import gate_validity, rating_validity
 from overopt.rewards.rating import Rating
 from overopt.stages.prompts import prompt_table
 from overopt.stages.rating import rated_texts
-from overopt.stages.spoilt_pairs import real_samples, spoilt_pairs, spoilt_samples
+from overopt.stages.spoilt_pairs import real_samples, spoilt_samples, trained_pairs
 from overopt.training.real_text import train_real_text
 from overopt.util.files import write_json
 
@@ -32,7 +32,7 @@ def real_text(job: Job[RealTextSpec]) -> None:
     model = new_reward_model(base, spec.seed).to(job.runtime.device)
     train_real_text(
         model,
-        spoilt_pairs(job, tokenizer, spec.texts),
+        trained_pairs(job, tokenizer),
         generator=generator(spec.seed, "real text"),
         progress=job.progress,
         checkpoint=job.checkpoint,

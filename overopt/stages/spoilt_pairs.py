@@ -1,6 +1,7 @@
 """Pairs of a real text and a spoilt one: what judges of language are trained and tested on."""
 
 import zlib
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,8 @@ from overopt.models.samples import Samples, split_rows
 from overopt.plan.stage_specs import GatedGoldSpec, RealTextSpec, SharpenedSpec
 from overopt.rewards.scoring import Rows
 from overopt.stages.prompts import prompt_table, short_prompts
+from overopt.stages.text import HALVES, halves, of_split
+from overopt.util.errors import UserError
 from overopt.util.seeds import derive
 
 HELD_OUT = 10  # one sentence in so many is kept from training, with all its spoilt forms
@@ -27,26 +30,67 @@ def is_held_out(sentence: str) -> bool:
     return zlib.crc32(sentence.encode()) % HELD_OUT == 0
 
 
-def spoilt_pairs(
-    job: Job[Asked], tokenizer: PreTrainedTokenizerFast, texts: int, *, held_out: bool = False
-) -> Pairs:
-    """(real, spoilt) token rows of each kind of `CORRUPTIONS`, cut to a sample's length, for training or held out.
+def trained_pairs(job: Job[RealTextSpec], tokenizer: PreTrainedTokenizerFast) -> Pairs:
+    """(real, spoilt) token rows of each kind of `CORRUPTIONS`, cut to a sample's length: what a classifier learns from.
 
-    Every kind spoils the same sentences, those of `spoilt_sentences`.
+    The kinds share the sentences: each is spoilt in one way.
     """
-    sentences = spoilt_sentences(job, tokenizer, texts, held_out=held_out)
+    sentences = spoilt_sentences(job, tokenizer, job.spec.texts, held_out=False) + read_sentences(
+        job, tokenizer
+    )
+    order = np.random.default_rng(derive(job.spec.seed, "shared sentences")).permutation(len(sentences))
+    shares = (order[k :: len(CORRUPTIONS)] for k in range(len(CORRUPTIONS)))
+    told = {kind: [sentences[i] for i in share] for kind, share in zip(CORRUPTIONS, shares, strict=True)}
+    return _spoilt(job, tokenizer, told, held_out=False)
+
+
+def held_out_pairs(job: Job[Asked], tokenizer: PreTrainedTokenizerFast, texts: int) -> Pairs:
+    """The same of sentences that no classifier learns from, every one spoilt in every way."""
+    sentences = spoilt_sentences(job, tokenizer, texts, held_out=True)
+    return _spoilt(job, tokenizer, dict.fromkeys(CORRUPTIONS, sentences), held_out=True)
+
+
+def _spoilt(
+    job: Job[Asked], tokenizer: PreTrainedTokenizerFast, sentences: Mapping[str, list[str]], *, held_out: bool
+) -> Pairs:
+    """The pairs of `sentences[kind]`; what is put into a completion are tokens of any."""
     eos, limit = tokenizer.eos_token_id, job.spec.completion_tokens
-    real = cut_rows(job, tokenizer, sentences)
-    heads = prompt_lengths(job, tokenizer, sentences)
-    completions = [[t for t in row[head:] if t != eos] for row, head in zip(real, heads, strict=True)]
-    tokens = [token for completion in completions for token in completion]
+    rows, heads, completions = {}, {}, {}
+    for kind, texts in sentences.items():
+        rows[kind], heads[kind] = cut_rows(job, tokenizer, texts), prompt_lengths(job, tokenizer, texts)
+        real = zip(rows[kind], heads[kind], strict=True)
+        completions[kind] = [[token for token in row[head:] if token != eos] for row, head in real]
+    tokens = [token for found in completions.values() for completion in found for token in completion]
     rng = np.random.default_rng(derive(job.spec.seed, "spoil", held_out))
     pairs = {}
-    for kind in CORRUPTIONS:
-        spoilt = [[*spoil(completion, kind, tokens, rng=rng), eos][:limit] for completion in completions]
-        bad = [row[:head] + tail for row, head, tail in zip(real, heads, spoilt, strict=True)]
-        pairs[kind] = ending_alike(real, bad, eos)
+    for kind, found in completions.items():
+        spoilt = [[*spoil(completion, kind, tokens, rng=rng), eos][:limit] for completion in found]
+        bad = [row[:head] + tail for row, head, tail in zip(rows[kind], heads[kind], spoilt, strict=True)]
+        pairs[kind] = ending_alike(rows[kind], bad, eos)
     return pairs
+
+
+def read_sentences(job: Job[RealTextSpec], tokenizer: PreTrainedTokenizerFast) -> list[str]:
+    """`read` sentences of the spec's `half` of what language models read.
+
+    With few sentences a classifier knows them by heart, and finds one new real text in twenty surely spoilt.
+
+    Raises:
+        UserError: if there are fewer.
+    """
+    spec = job.spec
+    sentences = of_split(job.parents["corpus"], "language_model")
+    if spec.half:
+        sentences = sentences.filter(halves(sentences) == HALVES.index(spec.half))
+    texts = sentences["text"].sample(fraction=1, shuffle=True, seed=derive(spec.seed, "read")).to_list()
+    opened = openings(texts, spec.prompt_words)[: 2 * spec.read]
+    table = pl.DataFrame(opened, schema={"prompt": pl.String, "sentence": pl.String}, orient="row")
+    found = short_prompts(job, tokenizer, table)["sentence"].to_list()
+    if len(found) < spec.read:
+        raise UserError(
+            f"gold.real.read: found {spec.read}, expected at most {len(found)} sentences of language models"
+        )
+    return found[: spec.read]
 
 
 def spoilt_sentences(
@@ -71,9 +115,9 @@ def spoilt_sentences(
 def spoilt_samples(
     job: Job[Asked], tokenizer: PreTrainedTokenizerFast, texts: int
 ) -> dict[str, tuple[Samples, Samples]]:
-    """The held-out pairs of `spoilt_pairs` as samples: prompt and completion apart."""
+    """`held_out_pairs` as samples: prompt and completion apart."""
     heads = prompt_lengths(job, tokenizer, spoilt_sentences(job, tokenizer, texts, held_out=True))
-    pairs = spoilt_pairs(job, tokenizer, texts, held_out=True)
+    pairs = held_out_pairs(job, tokenizer, texts)
     return {
         kind: (split_rows(real, heads, tokenizer), split_rows(bad, heads, tokenizer))
         for kind, (real, bad) in pairs.items()

@@ -3,7 +3,7 @@
 from itertools import product
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -112,14 +112,15 @@ class RatingModel(Training):
 
 
 class RealText(Training):
-    """The part of gold that tells real text from its own corruption: started from `model`, on `texts` sentences.
+    """The part of gold that tells real text from its own corruption, in the ways of `overopt.data.spoil.CORRUPTIONS`.
 
-    As many rated texts are corrupted as review sentences, in each way of `overopt.data.spoil.CORRUPTIONS`.
-    kept: the precision of its weights once it is trained.
+    It starts from `model`, and learns from `texts` sentences, as many rated texts, and `read` of the sentences that
+    `model` has read. kept: the precision of its weights once it is trained.
     """
 
     model: str
     texts: PositiveInt
+    read: NonNegativeInt
     kept: Precision = "float32"
 
 

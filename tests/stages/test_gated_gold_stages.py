@@ -42,7 +42,7 @@ def job(smoke_store, tmp_path):
 def test_it_is_checked_on_ratings_and_on_every_corruption(smoke_store):
     found = read_json(Store(smoke_store).path(GOLD) / "validity.json")
     assert [pair["kind"] for pair in found["pairs"]] == ["human ratings", *CORRUPTIONS]
-    assert CORRUPTIONS == ("looped", "stuck", "shuffled", "stuttered")
+    assert CORRUPTIONS == ("looped", "stuck", "shuffled", "stuttered", "echoed")
     ratings, *corrupted = found["pairs"]
     assert ratings["accuracy"] > 0.5
     for pair in corrupted:

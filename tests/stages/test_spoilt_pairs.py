@@ -12,7 +12,7 @@ from overopt.engine.store import Store
 from overopt.models.build import load_tokenizer
 from overopt.plan.stage_specs import RealTextSpec
 from overopt.plan.study_plan import plan
-from overopt.stages.spoilt_pairs import ending_alike, spoilt_pairs
+from overopt.stages.spoilt_pairs import ending_alike, held_out_pairs, trained_pairs
 from overopt.study.study import load_study
 
 EOS = 2
@@ -43,7 +43,7 @@ def test_no_text_is_trained_on_and_held_out(smoke_store):
         nowhere,
     )
     tokenizer = load_tokenizer(folders["tokenizer"])
-    parts = [spoilt_pairs(job, tokenizer, job.spec.texts, held_out=part) for part in (False, True)]
+    parts = [trained_pairs(job, tokenizer), held_out_pairs(job, tokenizer, job.spec.texts)]
     assert [set(part) for part in parts] == [{*CORRUPTIONS}] * 2
     texts = [{tuple(row) for real, _ in part.values() for row in real} for part in parts]
     assert not texts[0] & texts[1]

@@ -17,6 +17,7 @@ KINDS = {
     "stuck": "stuck on a few words",
     "shuffled": "words shuffled",
     "stuttered": "words stuttered",
+    "echoed": "a phrase said again",
 }
 GOLD, GATE, BASELINE = "#e8903a", "#2a9d8f", "#4f74e3"
 GATE_ALONE = "its judges of language alone"
