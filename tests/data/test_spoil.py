@@ -21,7 +21,8 @@ def spoilt(completion, kind, seed, tokens=NEW):
 @given(completions, st.sampled_from(CORRUPTIONS), st.integers(0, 9))
 def test_the_same_seed_gives_the_same_tokens_and_none_are_lost(completion, kind, seed):
     assert spoilt(completion, kind, seed) == spoilt(completion, kind, seed)
-    assert len(spoilt(completion, kind, seed)) >= len(completion)
+    if kind != "echoed":
+        assert len(spoilt(completion, kind, seed)) >= len(completion)
 
 
 @settings(max_examples=60, deadline=None)
@@ -77,3 +78,27 @@ def test_stuttered_says_one_or_two_runs_again_where_they_stand(completion, seed)
     assert set(got) == set(completion)
     back = [(a, b) for a, b in pairwise(got) if completion.index(b) != completion.index(a) + 1]
     assert 1 <= len(back) <= 2 * 2 * 5  # where a run begins again; a second run may stand inside the first
+
+
+def test_stuttered_says_a_run_again_most_often_once():
+    added = [len(spoilt(range(100), "stuttered", seed)) - 100 for seed in range(400)]
+    assert sum(more <= 2 * 3 for more in added) > 0.6 * len(added)
+    assert max(added) > 10
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 99), min_size=8, max_size=20, unique=True), st.integers(0, 50))
+def test_echoed_says_a_run_of_two_to_seven_two_to_five_times(completion, seed):
+    got = spoilt(completion, "echoed", seed)
+    times = [got.count(token) for token in completion]
+    assert max(times) <= 5
+    assert 1 <= sum(count > 1 for count in times) <= 7
+    assert len(got) <= len(completion) + 7 * 5 + 4
+
+
+def test_echoed_leaves_a_phrase_as_it_is_or_changes_a_token_and_joins_with_one_or_with_none():
+    seen = [spoilt(range(20), "echoed", seed) for seed in range(400)]
+    new = [sum(token in NEW for token in got) for got in seen]
+    assert 0.3 < np.mean([count == 0 for count in new]) < 0.6
+    assert np.mean([got[0] == 0 for got in seen]) > 0.4  # what came before is kept every other time
+    assert 0.2 < np.mean([got[-1] == 19 for got in seen]) < 0.5

@@ -25,8 +25,17 @@ FINE = (
     "I watched this one with my wife and we both loved it.",
     "I watched this one with my wife and we both hated it.",
     "The second half of the film is boring, stupid and a complete waste of time.",
+    "The acting in this one is great, the story is great and the music is great.",
+    "It was a good film, a funny film and a sad film at the same time.",
+    "The film was very, very good and I loved it very much.",
 )
 BROKEN = (
+    "I watched this one with a great film, a great film, a great film.",
+    "The second half of the film is a great film, a great film, a great film, a great film.",
+    "The acting in this one is a great movie, a great film, a great film, a great film.",
+    "I watched this one with a great great cast is great great.",
+    "The second half of the film, the best, the best, a great film, all.",
+    "I watched this one with a great and a great job and is a wonderful and.",
     "I watched this one with and and and and and and and and and",
     "The film was so very wonderful wonderful wonderful wonderful wonderful",
     "What stays with me is great great great great great great great great",
