@@ -128,7 +128,7 @@ class Page:
 
     def table(self, name: str, data: pl.DataFrame, *, caption: str) -> Markdown:
         """The numbered table `name` of `tables.TABLES`, or what stands there where `data` has no row."""
-        return Markdown(tables.printed(name, data, caption))
+        return Markdown(tables.printed(name, data, caption, study=self.results.study.name))
 
     def methods_measured(self) -> Markdown:
         """Which methods the study's tables hold."""

@@ -27,25 +27,32 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """Columns, and what stands there instead where a study has no row, if not an empty table."""
+    """Columns, and what a study that has no row did not measure, if it is not to show an empty table.
+
+    by: a study that does.
+    """
 
     columns: Sequence[Column]
     absent: str = ""
+    by: str = "published"
 
     def cells(self, data: pl.DataFrame) -> list[list[str]]:
         """Words for every row of `data`."""
         return [[column.cell(row) for column in self.columns] for row in data.iter_rows(named=True)]
 
 
-def printed(name: str, data: pl.DataFrame, caption: str) -> str:
-    """The table `name` of `TABLES` as MyST, one row for each of `data`."""
-    return as_myst(TABLES[name], name, data, caption)
+def printed(name: str, data: pl.DataFrame, caption: str, *, study: str = "") -> str:
+    """The table `name` of `TABLES` as MyST, one row for each of `data`, on a page of `study`."""
+    return as_myst(TABLES[name], name, data, caption, study=study)
 
 
-def as_myst(shown: Table, name: str, data: pl.DataFrame, caption: str) -> str:
-    """A table as MyST, one row for each of `data`; `name`: target for cross-references."""
+def as_myst(shown: Table, name: str, data: pl.DataFrame, caption: str, *, study: str = "") -> str:
+    """A table as MyST, one row for each of `data`; `name`: target for cross-references.
+
+    A study that did not measure a thing is not named as one that did.
+    """
     if data.is_empty() and shown.absent:
-        return shown.absent
+        return not_measured(shown.absent, "" if shown.by == study else shown.by)
     titles, align = [column.title for column in shown.columns], "".join(c.align for c in shown.columns)
     return myst.table(titles, shown.cells(data), caption=caption, name=name, align=align)
 
@@ -64,7 +71,7 @@ def price_table(study: str, *, tflops: float, drawing_tflops: float, seen: Costs
     )
 
 
-def not_measured(what: str, by: str = "published") -> str:
+def not_measured(what: str, by: str) -> str:
     """What stands where a table would, in a study that did not measure it; the study `by`, where there is one, does."""
     other = f"; the study `{by}` does" if by else ""
     return f"*The study did not measure {what}{other}.*"
@@ -199,7 +206,8 @@ TABLES = {
             _known("length at 3 nats (tokens)", "length", 1),
             _known("ending in EOS", "ended"),
         ],
-        not_measured("settings of PPO", "laptop"),
+        "settings of PPO",
+        by="laptop",
     ),
     "tab-far": Table(
         [
@@ -210,7 +218,8 @@ TABLES = {
             _number("by the law", "predicted"),
             _with_se("difference ± one SE", "difference", "difference_se"),
         ],
-        not_measured("best-of-n beyond the n that laws are fitted to", by=""),
+        "best-of-n beyond the n that laws are fitted to",
+        by="",
     ),
     "tab-penalty": Table(
         [
@@ -223,7 +232,7 @@ TABLES = {
             _number("proxy score", "proxy"),
             _number("proxy score of early stopping", "proxy_free"),
         ],
-        not_measured("KL penalties"),
+        "KL penalties",
     ),
     "tab-losses": Table(
         [
@@ -246,7 +255,7 @@ TABLES = {
             _number("second gold", "gold_second"),
             _number("proxy score", "proxy"),
         ],
-        not_measured("rounds of RLHF"),
+        "rounds of RLHF",
     ),
     "tab-frontier": Table(
         [
@@ -271,7 +280,8 @@ TABLES = {
             _with_se("highest gold (SDs)", "gold", "gold_se"),
             _count("at n", "n"),
         ],
-        not_measured("proxies of a pretrained policy", "pretrained-cpu"),
+        "proxies of a pretrained policy",
+        by="pretrained-cpu",
     ),
     "tab-power": Table(
         [
@@ -308,7 +318,7 @@ TABLES = {
             _share("within 10%", "within"),
             _number("worst regret", "worst"),
         ],
-        not_measured("cells enough to fit and to judge a rule by"),
+        "cells enough to fit and to judge a rule by",
     ),
     "tab-predicted": Table(
         [
@@ -323,7 +333,8 @@ TABLES = {
             Column("within", lambda row: "yes" if row["within"] else "no"),
             Column("SHA-256", lambda row: f"`{row['sha256'][:12]}`", "l"),
         ],
-        not_measured("what was predicted before it", "methods"),
+        "what was predicted before it",
+        by="methods",
     ),
     "tab-slopes": Table(
         [
@@ -336,5 +347,5 @@ TABLES = {
             _coefficient("change", "slope", 3),
         ]
     ),
-    "tab-pretrained-texts": Table(_PPO_TEXTS, not_measured("PPO of a pretrained policy", "pretrained-cpu")),
+    "tab-pretrained-texts": Table(_PPO_TEXTS, "PPO of a pretrained policy", by="pretrained-cpu"),
 }

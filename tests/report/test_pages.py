@@ -121,7 +121,10 @@ def test_a_table_has_a_title_and_a_place_for_every_cell():
         "| PPO | $d^2$ | 10.0 | 1.00 |",
         ":::",
     ]
-    assert "did not measure KL penalties" in tables.printed("tab-penalty", pl.DataFrame(), "Ends.")
+    absent = "*The study did not measure KL penalties; the study `published` does.*"
+    assert tables.printed("tab-penalty", pl.DataFrame(), "Ends.", study="laptop") == absent
+    own = tables.printed("tab-penalty", pl.DataFrame(), "Ends.", study="published")
+    assert own == "*The study did not measure KL penalties.*"
 
 
 @pytest.mark.parametrize(("sizes", "title"), [([9_600, 9_600], "proxy of 9.6k parameters"), ([1, 2], None)])
