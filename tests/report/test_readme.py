@@ -1,9 +1,12 @@
 """README opens with what the committed results say."""
 
+import re
+
 import pytest
 
 from overopt import api
 from overopt.report import readme
+from overopt.study.study import load_study
 from overopt.util.errors import UserError
 from overopt.util.paths import ROOT
 
@@ -41,3 +44,15 @@ def test_the_headline_is_a_picture_with_a_ground_of_its_own(published):
     assert svg.startswith('<svg style="background:#fff;color:#111" ')
     assert svg.count("<path") > 20
     assert (ROOT / "book" / "headline.svg").read_text(encoding="utf-8") == svg
+
+
+def test_studies_of_which_it_is_said_that_nobody_has_run_them_have_no_committed_tables():
+    said = re.search(
+        r"The studies ([^.]*) have not been run yet", (ROOT / "README.md").read_text(encoding="utf-8")
+    )
+    assert said
+    names = re.findall(r"`([a-z-]+)`", said[1])
+    assert names
+    for name in names:
+        load_study(name)
+        assert not (ROOT / "results" / name).exists(), name
