@@ -46,7 +46,6 @@ study = "published"
 # %% tags=["hide-input"]
 from overopt.analysis import figure_tables
 from overopt.report import figures, pages, sentences, text_viewer, texts
-from overopt.report.repetition import say_repetition
 
 page = pages.open_page(study, "01_gold_vs_optimisation")
 results, evidence, sizes = page.results, page.evidence, page.evidence.sizes
@@ -167,8 +166,7 @@ page.figure(figures.lines, lengths, "kl", "length", tokens, **shown)
 # falls, at least one of them is wrong. Where both do, that is weak evidence: they are made by one recipe.
 
 # %% tags=["remove-input"]
-said = sentences.say_second_gold(results) + sentences.say_by_second(evidence)
-page.say(said + say_repetition(results.texts))
+page.say(sentences.say_second_gold(results) + sentences.say_by_second(evidence))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-second-gold-bon", "caption": "Best-of-n: gold, and the second gold, against KL, by proxy size (our own)."}}
 second = figure_tables.second_gold(evidence, "bon")

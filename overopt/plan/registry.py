@@ -50,7 +50,7 @@ KINDS = {
     "language_model": Kind("text.language_model", 2, specs.LanguageModelSpec, costs.language_model),
     "sharpened": Kind("policies.sharpened", 1, specs.SharpenedSpec, costs.sharpened),
     "real_text": Kind("gated_gold.real_text", 3, specs.RealTextSpec, costs.real_text),
-    "gated_gold": Kind("gated_gold.gated_gold", 2, specs.GatedGoldSpec),
+    "gated_gold": Kind("gated_gold.gated_gold", 3, specs.GatedGoldSpec),
     "word_vectors": Kind("rating.word_vectors", 1, specs.WordVectorsSpec),
     "rating_model": Kind("rating.rating_model", 2, specs.RatingModelSpec, costs.rating_model),
     # the world `pretrained`

@@ -7,7 +7,6 @@ from overopt.analysis.results import Results
 from overopt.report import figures
 from overopt.report.charts import static_svg
 from overopt.report.pages import VERDICT_MARKS
-from overopt.report.repetition import say_repetition
 from overopt.report.sentences import say_ends
 from overopt.util.errors import UserError
 from overopt.util.files import replacing
@@ -34,8 +33,7 @@ def opening(results: Results) -> str:
     """What stands between the marks: the table, and how far gold itself is to be trusted."""
     trust = say_ends(results)
     second = f"\n\nA second gold is made from other raters' votes, seeds and texts.{trust}" if trust else ""
-    repeated = say_repetition(results.texts).strip()
-    return verdict_table(results) + second + (f"\n\n{repeated}" if repeated else "")
+    return verdict_table(results) + second
 
 
 def _plain(text: str) -> str:

@@ -16,8 +16,9 @@ find it so. One is a language model of the half of the reviews that no policy re
 token. The other is a classifier, which tells real text from the same text spoilt (looped, stuck, shuffled, stuttered,
 echoed). Without it, loops of likely words would pass. Each judge is set to doubt DOUBTED % of real sentences, and nothing
 else sets how strict it is: **neither was ever shown text of a policy**. Two other gates also judge the curves; they doubt
-half and twice as many sentences. A text that is surely language gets its rating. A text that is surely none gets the rating
-of the worst texts. In between gold mixes the two."""
+half and twice as many sentences. A text that says a word twice running, or three words in a row twice, is no language,
+whatever the judges say; people write so in about one sentence of eighty. A text that is surely language gets its rating. A
+text that is surely none gets the rating of the worst texts. In between gold mixes the two."""
 SHARPENED = """
 **The initial policy** is a language model at a lower temperature. That stands for the paper's supervised fine-tuning: at
 temperature 1 a model this small makes up words. A rule on text alone sets the temperature. A word is known if it occurs in

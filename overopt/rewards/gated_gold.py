@@ -3,8 +3,9 @@
 Nothing here has seen text of any policy. Rating models predict human ratings. Whether a text is language say two judges
 that know real text alone: the likelihood of the completion under a language model that shares no text with the policies,
 and, since a language model finds loops of likely words likely, a classifier of real text against its own corruption. How
-strict they are is fixed by real text: the share of it that each of them doubts (departure from the paper, whose gold model
-is trained on human comparisons of whole answers, good and bad).
+strict they are is fixed by real text: the share of it that each of them doubts. A text that says its own words again is no
+language, whatever they say: a classifier learns the repetitions that it is shown, and a policy finds others (departure from
+the paper, whose gold model is trained on human comparisons of whole answers, good and bad).
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
@@ -20,6 +21,7 @@ from overopt.models.build import load_language_model, load_reward_model
 from overopt.models.log_probs import total_log_probs
 from overopt.models.samples import Samples
 from overopt.rewards.rating import Rating
+from overopt.rewards.repetition import repeats_itself
 from overopt.rewards.scoring import Rows, score
 from overopt.util.files import read_json, write_json
 
@@ -40,16 +42,20 @@ class Gate:
 
 @dataclass(frozen=True)
 class Judged:
-    """What the parts of gold say of samples: rating, raw; likelihood, nats a token of the completion; real, log-odds."""
+    """What the parts of gold say of samples: rating, raw; likelihood, nats a token of the completion; real, log-odds.
+
+    repeats: whether prompt and completion together repeat themselves.
+    """
 
     rating: Float[Tensor, " samples"]
     likelihood: Float[Tensor, " samples"]
     real: Float[Tensor, " samples"]
+    repeats: Bool[Tensor, " samples"]
 
     def passes(self, gate: Gate) -> Float[Tensor, " samples"]:
-        """How surely each sample is language, 0 to 1: both judges must find it so."""
+        """How surely each sample is language, 0 to 1: both judges must find it so, and it must not repeat itself."""
         likely = torch.sigmoid(SLOPE * (self.likelihood - gate.likelihood))
-        return likely * torch.sigmoid(SLOPE * (self.real - gate.real))
+        return likely * torch.sigmoid(SLOPE * (self.real - gate.real)) * ~self.repeats
 
 
 def mean_log_prob(model: PreTrainedModel, samples: Samples, *, batch: int = 256) -> Float[Tensor, " samples"]:
@@ -155,8 +161,11 @@ class GatedGold:
 
     def judged(self, samples: Samples, *, batch: int) -> Judged:
         """What each part says of samples, on the CPU, in their order."""
+        rows = samples.rows()
+        texts = self.tokenizer.batch_decode(rows, skip_special_tokens=True)
         return Judged(
-            self.rating.score(samples.rows(), self.tokenizer, batch),
+            self.rating.score(rows, self.tokenizer, batch),
             self.language(samples, batch=batch),
             score(self.real, samples, batch=batch),
+            torch.tensor([repeats_itself(text) for text in texts]),
         )
