@@ -123,18 +123,32 @@ def test_each_judge_doubts_as_much_real_text_as_it_should(gold, samples):
 def test_what_is_no_language_is_worth_the_floor_and_what_is_its_rating(gold):
     far = 100.0
     judged = Judged(
-        rating=torch.tensor([3.0, 3.0, 3.0, 3.0]),
-        likelihood=torch.tensor([far, -far, far, gold.gates["gold"].likelihood]),
-        real=torch.tensor([far, far, -far, far]),
+        rating=torch.tensor([3.0, 3.0, 3.0, 3.0, 3.0]),
+        likelihood=torch.tensor([far, -far, far, gold.gates["gold"].likelihood, far]),
+        real=torch.tensor([far, far, -far, far, far]),
+        repeats=torch.tensor([False, False, False, False, True]),
     )
-    expected = torch.tensor([3.0, gold.floor, gold.floor, (3.0 + gold.floor) / 2])
+    expected = torch.tensor([3.0, gold.floor, gold.floor, (3.0 + gold.floor) / 2, gold.floor])
     torch.testing.assert_close(gold.gold(judged), expected)
 
 
 def test_a_nat_above_the_gate_counts_as_the_slope_says():
-    judged = Judged(torch.zeros(1), torch.tensor([-2.0]), torch.tensor([50.0]))
+    judged = Judged(torch.zeros(1), torch.tensor([-2.0]), torch.tensor([50.0]), torch.tensor([False]))
     passes = judged.passes(Gate(likelihood=-3.0, real=0.0))
     torch.testing.assert_close(passes, torch.sigmoid(torch.tensor([SLOPE])))
+
+
+def test_gold_reads_prompt_and_completion_for_repetitions(gold, tokenizer):
+    texts = [
+        "The end of the film is good.",
+        "The end of the film is the end of the film.",
+        "It is good good.",
+    ]
+    rows = [
+        [1, *tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id] for text in texts
+    ]
+    made = split_rows(rows, [3, 4, 2], tokenizer)
+    assert gold.judged(made, batch=8).repeats.tolist() == [False, True, True]
 
 
 def test_a_stricter_gold_passes_less(gold, samples):

@@ -18,7 +18,7 @@ class Judge(GatedGold):
     """Gold that is told what it says: the three tokens of a sample are its rating, likelihood and log-odds."""
 
     def judged(self, samples, *, batch):
-        return Judged(*samples.ids.float().T)
+        return Judged(*samples.ids.float().T, torch.zeros(len(samples), dtype=torch.bool))
 
 
 @pytest.fixture

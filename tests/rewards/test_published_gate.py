@@ -10,6 +10,7 @@ from overopt.models.build import load_language_model, load_reward_model, train_t
 from overopt.models.samples import split_rows
 from overopt.plan.study_plan import plan
 from overopt.rewards.gated_gold import Gate, Judged, mean_log_prob
+from overopt.rewards.repetition import repeats_itself
 from overopt.rewards.scoring import score
 from overopt.study.study import load_study
 
@@ -36,6 +37,8 @@ BROKEN = (
     "I watched this one with a great great cast is great great.",
     "The second half of the film, the best, the best, a great film, all.",
     "I watched this one with a great and a great job and is a wonderful and.",
+    "What stays with me is a great story, and a great story, and a great story.",
+    "The second half of the film is a great great cast.",
     "I watched this one with and and and and and and and and and",
     "The film was so very wonderful wonderful wonderful wonderful wonderful",
     "What stays with me is great great great great great great great great",
@@ -70,7 +73,8 @@ def passes(smoke_store, sentences):
         cut = [row[: head + study.text.completion_tokens] for row, head in zip(rows, heads, strict=True)]
         samples = split_rows(cut, heads, tokenizer)
         nothing = torch.zeros(len(samples))
-        return Judged(nothing, mean_log_prob(language, samples), score(real, samples))
+        repeats = torch.tensor([repeats_itself(text) for text in asked])
+        return Judged(nothing, mean_log_prob(language, samples), score(real, samples), repeats)
 
     unseen = [
         text for text in sentences.filter(split="evaluation")["text"].to_list() if len(text.split()) >= 8
