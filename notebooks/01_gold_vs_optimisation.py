@@ -64,7 +64,7 @@ page.card(
 trend = sentences.say_trend(sizes.peaks("bon"), "gold", "the highest gold")
 page.say(trend, sentences.say_seeds(sizes.curves.filter(method="bon")))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon", "caption": "Best-of-n: score against KL, for each proxy size, mean over seeds (paper: Fig. 1a). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, [as a third party read them off](02_functional_forms). A proxy's score has no unit of its own. It is stretched so that it predicts gold's choices between two texts as well as it can; gold may lie above it. Of more than three sizes three are shown at first; a click on a size in the legend shows or fades it."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon", "caption": "Best-of-n: score against KL, for each proxy size, mean over seeds (paper: Fig. 1a). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, [as others read them off its plots](02_functional_forms). A proxy's score has no unit of its own: compare its shape with gold's, not its height. (It is stretched so that it predicts gold's choices between two texts as well as it can.) At most three sizes are shown at first; a click on a size in the legend shows or fades it."}}
 description = "Gold and proxy score of best-of-n against KL, by proxy size."
 page.gold_and_proxy(sizes, "bon", paper=True, description=description)
 
@@ -82,7 +82,7 @@ page.card(
 trend = sentences.say_trend(sizes.peaks("ppo"), "gold", "the highest gold")
 page.say(trend, sentences.say_seeds(sizes.curves.filter(method="ppo")))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size (paper: Fig. 1b). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, their \u03b2 [as a third party read it off](02_functional_forms). Nobody read off their \u03b1: it is set so that the smallest proxy peaks as high as by best-of-n, and the height of these lines says nothing. A star marks the highest measured gold of each size, a cross the end of a run."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size (paper: Fig. 1b). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, their \u03b2 [as others read it off its plots](02_functional_forms). Nobody read off their \u03b1: it is set so that the smallest proxy peaks as high as by best-of-n, and neither how high these lines are nor where they peak is the paper's. A star marks the highest measured gold of each size, a cross the end of a run, beyond which the mean is of fewer runs."}}
 description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."
 page.gold_and_proxy(sizes, "ppo", stars=True, paper=True, description=description)
 
@@ -144,7 +144,7 @@ halves = figure_tables.halves(evidence, "ppo")
 shown = {"measured_by": "laptop", "description": "Gold and its rating half of PPO against KL, by proxy size."}
 page.figure(figures.lines, halves, "kl", "score", "score (SDs)", kind="what", **shown)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-strictness-ppo", "caption": "PPO: gold with gates that doubt half as much, as much, and twice as much real text, against KL, by proxy size, first seed (our own)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-strictness-ppo", "caption": "PPO: gold with its gate half as strict, as it is, and twice as strict, against KL, by proxy size, first seed (our own)."}}
 gates = figure_tables.strictness(evidence, "ppo")
 shown = {"measured_by": "laptop", "description": "Gold of PPO against KL under three gates, by proxy size."}
 page.figure(figures.lines, gates, "kl", "score", "gold (SDs)", kind="what", **shown)

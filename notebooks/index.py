@@ -28,7 +28,7 @@ evidence = page.evidence
 # %% tags=["remove-input"]
 page.say(front_page.opening(page.results.verdicts))
 
-# %% mystnb={"figure": {"caption": "A policy optimised by PPO against proxies of several sizes. Dashed: the proxy's own score. Solid: gold, with a band of one standard error and a star at its highest. A cross stands where a run ends. Of more than three sizes three are shown at first; a click on a size in the legend shows or fades it.", "name": "fig-headline"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "A policy optimised by PPO against proxies of several sizes. Dashed: the proxy's own score, whose height has no unit. Solid: gold, with a band of one standard error and a star at its highest. A cross stands where a run ends; beyond it the mean is of fewer runs. At most three sizes are shown at first; a click on a size in the legend shows or fades it.", "name": "fig-headline"}} tags=["remove-input"]
 description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."
 shown = {"stars": True, "law": False, "height": front_page.CHART_HEIGHT, "description": description}
 page.gold_and_proxy(evidence.sizes, "ppo", **shown)
@@ -44,7 +44,7 @@ page.say(front_page.scale(evidence))
 # ## What holds here
 #
 # These are the claims of {cite:t}`gao2022scaling` ([arXiv 2210.10760](https://arxiv.org/abs/2210.10760)), each with the rule
-# that decides. *Partly* means what the claim's rule says it means.
+# that decides. Each card says what *partly* means there.
 
 # %% tags=["remove-input"]
 page.say(front_page.tally(page.results.verdicts))

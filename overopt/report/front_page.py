@@ -20,9 +20,9 @@ from overopt.util.words import short_number
 
 CHART_HEIGHT = 200  # pixels: a chart that stands on the first screen, under three sentences
 OPENING = (
-    "A language model, the *policy*, learns to please a *proxy*, a model that imitates a judge. *Gold*, the judge itself, "
-    "says how good the policy's texts become, and *KL* how far the policy has moved. {cite:t}`gao2022scaling` found that "
-    "gold rises, then falls, while the proxy's score keeps rising: here that "
+    "A language model, the *policy*, learns to please a *proxy*, a model that imitates a judge. The judge, *gold*, is a larger "
+    "model that stands in for people: it scores the policy's texts, and *KL* measures how far the policy has moved. "
+    "{cite:t}`gao2022scaling` found that gold rises, then falls: here that "
 )
 
 
@@ -48,8 +48,9 @@ def scale(evidence: Evidence) -> str:
     return (
         f"**How small this world is**: a policy of {short_number(evidence.policy_params)} parameters (paper: 1.2B and 6B), "
         f"gold of {short_number(evidence.results.chain['gold']['params'])} (6B), proxies of {short_number(proxies[0])} to "
-        f"{short_number(proxies[-1])} (3M to 3B), texts of up to {study.text.completion_tokens} tokens. Best-of-n goes to "
-        f"n = {n:,} ({reach.get('bon', '—')}), PPO to {reach.get('ppo', '—')}."
+        f"{short_number(proxies[-1])} (3M to 3B), texts of up to {study.text.completion_tokens} tokens. "
+        f"Best-of-n goes to n = {n:,} ({reach.get('bon', '—')}), PPO to {reach.get('ppo', '—')}. Gold is what people would rate "
+        "a text, as long as it is language; text that is none is worth as little as the worst."
     )
 
 

@@ -137,7 +137,7 @@ def say_trend(values: pl.DataFrame, column: str, what: str, in_words: Callable[[
         return f"{what} rises with every step in proxy size, {ends}."
     if not any(steps):
         return f"{what} falls with every step in proxy size, {ends}."
-    return f"{what} goes {ends}; it rises in {sum(steps)} of {len(steps)} steps in proxy size."
+    return f"{what} goes {ends}; the next larger proxy has more in {sum(steps)} of {len(steps)} cases."
 
 
 def say_reach(mean: pl.DataFrame) -> str:

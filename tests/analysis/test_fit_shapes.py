@@ -65,11 +65,11 @@ def test_words_and_claims_count_alike(turning):
     assert bon == {"straight": 4}
     assert ppo == {"turns": 4}  # peak at exp(2 * 0.6 / 0.3 - 2) = 7.4 nats of 38
     assert (
-        "of 4 sizes gold surely rises and falls for 4, surely bends for 0 more"
+        "with 4 of 4 proxy sizes gold surely rises and falls, with 0 more it surely flattens"
         in falls(turning, "ppo").measured
     )
     assert (
-        "of 4 sizes gold surely rises and falls for 0, surely bends for 0 more"
+        "with 0 of 4 proxy sizes gold surely rises and falls, with 0 more it surely flattens"
         in falls(turning, "bon").measured
     )
 

@@ -23,7 +23,7 @@ def test_accuracy_is_followed_from_size_to_size_as_loss_is():
         {"rm_params": [1, 1, 2, 3], "rm_loss": [0.5, 0.5, 0.6, 0.5], "rm_accuracy": [0.7, 0.74, 0.64, 0.72]}
     )
     assert sentences.say_proxies(proxies).endswith(
-        "Accuracy goes from 72% (1 parameters) to 72% (3), lowest 64% (2); it rises in 1 of 2 steps in proxy size."
+        "Accuracy goes from 72% (1 parameters) to 72% (3), lowest 64% (2); the next larger proxy has more in 1 of 2 cases."
     )
 
 

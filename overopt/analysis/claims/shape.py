@@ -79,10 +79,10 @@ def falls(evidence: Evidence, method: str) -> Outcome:
         if could <= FEW * count
         else "cannot tell"
     )
-    words = (
-        f"of {count} sizes gold surely rises and falls for {turns}, surely bends for {bends - turns} more, "
+    words = f"with {turns} of {count} proxy sizes gold surely rises and falls, with {bends - turns} more "
+    words += (
+        f"it surely flattens, and with {max(0, could - bends)} more it may fall beyond what was measured."
     )
-    words += f"and could turn further out for {max(0, could - bends)} more."
     return Outcome(verdict, bends / count, (bends / count, max(bends, could) / count), words)
 
 
