@@ -27,13 +27,14 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """Columns, and what a study that has no row did not measure, if it is not to show an empty table.
+    """Columns, and what stands there instead where a study has no row, if not an empty table: `absent`, a sentence.
 
-    by: a study that does.
+    lacks: what such a study did not measure, where that is why; by: a study that did.
     """
 
     columns: Sequence[Column]
     absent: str = ""
+    lacks: str = ""
     by: str = "published"
 
     def cells(self, data: pl.DataFrame) -> list[list[str]]:
@@ -51,8 +52,10 @@ def as_myst(shown: Table, name: str, data: pl.DataFrame, caption: str, *, study:
 
     A study that did not measure a thing is not named as one that did.
     """
+    if data.is_empty() and shown.lacks:
+        return not_measured(shown.lacks, "" if shown.by == study else shown.by)
     if data.is_empty() and shown.absent:
-        return not_measured(shown.absent, "" if shown.by == study else shown.by)
+        return shown.absent
     titles, align = [column.title for column in shown.columns], "".join(c.align for c in shown.columns)
     return myst.table(titles, shown.cells(data), caption=caption, name=name, align=align)
 
@@ -167,7 +170,7 @@ TABLES = {
             Column("prompt", lambda row: myst.escaped(row["prompt"]), "l"),
             Column("what the policy wrote", lambda row: myst.escaped(row["completion"]), "l"),
         ],
-        "The study kept no samples of its initial policy.",
+        absent="The study kept no samples of its initial policy.",
     ),
     "tab-coefficients": Table(
         [
@@ -206,7 +209,7 @@ TABLES = {
             _known("length at 3 nats (tokens)", "length", 1),
             _known("ending in EOS", "ended"),
         ],
-        "settings of PPO",
+        lacks="settings of PPO",
         by="laptop",
     ),
     "tab-far": Table(
@@ -218,7 +221,7 @@ TABLES = {
             _number("by the law", "predicted"),
             _with_se("difference ± one SE", "difference", "difference_se"),
         ],
-        "best-of-n beyond the n that laws are fitted to",
+        lacks="best-of-n beyond the n that laws are fitted to",
         by="",
     ),
     "tab-penalty": Table(
@@ -232,7 +235,7 @@ TABLES = {
             _number("proxy score", "proxy"),
             _number("proxy score of early stopping", "proxy_free"),
         ],
-        "KL penalties",
+        lacks="KL penalties",
     ),
     "tab-losses": Table(
         [
@@ -255,7 +258,7 @@ TABLES = {
             _number("second gold", "gold_second"),
             _number("proxy score", "proxy"),
         ],
-        "rounds of RLHF",
+        lacks="rounds of RLHF",
     ),
     "tab-frontier": Table(
         [
@@ -280,7 +283,7 @@ TABLES = {
             _with_se("highest gold (SDs)", "gold", "gold_se"),
             _count("at n", "n"),
         ],
-        "proxies of a pretrained policy",
+        lacks="proxies of a pretrained policy",
         by="pretrained-cpu",
     ),
     "tab-power": Table(
@@ -318,7 +321,7 @@ TABLES = {
             _share("within 10%", "within"),
             _number("worst regret", "worst"),
         ],
-        "cells enough to fit and to judge a rule by",
+        lacks="cells enough to fit and to judge a rule by",
     ),
     "tab-predicted": Table(
         [
@@ -333,7 +336,7 @@ TABLES = {
             Column("within", lambda row: "yes" if row["within"] else "no"),
             Column("SHA-256", lambda row: f"`{row['sha256'][:12]}`", "l"),
         ],
-        "what was predicted before it",
+        lacks="what was predicted before it",
         by="methods",
     ),
     "tab-slopes": Table(
@@ -347,5 +350,5 @@ TABLES = {
             _coefficient("change", "slope", 3),
         ]
     ),
-    "tab-pretrained-texts": Table(_PPO_TEXTS, "PPO of a pretrained policy", by="pretrained-cpu"),
+    "tab-pretrained-texts": Table(_PPO_TEXTS, lacks="PPO of a pretrained policy", by="pretrained-cpu"),
 }

@@ -66,9 +66,10 @@ def test_noise_is_that_of_the_study(simulator):
 
 def test_the_papers_world_comes_out_as_the_paper_says(simulator):
     verdicts = judged(simulator.draw(PAPER, seed=0))
-    assert {number for number in (2, 3, 4, 7, 12, 15) if verdicts[number] != "holds"} == set()
-    # by n = 1,024 only the smallest proxies have their peak behind them, which few sizes may not show
+    assert {number for number in (2, 3, 7, 12, 15) if verdicts[number] != "holds"} == set()
+    # by the largest n only the smallest proxies have their peak behind them, which few sizes may not show
     assert verdicts[1] in ("holds", "partly")
+    assert verdicts[4] in ("holds", "partly")  # by the noise of `published` it holds in seven draws of twelve: page 09
     assert "does not hold" not in verdicts.values()
 
 

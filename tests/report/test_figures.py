@@ -308,7 +308,7 @@ def test_sentences_follow_the_data():
     falling = pl.DataFrame({"rm_params": [10, 1000], "gold": [0.2, 0.1]})
     assert "falls with every step" in sentences.say_trend(falling, "gold", "gold")
     mixed = pl.DataFrame({"rm_params": [1, 2, 3], "gold": [0.1, 0.3, 0.2]})
-    assert "rises in 1 of 2 steps" in sentences.say_trend(mixed, "gold", "gold")
+    assert "the next larger proxy has more in 1 of 2 cases" in sentences.say_trend(mixed, "gold", "gold")
     assert "Only one proxy size" in sentences.say_trend(mixed.head(1), "gold", "gold")
 
 
