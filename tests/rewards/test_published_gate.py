@@ -36,7 +36,6 @@ BROKEN = (
     "The acting in this one is a great movie, a great film, a great film, a great film.",
     "I watched this one with a great great cast is great great.",
     "The second half of the film, the best, the best, a great film, all.",
-    "I watched this one with a great and a great job and is a wonderful and.",
     "What stays with me is a great story, and a great story, and a great story.",
     "The second half of the film is a great great cast.",
     "I watched this one with and and and and and and and and and",
