@@ -57,7 +57,8 @@ def _spoilt(
     eos, limit = tokenizer.eos_token_id, job.spec.completion_tokens
     rows, heads, completions = {}, {}, {}
     for kind, texts in sentences.items():
-        rows[kind], heads[kind] = cut_rows(job, tokenizer, texts), prompt_lengths(job, tokenizer, texts)
+        heads[kind] = prompt_lengths(job, tokenizer, texts)
+        rows[kind] = cut_rows(job, tokenizer, texts, heads[kind])
         real = zip(rows[kind], heads[kind], strict=True)
         completions[kind] = [[token for token in row[head:] if token != eos] for row, head in real]
     tokens = [token for found in completions.values() for completion in found for token in completion]
@@ -127,7 +128,7 @@ def spoilt_samples(
 def real_samples(job: Job[Asked], tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> Samples:
     """Sentences as if a policy had completed their prompts: cut where a sample would end."""
     heads = prompt_lengths(job, tokenizer, sentences)
-    return split_rows(cut_rows(job, tokenizer, sentences), heads, tokenizer)
+    return split_rows(cut_rows(job, tokenizer, sentences, heads), heads, tokenizer)
 
 
 def ending_alike(real: Rows, spoilt: Rows, eos: int) -> tuple[Rows, Rows]:
@@ -143,10 +144,14 @@ def ending_alike(real: Rows, spoilt: Rows, eos: int) -> tuple[Rows, Rows]:
     return [good for good, _ in alike], [bad for _, bad in alike]
 
 
-def cut_rows(job: Job[Asked], tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> Rows:
-    """Token rows that end where a sample of the same prompt would: at EOS or after `completion_tokens` tokens."""
+def cut_rows(
+    job: Job[Asked], tokenizer: PreTrainedTokenizerFast, sentences: list[str], heads: list[int]
+) -> Rows:
+    """Token rows that end where a sample of the same prompt would: at EOS or after `completion_tokens` tokens.
+
+    heads: tokens of each sentence's prompt, as `prompt_lengths` counts them.
+    """
     rows = encode_sentences(sentences, tokenizer, 10**6)
-    heads = prompt_lengths(job, tokenizer, sentences)
     return [row[: head + job.spec.completion_tokens] for row, head in zip(rows, heads, strict=True)]
 
 
