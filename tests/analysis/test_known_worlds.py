@@ -69,7 +69,7 @@ def test_the_papers_world_comes_out_as_the_paper_says(simulator):
     assert {number for number in (2, 3, 7, 12, 15) if verdicts[number] != "holds"} == set()
     # by the largest n only the smallest proxies have their peak behind them, which few sizes may not show
     assert verdicts[1] in ("holds", "partly")
-    assert verdicts[4] in ("holds", "partly")  # by the noise of `published` it holds in seven draws of twelve: page 09
+    assert verdicts[4] in ("holds", "partly")  # it holds in seven draws of twelve: page 09
     assert "does not hold" not in verdicts.values()
 
 

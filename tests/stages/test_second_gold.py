@@ -37,7 +37,8 @@ def test_the_pool_has_its_reward_and_not_what_it_is_made_of(store):
     assert set(views) == {*VIEWS, "gold_second"}
     second = views["gold_second"].double()
     assert (second.mean().item(), second.std().item()) == pytest.approx((0, 1), abs=1e-3)
-    assert len(second.unique()) > 50  # most samples of so small a policy repeat themselves: they are at the floor
+    # most samples of so small a policy repeat themselves: they are at the floor
+    assert len(second.unique()) > 50
 
     folder = store.path(STAGES["pool"])
     gold = load_gold(
@@ -57,5 +58,6 @@ def test_curves_begin_where_its_scale_does(store, method):
     start = curve.filter(curve["kl"] == curve["kl"].min())
     assert start["gold"][0] == pytest.approx(0, abs=0.5)
     assert start["gold_second"][0] == pytest.approx(0, abs=0.5)
-    assert (curve["gold_second"] - curve["gate"]).abs().max() > 0.2  # a gate, which is no reward, had its place
+    # a gate, which is no reward, had its place
+    assert (curve["gold_second"] - curve["gate"]).abs().max() > 0.2
     assert (curve["gold_second_se"] > 0).all()
