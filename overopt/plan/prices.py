@@ -13,6 +13,7 @@ from overopt.plan.looks import Count
 from overopt.plan.registry import KINDS
 
 STAGE_SECONDS = 1.0  # of a stage beside its models' work
+PREDICTED_FIRST = 1e9  # seconds: above any chain
 
 Costs = Mapping[str, Mapping[str, float]]
 
@@ -33,11 +34,14 @@ def prices(plan: Plan, batch: int) -> dict[str, tuple[int, Price]]:
 
 
 def heights(plan: Plan, batch: int = 256) -> dict[str, float]:
-    """For each key, seconds that the longest chain of stages which begins there takes, predicted for one core each."""
+    """For each key, seconds that the longest chain of stages which begins there takes, predicted for one core each.
+
+    What predicts runs, and what it needs, comes before everything else: it is written before they begin.
+    """
     found: dict[str, float] = defaultdict(float)  # first of the stages that depend on it alone
     for stage in reversed(plan.stages):
         work = price(stage, batch).seconds(tflops=CORE_TFLOPS, drawing_tflops=CORE_DRAWING_TFLOPS)
-        found[stage.key] += STAGE_SECONDS + work
+        found[stage.key] += STAGE_SECONDS + work + (PREDICTED_FIRST if stage.name == "prediction" else 0)
         for parent in stage.parents.values():
             found[parent.key] = max(found[parent.key], found[stage.key])
     return found

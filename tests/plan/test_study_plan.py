@@ -196,6 +196,20 @@ def test_heights_against_a_slow_count():
     assert by_title["pool"] > by_title["best-of-n 1k, 640 pairs, seed 0"] > by_title["tables"] == 1
 
 
+def test_predictions_are_written_before_what_they_are_about():
+    graph = plan(load_study("methods"))
+    found = heights(graph)
+    of_name = {
+        name: [found[s.key] for s in graph.stages if s.name == name]
+        for name in ("prediction", "best_of_n", "ppo")
+    }
+    assert min(of_name["prediction"]) > max(of_name["best_of_n"] + of_name["ppo"])
+    needed = [
+        parent for stage in graph.stages if stage.name == "prediction" for parent in stage.parents.values()
+    ]
+    assert min(found[parent.key] for parent in needed) > max(of_name["prediction"])
+
+
 def test_proxies_of_turned_labels_are_others_and_their_curves_say_so():
     clean = load_study("smoke")
     stages = {stage.title: stage for stage in plan(clean).stages}
