@@ -40,7 +40,7 @@ page = pages.open_page(study, "09_what_helps")
 page.methods_measured()
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-what-helps", "caption": "Gold against KL by every method against proxies of one size, at the setting whose mean curve is highest, with 95% intervals over seeds and prompts. Click a line or its name to keep it; where a line turns left, KL fell while training went on."}}
-curves = what_helps.curves(page.evidence.method_runs)
+curves = what_helps.curves(page.methods.method_runs)
 description = "Gold against KL, one line for every method, named where it ends."
 page.figure(figures.methods, curves, description=description)
 

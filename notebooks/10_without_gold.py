@@ -31,10 +31,13 @@ study = "published"
 
 # %% tags=["hide-input"]
 from overopt.analysis import laws_by_decade, pool_predictions, stopping_judged
-from overopt.report import figures, pages
+from overopt.report import figures, methods_beside, pages
 
 page = pages.open_page(study, "10_without_gold")
 evidence = page.evidence
+
+# %% tags=["remove-input"]
+page.say_studies()
 
 # %% [markdown]
 # ## When to stop
@@ -45,7 +48,8 @@ evidence = page.evidence
 # half it stands. The failures come first.
 
 # %% tags=["hide-input"]
-judged = stopping_judged.by_cell(page.results.curves)
+curves = methods_beside.all_curves([study.results for study in page.studies])
+judged = stopping_judged.by_cell(curves)
 caption = "Held-out cells in which a rule loses more than a tenth of the highest gold: the twelve worst."
 page.table("tab-stopping-failures", stopping_judged.failures(judged).head(12), caption=caption)
 
@@ -63,11 +67,17 @@ page.table("tab-stopping", stopping_judged.by_rule(judged), caption=caption)
 # Best-of-n keeps the sample whose quantile $u$ by proxy has the density $n u^{n-1}$. With gold as a function of $u$, from scored
 # samples of the initial policy, its whole curve follows, also for *n* beyond the samples of a prompt: at the top gold is taken
 # to be a quadratic in the normal score of $u$. PPO is taken to be the [tilted policy](06_best_possible). A prediction is made by
-# a stage that has these samples and the proxy for parents, and no run; its file is known by its SHA-256.
+# a stage that has these samples and the proxy for parents, and no run; its file is known by its SHA-256. A dash: gold may rise
+# without end, so that its peak has no number.
 
 # %% tags=["hide-input"]
-caption = "Predicted, and what came, with 95% intervals over prompts. Within: the two intervals overlap."
-page.table("tab-predicted", pool_predictions.compared(evidence), caption=caption)
+compared = pool_predictions.compared(*page.studies)
+caption = "How far off predictions were, came minus predicted. Within: share whose 95% interval overlaps that of what came."
+page.table("tab-predictions", pool_predictions.summary(compared), caption=caption)
+
+# %% tags=["hide-input", "hide-output"]
+caption = "Each prediction, and what came, with 95% intervals over prompts."
+page.table("tab-predicted", compared, caption=caption)
 
 # %% [markdown]
 # ## One law across decades

@@ -25,11 +25,13 @@ CURVE = (
     "label_noise",
     "seed",
 )  # which curve a prediction is of
+OF = ("rm_params", "pairs", "label_noise", "seed", "sha256")  # what a row repeats of its prediction
 COMPARED = (
     {
         "method": pl.String,
         "rm_params": pl.Int64,
         "pairs": pl.Int64,
+        "label_noise": pl.Float64,
         "seed": pl.Int64,
         "coefficient": pl.String,
     }
@@ -38,14 +40,32 @@ COMPARED = (
 )
 
 
-def compared(evidence: Evidence) -> pl.DataFrame:
+def compared(*studies: Evidence) -> pl.DataFrame:
     """One row a prediction, method and coefficient: the columns `COMPARED`; no row where nothing was predicted.
+
+    What two studies share, the same prediction of the same curve, has one row.
 
     error: came - predicted, null where one of them is not known, as a peak whose interval is open. within: whether intervals
     overlap, as they do of a peak that both have beyond all measure. Alpha is in SDs a sqrt(nat), beta in SDs a nat for
     best-of-n and in SDs a sqrt(nat) for PPO, the peak in nats and SDs.
     """
-    return pl.DataFrame(list(_rows(evidence)), schema=COMPARED)
+    rows = [row for evidence in studies for row in _rows(evidence)]
+    return pl.DataFrame(rows, schema=COMPARED).unique(maintain_order=True)
+
+
+def summary(compared: pl.DataFrame) -> pl.DataFrame:
+    """One row a method and coefficient of `compared`: how far off predictions are, as a whole.
+
+    Columns: `method, coefficient, predictions`; `known`: those with a number on both sides; `error` and `size`: the mean of
+    their errors, and the root of the mean square; `within`: share of all whose interval overlaps that of what came.
+    """
+    return compared.group_by("method", "coefficient", maintain_order=True).agg(
+        pl.len().alias("predictions"),
+        pl.col("error").count().alias("known"),
+        pl.col("error").mean(),
+        (pl.col("error") ** 2).mean().sqrt().alias("size"),
+        pl.col("within").mean(),
+    )
 
 
 def _rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
@@ -56,7 +76,7 @@ def _rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
             if told[method] and len(runs) == 1:
                 came = _fitted(evidence, method, str(runs[0]))
                 for name in COEFFICIENTS:
-                    row = {column: told[column] for column in ("rm_params", "pairs", "seed", "sha256")}
+                    row = {column: told[column] for column in OF}
                     yield row | {"method": method, "coefficient": name} | _beside(name, told[method], came)
 
 

@@ -11,14 +11,14 @@ points is too high, for every rule alike: a rule is to be compared with `end` an
 import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float64
 
-from overopt.analysis.method_runs import DIRECT
+from overopt.analysis.method_runs import DIRECT, method_of, setting_of
 from overopt.analysis.stopping import RULES, Rule, Seen, seen
 from overopt.estimators.uncertainty import standard_error
 
@@ -37,6 +37,7 @@ BY_CELL = {
     "constant": pl.Float64,
     "half": pl.String,
     "cell": pl.String,
+    "label": pl.String,
     "rm_params": pl.Int64,
     "pairs": pl.Int64,
     "seeds": pl.Int64,
@@ -61,9 +62,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Cell:
-    """Runs that differ in their seed alone; half: "design" or "held out"; proxy: its parameters and pairs."""
+    """Runs that differ in their seed alone; half: "design" or "held out"; proxy: its parameters and pairs.
+
+    label: what a reader knows it by, beside its proxy.
+    """
 
     name: str
+    label: str
     half: str
     proxy: tuple[int, int]
     runs: tuple[Run, ...]
@@ -103,8 +108,17 @@ def cells(curves: pl.DataFrame, method: str) -> list[Cell]:
         runs = [run for run in part.partition_by("record", maintain_order=True) if run.height > 2]
         if runs:
             proxy = int(part["rm_params"][0]), int(part["pairs"][0])
-            found.append(Cell(name, half_of(name), proxy, tuple(map(_run, runs))))
+            found.append(
+                Cell(name, _label(part.row(0, named=True)), half_of(name), proxy, tuple(map(_run, runs)))
+            )
     return sorted(found, key=lambda cell: cell.name)
+
+
+def _label(row: dict[str, Any]) -> str:
+    """The method of a row of the curves table, what is set in it, and how many labels were flipped, in words."""
+    flipped = f"{row['label_noise']:.0%} of labels flipped" if row["label_noise"] else ""
+    method = replace(method_of(row), kind="", penalised=False)  # the setting says these with their numbers
+    return ", ".join(part for part in (method.label, setting_of(row), flipped) if part)
 
 
 def _run(curve: pl.DataFrame) -> Run:
@@ -171,6 +185,7 @@ def _row(method: str, rule: Rule, constant: float, cell: Cell) -> dict[str, Any]
         "constant": constant,
         "half": cell.half,
         "cell": cell.name,
+        "label": cell.label,
         "rm_params": cell.proxy[0],
         "pairs": cell.proxy[1],
         "seeds": len(cell.runs),

@@ -6,7 +6,7 @@ from typing import Any
 from overopt.analysis.claims.elsewhere import MethodClaim
 from overopt.analysis.claims.outcome import Outcome
 from overopt.analysis.claims.verdicts import Judged
-from overopt.analysis.method_runs import MethodRuns
+from overopt.analysis.method_runs import Method, MethodRuns
 from overopt.analysis.what_helps import AT
 from overopt.report.myst import escaped
 from overopt.report.tables import Column, Table
@@ -51,14 +51,23 @@ TABLES = {
 }
 
 
+def _measured(runs: MethodRuns) -> list[Method]:
+    """The methods of a study's tables, at any share of flipped labels."""
+    return list(dict.fromkeys(method for noise in runs.noises() for method in runs.methods(noise)))
+
+
+def has_newer(runs: MethodRuns) -> bool:
+    """Whether any method is more than best-of-n and PPO with KL penalties."""
+    return any(m.method not in ("bon", "ppo") or m.ensemble != "single" or m.kind for m in _measured(runs))
+
+
 def say_measured(runs: MethodRuns) -> str:
-    """Which methods the study's tables hold, and whether any is more than best-of-n and PPO with KL penalties."""
-    methods = list(dict.fromkeys(method for noise in runs.noises() for method in runs.methods(noise)))
+    """Which methods the study's tables hold, and whether any is newer."""
+    methods = _measured(runs)
     if not methods:
         return "The study's tables hold no method against a learned proxy."
-    more = [m for m in methods if m.method not in ("bon", "ppo") or m.ensemble != "single" or m.kind]
     seen = f"proxies of {short_number(runs.rm_params)} parameters and {runs.pairs:,} pairs"
-    if more:
+    if has_newer(runs):
         return f"The study's tables hold {len(methods)} methods against {seen}."
     names = [m.label.replace("PPO, KL penalty", "PPO with a KL penalty") for m in methods]
     listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -17,9 +17,10 @@ from overopt.analysis.evidence import Evidence, Slice
 from overopt.analysis.groups import SIZES
 from overopt.analysis.results import Results
 from overopt.engine.record import read_record
-from overopt.report import charts, figures, method_tables, tables
+from overopt.report import charts, figures, method_tables, methods_beside, tables
+from overopt.report.method_tables import has_newer
 from overopt.report.myst import box, escaped
-from overopt.report.sentences import rule_sentences, say_compute
+from overopt.report.sentences import rule_sentences, say_compute, say_source
 from overopt.report.strictness import say_strictness
 from overopt.report.thumbnails import thumbnail
 from overopt.study.study import available, load_study
@@ -130,19 +131,45 @@ class Page:
         """The numbered table `name` of `tables.TABLES`, or what stands there where `data` has no row."""
         return Markdown(tables.printed(name, data, caption, study=self.results.study.name))
 
+    @cached_property
+    def beside(self) -> Evidence | None:
+        """The study `methods`, if the book has it and the same gold judges both."""
+        found = methods_beside.beside(self.results)
+        return Evidence(found) if found else None
+
+    @property
+    def studies(self) -> list[Evidence]:
+        """This study, and the one beside it, if there is one."""
+        return [self.evidence, *([self.beside] if self.beside else [])]
+
+    def say_studies(self) -> Markdown:
+        """Which other study a page looks at; nothing where it looks at its own alone."""
+        others = [
+            f"Beside this study stands another. {say_source(evidence.results)}"
+            for evidence in self.studies[1:]
+        ]
+        return Markdown(" ".join(others))
+
+    @cached_property
+    def methods(self) -> Evidence:
+        """The study whose methods the page shows: the one beside this where this has no newer methods."""
+        return self.evidence if has_newer(self.evidence.method_runs) or not self.beside else self.beside
+
     def methods_measured(self) -> Markdown:
-        """Which methods the study's tables hold."""
-        return Markdown(method_tables.say_measured(self.evidence.method_runs))
+        """Which methods the tables hold of the study that is shown, and which study that is, where it is another."""
+        shown = self.methods
+        said = method_tables.say_measured(shown.method_runs)
+        return Markdown(said if shown is self.evidence else f"{said} {say_source(shown.results)}")
 
     def what_helps(self) -> Markdown:
         """The table of every method at the setting that was chosen for it."""
-        data = what_helps.table(self.evidence.method_runs, self.results)
+        data = what_helps.table(self.methods.method_runs, self.methods.results)
         name = "tab-what-helps"
         return Markdown(tables.as_myst(method_tables.TABLES[name], name, data, method_tables.CAPTION))
 
     def claims_on_methods(self) -> Markdown:
         """A card for each claim of others about methods: theirs beside ours."""
-        return Markdown(method_tables.cards(judge_methods(self.evidence)))
+        return Markdown(method_tables.cards(judge_methods(self.methods)))
 
     def verdict_cards(self) -> Markdown:
         """A card for each claim: a small picture, the verdict, the number measured, the rule, and a link to the figure."""

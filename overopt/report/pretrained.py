@@ -8,7 +8,7 @@ from overopt.analysis.evidence import Evidence, Slice
 from overopt.analysis.results import Results
 from overopt.plan.prices import Costs
 from overopt.report import texts
-from overopt.report.sentences import say_compute, say_falls, say_seeds, say_trend
+from overopt.report.sentences import say_falls, say_seeds, say_source, say_trend
 from overopt.study.study import PretrainedStudy, load_study
 from overopt.util.words import number, short_number
 
@@ -38,11 +38,10 @@ def say_outcome(evidence: Evidence | None) -> str:
     """What best-of-n came to, and the run that it was measured in."""
     if evidence is None:
         return f"*The study `{STUDY}` is not in this book yet; `overopt run {STUDY}` computes it.*"
-    results, peaks = evidence.results, evidence.sizes.peaks("bon")
+    peaks = evidence.sizes.peaks("bon")
     return (
         f"**Best-of-n.** {say_trend(peaks, 'gold', 'the highest gold')} {say_falls(peaks)} "
-        f"{say_seeds(evidence.sizes.curves)} Study `{results.study.name}`, {say_compute(results.record)}, result "
-        f"`{results.record['key'][:12]}`."
+        f"{say_seeds(evidence.sizes.curves)} {say_source(evidence.results)}"
     )
 
 

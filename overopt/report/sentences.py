@@ -81,6 +81,12 @@ def say_compute(record: Mapping[str, Any]) -> str:
     return f"{duration(record['seconds'])} of compute{beside}"
 
 
+def say_source(results: Results) -> str:
+    """Which study a number is of, how long that took, and its result."""
+    record = results.record
+    return f"Study `{results.study.name}`, {say_compute(record)}, result `{record['key'][:12]}`."
+
+
 def rule_sentences(rates: pl.DataFrame) -> dict[int, str]:
     """How often the rule of each claim is right in simulated studies: see `rule_power.rates`."""
     said = {}

@@ -299,7 +299,7 @@ TABLES = {
     ),
     "tab-stopping-failures": Table(
         [
-            _method(),
+            _text("method", "label"),
             _text("stop where", "says"),
             _size(),
             _count("pairs"),
@@ -323,11 +323,25 @@ TABLES = {
         ],
         lacks="cells enough to fit and to judge a rule by",
     ),
+    "tab-predictions": Table(
+        [
+            _method(),
+            Column("what", lambda row: WHAT[row["coefficient"]], "l"),
+            _count("predictions"),
+            _count("with a number on both sides", "known"),
+            _known("mean error", "error"),
+            _known("size of the error", "size"),
+            _share("within", "within"),
+        ],
+        lacks="what was predicted before it",
+        by="methods",
+    ),
     "tab-predicted": Table(
         [
             _method(),
             _size(),
             _count("pairs"),
+            _share("labels flipped", "label_noise"),
             _text("seed", align="r"),
             Column("what", lambda row: WHAT[row["coefficient"]], "l"),
             _coefficient("predicted", "predicted", 2),

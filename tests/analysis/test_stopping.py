@@ -25,6 +25,11 @@ def world(peak_kl, spread=None, *, cells=16, seeds=1, length=None):
                     "method": "ppo",
                     "rm_params": 1000 * (cell + 1),
                     "pairs": 9_000,
+                    "epochs": 1,
+                    "label_noise": 0.0,
+                    "kl_penalty": 0.0,
+                    "ensemble": "single",
+                    "setting": None,
                     "rounds": 1,
                     "round": 1,
                     "seed": seed,
@@ -39,7 +44,7 @@ def world(peak_kl, spread=None, *, cells=16, seeds=1, length=None):
                     "length": length(cell, kl) if length else 20.0,
                 }
             )
-    return pl.DataFrame(rows, schema_overrides={"n": pl.Int64, "spread": pl.Float64})
+    return pl.DataFrame(rows, schema_overrides={"n": pl.Int64, "spread": pl.Float64, "setting": pl.String})
 
 
 def regrets(curves):
@@ -150,10 +155,17 @@ def test_seeds_of_a_cell_are_in_one_half_and_later_columns_move_none():
     curves = world(lambda cell: 4.0, seeds=2)
     cells = stopping_judged.cells(curves, "ppo")
     assert [len(cell.runs) for cell in cells] == [2] * 16
-    later = curves.with_columns(setting=pl.lit(None, dtype=pl.String), ensemble=pl.lit(""))
-    assert [(cell.name, cell.half) for cell in stopping_judged.cells(later, "ppo")] == [
-        (cell.name, cell.half) for cell in cells
-    ]
+    earlier = [(cell.name, cell.half) for cell in stopping_judged.cells(curves, "ppo")]
+    later = curves.with_columns(policy_params=pl.lit(None, dtype=pl.Int64))
+    assert [(cell.name, cell.half) for cell in stopping_judged.cells(later, "ppo")] == earlier
+
+
+def test_a_failure_says_what_was_set_in_its_runs():
+    curves = world(lambda cell: 4.0).with_columns(
+        ensemble=pl.lit("worst of 5"), kl_penalty=pl.lit(0.01), label_noise=pl.lit(0.25)
+    )
+    (label,) = set(stopping_judged.failures(stopping_judged.by_cell(curves))["label"])
+    assert label == "PPO, worst of 5, penalty 0.01, 25% of labels flipped"
 
 
 def test_a_proxy_that_gains_nothing_has_no_regret():

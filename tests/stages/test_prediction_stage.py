@@ -126,6 +126,15 @@ def test_the_tables_keep_it_with_its_sha256_and_pages_set_it_beside_what_came(st
     assert alpha["within"] == overlap
 
 
+def test_errors_as_a_whole():
+    errors, within = [3.0, -4.0, None], [True, False, True]
+    rows = pl.DataFrame({"method": "ppo", "coefficient": "beta", "error": errors, "within": within})
+    (found,) = pool_predictions.summary(rows).to_dicts()
+    assert (found["predictions"], found["known"], found["error"]) == (3, 2, -0.5)
+    assert found["size"] == pytest.approx(12.5**0.5)
+    assert found["within"] == pytest.approx(2 / 3)
+
+
 @pytest.mark.xdist_group("smoke")
 def test_a_study_that_predicts_nothing_has_none(smoke_store):
     folder = Store(smoke_store).path(SMOKE.tables)
