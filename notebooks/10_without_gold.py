@@ -31,7 +31,7 @@ study = "published"
 
 # %% tags=["hide-input"]
 from overopt.analysis import laws_by_decade, pool_predictions, stopping_judged
-from overopt.report import figures, methods_beside, pages
+from overopt.report import figures, pages
 
 page = pages.open_page(study, "10_without_gold")
 evidence = page.evidence
@@ -48,8 +48,7 @@ page.say_studies()
 # half it stands. The failures come first.
 
 # %% tags=["hide-input"]
-curves = methods_beside.all_curves([study.results for study in page.studies])
-judged = stopping_judged.by_cell(curves)
+judged = stopping_judged.by_cell(page.all_curves)
 caption = "Held-out cells in which a rule loses more than a tenth of the highest gold: the twelve worst."
 page.table("tab-stopping-failures", stopping_judged.failures(judged).head(12), caption=caption)
 

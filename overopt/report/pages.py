@@ -142,6 +142,11 @@ class Page:
         """This study, and the one beside it, if there is one."""
         return [self.evidence, *([self.beside] if self.beside else [])]
 
+    @property
+    def all_curves(self) -> pl.DataFrame:
+        """The curves of `studies`; one that they share is there once."""
+        return methods_beside.all_curves([study.results for study in self.studies])
+
     def say_studies(self) -> Markdown:
         """Which other study a page looks at; nothing where it looks at its own alone."""
         others = [
