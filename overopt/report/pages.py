@@ -50,9 +50,10 @@ class Page:
         """The curves of the study, sliced."""
         return Evidence(self.results)
 
-    def say(self, *sentences: str) -> Markdown:
-        """MyST text."""
-        return Markdown(" ".join(sentences))
+    def say(self, *sentences: str) -> Markdown | None:
+        """MyST text; no output where there is nothing to say."""
+        said = " ".join(filter(None, sentences))
+        return Markdown(said) if said else None
 
     def found(self, paper: str, here: str) -> Markdown:
         """The card of a section: what the paper found, and what was found here."""
@@ -147,13 +148,11 @@ class Page:
         """The curves of `studies`; one that they share is there once."""
         return methods_beside.all_curves([study.results for study in self.studies])
 
-    def say_studies(self) -> Markdown:
+    def say_studies(self) -> Markdown | None:
         """Which other study a page looks at; nothing where it looks at its own alone."""
-        others = [
-            f"Beside this study stands another. {say_source(evidence.results)}"
-            for evidence in self.studies[1:]
-        ]
-        return Markdown(" ".join(others))
+        return self.say(
+            *(f"Beside this study stands another. {say_source(other.results)}" for other in self.studies[1:])
+        )
 
     @cached_property
     def methods(self) -> Evidence:

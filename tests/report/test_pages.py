@@ -70,7 +70,9 @@ def poor():
 def test_a_page_says_what_a_study_did_not_measure(monkeypatch, poor, name):
     monkeypatch.setattr(api, "load_results", lambda study: poor)
     monkeypatch.setattr(api, "committed", lambda study: None)
-    printed = [words(output) for output in outputs(name)]
+    shown = list(outputs(name))
+    assert not [output for output in shown if isinstance(output, Markdown) and not output.data.strip()]
+    printed = [words(output) for output in shown]
     missing = [
         text
         for text in printed
