@@ -83,6 +83,15 @@ def load_results(study: str) -> Results:
     return replace(results.read(tables, spec), verdicts=judged)
 
 
+def load_committed(study: str) -> Results | None:
+    """`load_results` of a study whose tables are committed; None where they are not: nothing is computed.
+
+    Raises:
+        UserError: if the study is unknown or invalid.
+    """
+    return load_results(study) if committed(load_study(study)) else None
+
+
 def judge(study: Study, tables: Path) -> Path:
     """The folder of the verdicts on the `tables` of `study` by today's rules: committed, or else computed in a second.
 

@@ -9,6 +9,8 @@ from overopt.analysis.evidence import Evidence
 from overopt.analysis.results import Results
 from overopt.study.study import load_study
 
+RECORD = {"seeds": [0, 1], "git": "a" * 40, "seconds": 60.0, "device": "cpu", "key": "b" * 64}  # of a run
+
 
 def evidence(change=lambda table: table, **options):
     """Evidence of synthetic results whose two tables went through `change`."""

@@ -14,10 +14,9 @@ STUDY = "methods"
 
 def beside(results: Results) -> Results | None:
     """The results of `STUDY`, if they are committed and what judges `results`, of another study, is the same gold."""
-    study = load_study(STUDY)
-    if results.study.name == STUDY or api.committed(study) is None or _golds(study) != _golds(results.study):
+    if results.study.name == STUDY or _golds(load_study(STUDY)) != _golds(results.study):
         return None
-    return api.load_results(STUDY)
+    return api.load_committed(STUDY)
 
 
 def all_curves(studies: Sequence[Results]) -> pl.DataFrame:

@@ -18,7 +18,6 @@ from overopt.analysis.groups import SIZES
 from overopt.analysis.results import Results
 from overopt.engine.record import read_record
 from overopt.report import charts, figures, method_tables, methods_beside, tables
-from overopt.report.method_tables import has_newer
 from overopt.report.myst import box, escaped
 from overopt.report.sentences import rule_sentences, say_compute, say_source
 from overopt.report.strictness import say_strictness
@@ -157,7 +156,8 @@ class Page:
     @cached_property
     def methods(self) -> Evidence:
         """The study whose methods the page shows: the one beside this where this has no newer methods."""
-        return self.evidence if has_newer(self.evidence.method_runs) or not self.beside else self.beside
+        own = method_tables.has_newer(self.evidence.method_runs)
+        return self.evidence if own or not self.beside else self.beside
 
     def methods_measured(self) -> Markdown:
         """Which methods the tables hold of the study that is shown, and which study that is, where it is another."""

@@ -9,7 +9,7 @@ from overopt.analysis.results import Results
 from overopt.plan.prices import Costs
 from overopt.report import texts
 from overopt.report.sentences import say_falls, say_seeds, say_source, say_trend
-from overopt.study.study import PretrainedStudy, load_study
+from overopt.study.study import PretrainedStudy
 from overopt.util.words import number, short_number
 
 STUDY = "pretrained-cpu"
@@ -26,7 +26,8 @@ def shown(results: Results) -> Evidence | None:
     """The evidence of `results` if they are of the world `pretrained`, else of `STUDY` if the book has it."""
     if results.study.world == "pretrained":
         return Evidence(results)
-    return Evidence(api.load_results(STUDY)) if api.committed(load_study(STUDY)) else None
+    found = api.load_committed(STUDY)
+    return Evidence(found) if found else None
 
 
 def sizes(evidence: Evidence | None) -> Slice | None:

@@ -16,12 +16,10 @@ from overopt.analysis.method_worlds import AS_CLAIMED
 from overopt.report import charts, figures, method_tables, tables
 from overopt.util.paths import ROOT
 
-RECORD = {"seeds": [0, 1], "git": "a" * 40, "seconds": 60.0, "device": "cpu", "key": "b" * 64}
-
 
 @pytest.fixture(scope="module")
 def plain():
-    return replace(fake_evidence.evidence().results, record=RECORD)
+    return replace(fake_evidence.evidence().results, record=fake_evidence.RECORD)
 
 
 @pytest.fixture(scope="module")

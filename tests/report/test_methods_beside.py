@@ -13,18 +13,16 @@ from overopt.report import methods_beside
 from overopt.report.pages import Page
 from overopt.study.study import load_study
 
-RECORD = {"seeds": [0, 1], "git": "a" * 40, "seconds": 60.0, "device": "cpu", "key": "b" * 64}
-
 
 @pytest.fixture(scope="module")
 def plain():
-    return replace(fake_evidence.evidence().results, record=RECORD)
+    return replace(fake_evidence.evidence().results, record=fake_evidence.RECORD)
 
 
 @pytest.fixture
 def methods(monkeypatch, plain, tmp_path):
     """Simulated results of the study `methods`, which the book has."""
-    drawn = replace(method_worlds.draw(AS_CLAIMED, plain), record=RECORD)
+    drawn = replace(method_worlds.draw(AS_CLAIMED, plain), record=fake_evidence.RECORD)
     named = replace(drawn, study=drawn.study.model_copy(update={"name": "methods"}))
     monkeypatch.setattr(api, "load_results", {"methods": named}.__getitem__)
     monkeypatch.setattr(api, "committed", lambda study: tmp_path)

@@ -4,6 +4,7 @@ import ast
 import json
 from dataclasses import replace
 
+import fake_evidence
 import polars as pl
 import pytest
 from IPython.display import Markdown
@@ -14,7 +15,6 @@ from overopt.report import book, figures, pages, tables
 from overopt.study.study import load_study
 from overopt.util.paths import ROOT
 
-RECORD = {"seeds": [0, 1], "git": "a" * 40, "seconds": 60.0, "device": "cpu", "key": "b" * 64}
 NAMES = sorted(path.stem for path in book.notebook_sources())
 ABSENT = {
     "00_chain": 2,
@@ -142,6 +142,6 @@ def test_a_chart_against_one_proxy_says_which(sizes, title):
 )
 def test_a_page_says_how_to_make_it_again(poor, changes, named):
     study = load_study("smoke").model_copy(update=changes)
-    text = pages.Page(replace(poor, study=study, record=RECORD), "index").about().data
+    text = pages.Page(replace(poor, study=study, record=fake_evidence.RECORD), "index").about().data
     assert f"make report STUDY={named}\n" in text
     assert f"-p study {named}\n" in text
