@@ -134,6 +134,8 @@ SMOKE = yaml.safe_load((STUDIES / "smoke.yaml").read_text())
 
 @BUDGET
 @given(st.sampled_from(sorted(places(SMOKE))), plain, st.booleans())
+@example(("proxies", "learning_rates"), {"\n": None}, False)
+@example(("models",), {"two\nlines": {}}, False)
 def test_study_files_with_one_wrong_field(place, value, remove):
     fields = yaml.safe_load((STUDIES / "smoke.yaml").read_text())
     inner = fields

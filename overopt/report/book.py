@@ -1,7 +1,7 @@
 """From a study to pages in a browser: execute the notebooks, bind the book, check it, and only then show it.
 
-The committed book in `book/` is never touched, except by `publish=True`, which renews its executed
-notebooks. Everything else happens under `_build/<study>/`:
+The committed book in `book/` is never touched, except by `publish=True` with the study that it shows, which
+renews its executed notebooks. Everything else happens under `_build/<study>/`:
 
     executed/   notebooks as executed for this study, each with a fingerprint of what it was made from
     source/     the book's pages with those notebooks among them
@@ -63,8 +63,8 @@ def build(
     Args:
         study: name of a study, or the path of its YAML file.
         destination: folder to build in; `_build/<study>` by default.
-        publish: also replace what is committed: the executed notebooks in `book/`, the tables and verdicts in `results/`,
-            and what README opens with.
+        publish: also replace what is committed: the study's tables and verdicts in `results/` and, of the study that
+            the committed book shows, the executed notebooks in `book/` and what README opens with.
         say: is told, line by line, what happens.
 
     Raises:
@@ -110,7 +110,7 @@ def build(
         _replace_folder(found.folder, ROOT / "results" / found.study.name)
         judged = api.judge(found.study, found.folder)
         _replace_folder(judged, ROOT / "results" / "verdicts" / found.study.name)
-        if len(executed) > 1:  # the committed book shows a study of one page among its others
+        if found.study.name == downloads.COMMITTED:  # pages of other studies stand among those of this one
             for path in executed:
                 _replace_file(path, ROOT / "book" / path.name)
             readme.publish(found, ROOT)

@@ -48,7 +48,7 @@ from overopt.study.pretrained_parts import (
     made_of,
 )
 from overopt.study.rejection_parts import Rejection, Selection
-from overopt.util.errors import UserError
+from overopt.util.errors import UserError, printable
 from overopt.util.paths import STUDIES
 
 
@@ -361,14 +361,18 @@ def load_study(name: str | Path) -> Study:
     except UserError as error:
         raise UserError(f"{path.name}: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"] if part not in KINDS)
-        if first["type"] == "value_error":  # a sentence of ours, which starts with the field's own name
-            sentence = str(first["ctx"]["error"])
-            joint = ": " if sentence.startswith("found") else "."
-            place = f"{path.name}: {field}{joint}" if field else f"{path.name}: "
-            raise UserError(f"{place}{sentence}") from error
-        if first["type"] == "missing":
-            raise UserError(f"{path.name}: {field}: found nothing, expected this field") from error
-        found = repr(first["input"]) if not isinstance(first["input"], dict) else "a table"
-        raise UserError(f"{path.name}: {field}: found {found[:80]}: {first['msg']}") from error
+        raise UserError(f"{path.name}: {printable(_first_error(error))}") from error
+
+
+def _first_error(error: ValidationError) -> str:
+    """The first of pydantic's findings: the field, what was found there, what was expected."""
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"] if part not in KINDS)
+    if first["type"] == "value_error":  # a sentence of ours, which starts with the field's own name
+        sentence = str(first["ctx"]["error"])
+        joint = ": " if sentence.startswith("found") else "."
+        return f"{field}{joint}{sentence}" if field else sentence
+    if first["type"] == "missing":
+        return f"{field}: found nothing, expected this field"
+    found = repr(first["input"]) if not isinstance(first["input"], dict) else "a table"
+    return f"{field}: found {found[:80]}: {first['msg']}"

@@ -19,6 +19,15 @@ class UserError(ValueError):
     """
 
 
+def printable(text: str) -> str:
+    """A text on one line, with control characters written as Python writes them: names come from people's files.
+
+    >>> printable("found two\\nlines")
+    'found two\\\\nlines'
+    """
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 def system_error(error: BaseException) -> OSError | None:
     """What the system said, in the words of Python, if that is what an exception is about.
 
