@@ -130,7 +130,9 @@ def report(
     batch: Batch = 256,
     refuse_damaged: RefuseDamaged = False,
     recompute: Recompute = False,
-    publish: Annotated[bool, arg(help="also renew results/ and, of published, book/ (for maintainers)")] = False,
+    publish: Annotated[
+        bool, arg(help="also renew results/ and, of published, book/ (for maintainers)")
+    ] = False,
     pdf: Annotated[bool, arg(help="also print the book as one PDF, where a Chromium is installed")] = False,
 ) -> None:
     """Build the book of a study, from its committed tables or else by running what is missing of it."""
