@@ -28,8 +28,8 @@
 study = "published"
 
 # %% tags=["hide-input"]
-from overopt.analysis import figure_tables, page_tables
-from overopt.report import figures, pages
+from overopt.analysis import figure_tables, page_tables, turned_labels
+from overopt.report import figures, pages, sentences
 
 page = pages.open_page(study, "03_model_data_policy_scale")
 evidence = page.evidence
@@ -52,6 +52,27 @@ page.gold_and_proxy(large, "bon", description=description)
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-data-ppo", "caption": "PPO against proxies of that largest size, by number of training pairs (paper: Fig. 4b, which has a small proxy)."}}
 description = "PPO against one proxy size, by number of training pairs."
 page.gold_and_proxy(large, "ppo", description=description)
+
+# %% [markdown]
+# ## Turned labels
+#
+# People do not agree on which of two texts is better. [Coste et al. (2023)](https://arxiv.org/abs/2310.02743) turn a quarter of
+# the labels for that reason, and it is with such proxies that they see best-of-n rise and then fall. The paper turns none.
+
+# %% tags=["remove-input"]
+turned = turned_labels.peaks(evidence)
+page.say(sentences.say_turned(turned))
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-turned", "caption": "Best-of-n against the largest proxy that has turned labels, by the share of labels turned (ours; Coste et al. 2023, for their models). Gold solid with a band of one standard error, proxy dashed, fitted law dotted."}}
+description = "Best-of-n against one proxy size, by the share of labels turned."
+page.gold_and_proxy(turned_labels.of_largest(evidence), "bon", description=description)
+
+# %% tags=["remove-input"]
+page.table(
+    "tab-turned",
+    turned,
+    caption="Best-of-n by the share of labels turned, means over seeds. Gold in SDs; accuracy on held-out pairs; falls: with prompts and seeds drawn again, gold at some n surely lies above where it ends.",
+)
 
 # %% [markdown]
 # ## Validation loss

@@ -31,7 +31,7 @@ study = "published"
 
 # %% tags=["hide-input"]
 from overopt.analysis import laws_by_decade, pool_predictions, stopping_judged
-from overopt.report import figures, pages
+from overopt.report import blind_sentences, figures, pages
 
 page = pages.open_page(study, "10_without_gold")
 evidence = page.evidence
@@ -47,14 +47,18 @@ page.say_studies()
 # one half of the cells and judged by gold on the other; a hash of what a cell is, and nothing that was measured, says in which
 # half it stands. The failures come first.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 judged = stopping_judged.by_cell(page.all_curves)
+by_rule = stopping_judged.by_rule(judged)
+page.say(blind_sentences.say_rules(by_rule))
+
+# %% tags=["hide-input"]
 caption = "Held-out cells in which a rule loses more than a tenth of the highest gold: the twelve worst."
 page.table("tab-stopping-failures", stopping_judged.failures(judged).head(12), caption=caption)
 
 # %% tags=["hide-input"]
 caption = "What each rule is worth in held-out cells, of each method the best first. Compare with *never stop* and a fixed KL."
-page.table("tab-stopping", stopping_judged.by_rule(judged), caption=caption)
+page.table("tab-stopping", by_rule, caption=caption)
 
 # %% [markdown]
 # The highest of noisy points is too high: that makes every regret too large, but for a rule that stops at that very point. A
@@ -69,8 +73,11 @@ page.table("tab-stopping", stopping_judged.by_rule(judged), caption=caption)
 # a stage that has these samples and the proxy for parents, and no run; its file is known by its SHA-256. A dash: gold may rise
 # without end, so that its peak has no number.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 compared = pool_predictions.compared(*page.studies)
+page.say(blind_sentences.say_predictions(compared))
+
+# %% tags=["hide-input"]
 caption = "How far off predictions were, came minus predicted. Within: share whose 95% interval overlaps that of what came."
 page.table("tab-predictions", pool_predictions.summary(compared), caption=caption)
 

@@ -108,6 +108,19 @@ def say_falls(peaks: pl.DataFrame) -> str:
     )
 
 
+def say_turned(peaks: pl.DataFrame) -> str:
+    """In how many cells gold of best-of-n falls, by the share of turned labels (`turned_labels.peaks`)."""
+    if peaks.is_empty():
+        return ""
+    parts = [
+        f"with {share:.0%} of the labels turned for {sum(rows['falls'])} of {rows.height} proxies"
+        if share
+        else f"without turned labels for {sum(rows['falls'])} of {rows.height} proxies"
+        for (share,), rows in peaks.sort("label_noise").group_by("label_noise", maintain_order=True)
+    ]
+    return f"At some *n* gold surely lies above where it ends {', '.join(parts)}."
+
+
 def say_bends(entry: Mapping[str, Any], peaks: pl.DataFrame) -> str:
     """Both counts of a rise and fall: as a claim counts, and by the points of the mean, with a word where they differ.
 

@@ -126,6 +126,21 @@ def test_the_tables_keep_it_with_its_sha256_and_pages_set_it_beside_what_came(st
     assert alpha["within"] == overlap
 
 
+@pytest.mark.xdist_group("smoke")
+def test_predictions_of_proxies_of_turned_labels_stand_beside_their_own_curves(store):
+    found = results.read(store.path(STAGES["tables"]), STUDY)
+    turned = [told | {"label_noise": 0.25} for told in found.predictions]
+    noisy = found.curves.filter(label_noise=0.0).with_columns(label_noise=pl.lit(0.25))
+    both = pl.concat([found.curves.filter(label_noise=0.0).with_columns(pl.col("gold") + 9), noisy])
+    of = [
+        Evidence(replace(found, predictions=predictions, curves=curves))
+        for predictions, curves in ((found.predictions, found.curves), (turned, both))
+    ]
+    plain, shifted = map(pool_predictions.compared, of)
+    assert shifted["label_noise"].unique().to_list() == [0.25]
+    assert shifted.drop("label_noise").equals(plain.drop("label_noise"))
+
+
 def test_errors_as_a_whole():
     errors, within = [3.0, -4.0, None], [True, False, True]
     rows = pl.DataFrame({"method": "ppo", "coefficient": "beta", "error": errors, "within": within})
