@@ -39,9 +39,9 @@ page = pages.open_page(study, "09_what_helps")
 # %% tags=["remove-input"]
 page.methods_measured()
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-what-helps", "caption": "Gold against KL by every method against proxies of one size, at the setting whose mean curve is highest, with 95% intervals over seeds and prompts. Click a line or its name to keep it; where a line turns left, KL fell while training went on."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-what-helps", "caption": "Gold against KL by every method against proxies of one size, each at the setting whose mean curve is highest, as far as all seeds came. Bars: 95% intervals over seeds and prompts, where gold is highest and at the end. Plain best-of-n and PPO stand in every panel. A click on a line keeps it; where a line turns left, KL fell while training went on."}}
 curves = what_helps.curves(page.methods.method_runs)
-description = "Gold against KL, one line for every method, named where it ends."
+description = "Gold against KL, a panel for each family of methods, each line named where it ends."
 page.figure(figures.methods, curves, description=description)
 
 # %% [markdown]

@@ -69,6 +69,19 @@ class Method:
         return ", ".join(of + (["KL penalty"] if self.penalised and self.method not in DIRECT else []))
 
     @property
+    def family(self) -> str:
+        """Which methods it stands beside in a figure.
+
+        >>> Method("bon", "mean of 5", "", False).family, Method("ppo", "mean of 5", "", True).family
+        ('Choice among samples', 'Training against several proxies')
+        """
+        if self.method in SELECTS:
+            return "Choice among samples"
+        if self.method in DIRECT:
+            return "Training on pairs, without a proxy"
+        return f"Training against {'one proxy' if self.ensemble == 'single' else 'several proxies'}"
+
+    @property
     def plain(self) -> bool:
         """Whether it is what the study does against a single proxy, with nothing set otherwise."""
         return self.ensemble == "single" and not self.kind and not self.penalised

@@ -55,7 +55,8 @@ def table(runs: MethodRuns, results: Results) -> pl.DataFrame:
 def curves(runs: MethodRuns, label_noise: float = 0.0) -> pl.DataFrame:
     """The mean curve of every method at the setting that is best on all seeds, with a 95% interval at each point.
 
-    Columns: `method, setting, place` (its order), `kl` (nats), `gold, low, high` (base-policy SDs).
+    Columns: `method, family, plain, setting, place` (its order), `kl` (nats), `gold, low, high` (base-policy SDs); `plain`:
+    one of the methods that others are compared with.
     """
     parts = []
     for method in runs.methods(label_noise):
@@ -66,10 +67,9 @@ def curves(runs: MethodRuns, label_noise: float = 0.0) -> pl.DataFrame:
         known = np.isfinite(curve.draws).all()
         low, high = np.quantile(curve.draws, [0.025, 0.975], axis=0) if known else (curve.mean, curve.mean)
         points = pl.DataFrame({"kl": curve.kl, "gold": curve.mean, "low": low, "high": high})
-        named = points.with_row_index("place").select(
-            pl.lit(method.label).alias("method"), pl.lit(best.setting).alias("setting"), pl.all()
-        )
-        parts.append(named)
+        named = {"method": method.label, "family": method.family, "setting": best.setting}
+        named |= {"plain": method.plain and method.method in OVER}
+        parts.append(points.with_row_index("place").with_columns(**{k: pl.lit(v) for k, v in named.items()}))
     return pl.concat(parts) if parts else pl.DataFrame()
 
 

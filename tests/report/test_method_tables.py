@@ -1,7 +1,11 @@
 """What stands on the page of what helps, from simulated tables and from those of a study without new methods."""
 
 import ast
+import base64
+import csv
+import io
 import json
+import re
 from dataclasses import replace
 
 import fake_evidence
@@ -101,4 +105,22 @@ def test_the_figure_names_every_line_and_is_drawn(drawn):
         for method in MethodRuns(drawn).methods():
             assert f">{method.label}</text>" in svg, method.label
         assert "NaN" not in svg
-    assert [param["select"]["fields"] for param in spec["params"]] == [["group"]]
+    families = {method.family for method in MethodRuns(drawn).methods()}
+    assert [view["title"] for view in spec["concat"]] == [
+        "Choice among samples",
+        "Training against one proxy",
+        "Training against several proxies",
+        "Training on pairs, without a proxy",
+    ]
+    assert len(families) == 4
+    assert [param["select"]["fields"] for param in spec["params"]] == [["group"]] * 4
+    assert len({param["name"] for param in spec["params"]}) == 4
+
+
+def test_the_table_that_readers_download_has_every_line(drawn):
+    curves = what_helps.curves(MethodRuns(drawn))
+    page = charts.page_html(figures.methods(curves, description="Every method.").to_dict())
+    table = base64.b64decode(re.search(r"base64,([^\"]+)", page)[1]).decode()
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert len(rows) == curves.height
+    assert {row["group"] for row in rows} == {method.label for method in MethodRuns(drawn).methods()}

@@ -1,86 +1,126 @@
-"""Every method on one axis: gold against KL, each line named where it ends."""
+"""Every method on one axis: gold against KL, a panel for each family of methods, each line named where it ends."""
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import altair as alt
 import numpy as np
 import polars as pl
 
 from overopt.report.figures.line_ends import spread
-from overopt.report.figures.style import (
-    HEIGHT,
-    INK,
-    UNORDERED,
-    Layered,
-    faded,
-    kl_axis,
-    titled,
-    unordered_colours,
-)
+from overopt.report.figures.style import INK, PAPER_INK, faded, kl_axis, unordered_colours
 
-ROOM = 5.0  # of the axis for the names of lines: more than half of its width, on a square-root scale
-BARS_EVERY = 4  # points
-LABEL = 15  # pixels from one name to the next
-DASHES = ([1, 0], [6, 3], [2, 2])  # of lines that share a colour
+ROOM = 5.6  # of the axis for the names of lines: more than half of its width, on a square-root scale
+LABEL = 14  # pixels from one name to the next
+HEIGHT = 250  # of a panel whose names need no more
+GOLD = "gold (SDs of the initial policy's)"
 
 
-def methods(curves: pl.DataFrame, *, description: str) -> Layered:
-    """Gold against KL, a line with bars of 95% intervals for each method; a click on a line or name fades the others.
+class Axes(NamedTuple):
+    """What all panels share: the largest KL (nats), the ends of gold, and the height of a panel in pixels."""
+
+    largest: float
+    ends: tuple[float, float]
+    height: int
+
+    @property
+    def x(self) -> alt.X:
+        """KL, with room for names beyond the largest."""
+        return kl_axis(self.largest, room=ROOM)
+
+    def y(self, column: str) -> alt.Y:
+        """A column that is on the scale of gold."""
+        return alt.Y(f"{column}:Q", title=GOLD, scale=alt.Scale(domain=list(self.ends), nice=False))
+
+
+def methods(curves: pl.DataFrame, *, description: str) -> alt.ConcatChart:
+    """Gold against KL, a panel for each family of methods, with 95% intervals where gold is highest and at the end.
+
+    Plain best-of-n and plain PPO stand in every panel, in grey where they are not of its family. A click on a line or name
+    fades the others of its panel.
 
     Args:
         curves: see `overopt.analysis.what_helps.curves`.
         description: what a reader who cannot see the chart is told.
     """
-    group = pl.col("method").alias("group")
-    data = curves.select(group, "setting", "place", "kl", "gold", "low", "high").with_columns(
+    columns = "family", "setting", "place", "kl", "gold", "low", "high", "plain"
+    data = curves.select(pl.col("method").alias("group"), *columns).with_columns(
         pl.selectors.float().round(4)
     )
-    names = data["group"].unique(maintain_order=True).to_list()
-    height = max(HEIGHT, LABEL * (len(names) + 4))
+    families = data["family"].unique(maintain_order=True).to_list()
+    # the same table under every panel: it is the one that readers download
+    panels = {family: pl.col("family").eq(family) | pl.col("plain") for family in families}
+    most = max(data.filter(shown)["group"].n_unique() for shown in panels.values())
     largest = float(data["kl"].max()) * 1.02  # type: ignore[arg-type]
-    title = "gold (SDs of the initial policy's)"
-    x, y = kl_axis(largest, room=ROOM), alt.Y("gold:Q", title=title)
-    pick = alt.selection_point(name="pick", fields=["group"])
-    colours = alt.Scale(domain=names, range=unordered_colours(len(names)))
-    dashes = alt.Scale(domain=names, range=[list(DASHES[k // len(UNORDERED) % 3]) for k in range(len(names))])
-    colour = alt.Color("group:N", sort=names, scale=colours, legend=None)
-    dash = alt.StrokeDash("group:N", sort=names, scale=dashes, legend=None)
-    base = alt.Chart(data).encode(x=x, y=y, color=colour, order="place:Q", opacity=faded(pick))
-    shown = [
-        "group:N",
-        "setting:N",
-        *[alt.Tooltip(f"{name}:Q", format=".3g") for name in ("kl", "gold", "low", "high")],
-    ]
-    lines = base.mark_line(strokeWidth=2).encode(strokeDash=dash, tooltip=shown)
-    # bars and not a band: a line may turn back on itself; of some points alone, or they would hide the lines
-    some = data.filter(
-        (pl.col("place") % BARS_EVERY == 0) | (pl.col("place") == pl.col("place").max().over("group"))
+    ends = float(data["low"].min()), float(data["high"].max())  # type: ignore[arg-type]
+    axes = Axes(largest, ends, max(HEIGHT, LABEL * (most + 2)))
+    views = [_panel(data, family, shown, axes) for family, shown in panels.items()]
+    return (
+        alt.concat(*views, columns=2).resolve_scale(color="independent").properties(description=description)
     )
-    bars = (
-        alt.Chart(some)
-        .mark_rule(strokeWidth=1.5)
-        .encode(x=x, y=alt.Y("low:Q", title=title), y2="high:Q", color=colour, opacity=faded(pick, full=0.45))
+
+
+def _panel(data: pl.DataFrame, family: str, shown: pl.Expr, axes: Axes) -> alt.LayerChart:
+    """The lines of one family, and the plain ones of others in grey."""
+    here = data.filter(shown)
+    names = here["group"].unique(maintain_order=True).to_list()
+    own = here.filter(family=family)["group"].unique(maintain_order=True).to_list()
+    inks = dict(zip(own, unordered_colours(len(own)), strict=True))
+    scale = alt.Scale(domain=names, range=[inks.get(name, PAPER_INK) for name in names])
+    colour = alt.Color("group:N", sort=names, scale=scale, legend=None)
+    pick = alt.selection_point(name=f"pick_{len(own)}_{family[:24].replace(' ', '_')}", fields=["group"])
+    fits = alt.FieldOneOfPredicate(field="group", oneOf=names)
+    base = (
+        alt.Chart(data)
+        .transform_filter(fits)
+        .encode(x=axes.x, y=axes.y("gold"), color=colour, order="place:Q", opacity=faded(pick))
     )
-    dots = base.mark_point(filled=True, size=14).encode(tooltip=shown)
-    ends = data.group_by("group", maintain_order=True).last().sort("gold")
-    low, high = float(data["low"].min()), float(data["high"].max())  # type: ignore[arg-type]
-    label = spread(np.ones(ends.height), ends["gold"].to_numpy(), (high - low) * LABEL / height)
-    ends = ends.with_columns(label=label, beside=pl.lit(round(largest * 1.06, 4)))
+    told: list[Any] = ["group:N", "setting:N"]
+    told += [alt.Tooltip(f"{name}:Q", format=".3g") for name in ("kl", "gold", "low", "high")]
+    lines = base.mark_line(strokeWidth=2).encode(tooltip=told)
+    dots = base.mark_point(filled=True, size=10).encode(tooltip=told)
+    layers = [_zero(axes), _bars(here, colour, pick, axes), *_names(here, colour, pick, axes)]
+    return alt.layer(*layers, lines.add_params(pick), dots).properties(
+        width=275, height=axes.height, title=family
+    )
+
+
+def _bars(here: pl.DataFrame, colour: alt.Color, pick: alt.Parameter, axes: Axes) -> alt.Chart:
+    """Intervals of each line's highest point and of its last: more would hide the lines."""
+    highest = pl.col("gold") == pl.col("gold").max().over("group")
+    last = pl.col("place") == pl.col("place").max().over("group")
+    bars = alt.Chart(here.filter(highest | last)).mark_rule(strokeWidth=1.5)
+    return bars.encode(x=axes.x, y=axes.y("low"), y2="high:Q", color=colour, opacity=faded(pick, full=0.5))
+
+
+def _names(here: pl.DataFrame, colour: alt.Color, pick: alt.Parameter, axes: Axes) -> list[alt.Chart]:
+    """The name of each line right of its end, and a thin line to it."""
+    low, high = axes.ends
+    ends = here.group_by("group", maintain_order=True).last().sort("gold")
+    label = spread(np.ones(ends.height), ends["gold"].to_numpy(), (high - low) * LABEL / axes.height)
+    label -= max(0.0, label.max() - high)  # names are pushed down where the top has no room for them
+    ends = ends.with_columns(label=label, beside=pl.lit(round(axes.largest * 1.1, 4)))
     leaders = (
         alt.Chart(ends)
         .mark_rule(strokeWidth=0.8)
-        .encode(x=x, y="gold:Q", x2="beside:Q", y2="label:Q", color=colour, opacity=faded(pick, full=0.5))
+        .encode(
+            x=axes.x,
+            y=axes.y("gold"),
+            x2="beside:Q",
+            y2="label:Q",
+            color=colour,
+            opacity=faded(pick, full=0.5),
+        )
     )
     words = (
         alt.Chart(ends)
-        .mark_text(align="left", dx=3, fontSize=10)
-        .encode(x=alt.X("beside:Q"), y="label:Q", text="group:N", color=colour, opacity=faded(pick))
+        .mark_text(align="left", dx=2, fontSize=10)
+        .encode(x=alt.X("beside:Q"), y=axes.y("label"), text="group:N", color=colour, opacity=faded(pick))
     )
-    zero = (
-        alt.Chart(pl.DataFrame({"gold": [0.0]}))
-        .mark_rule(color=INK, strokeDash=[2, 3], opacity=0.5)
-        .encode(y=y)
-    )
-    return titled(
-        alt.layer(zero, bars, leaders, lines.add_params(pick), dots, words), "", description, height
-    )
+    return [leaders, words]
+
+
+def _zero(axes: Axes) -> alt.Chart:
+    line = alt.Chart(pl.DataFrame({"gold": [0.0]}))
+    return line.mark_rule(color=INK, strokeDash=[2, 3], opacity=0.5).encode(y=axes.y("gold"))
