@@ -32,7 +32,7 @@ study = "published"
 
 # %% tags=["hide-input"]
 from overopt.analysis import what_helps
-from overopt.report import figures, pages
+from overopt.report import figures, method_tables, pages
 
 page = pages.open_page(study, "09_what_helps")
 
@@ -46,7 +46,10 @@ page.figure(figures.methods, curves, description=description)
 
 # %% [markdown]
 # Curves are drawn at a setting that was chosen with all seeds: they show where gold goes, and are too kind to methods with many
-# settings. What a method is worth stands in the table.
+# settings. What a method is worth stands in the table, and in short here.
+
+# %% tags=["remove-input"]
+page.say(method_tables.say_helps(page.helped))
 
 # %% tags=["hide-input"]
 page.what_helps()

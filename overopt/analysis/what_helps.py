@@ -67,7 +67,7 @@ def curves(runs: MethodRuns, label_noise: float = 0.0) -> pl.DataFrame:
         known = np.isfinite(curve.draws).all()
         low, high = np.quantile(curve.draws, [0.025, 0.975], axis=0) if known else (curve.mean, curve.mean)
         points = pl.DataFrame({"kl": curve.kl, "gold": curve.mean, "low": low, "high": high})
-        named = {"method": method.label, "family": method.family, "setting": best.setting}
+        named: dict[str, Any] = {"method": method.label, "family": method.family, "setting": best.setting}
         named |= {"plain": method.plain and method.method in OVER}
         parts.append(points.with_row_index("place").with_columns(**{k: pl.lit(v) for k, v in named.items()}))
     return pl.concat(parts) if parts else pl.DataFrame()

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+import polars as pl
+
 from overopt.analysis.claims.elsewhere import MethodClaim
 from overopt.analysis.claims.outcome import Outcome
 from overopt.analysis.claims.verdicts import Judged
-from overopt.analysis.method_runs import Method, MethodRuns
-from overopt.analysis.what_helps import AT
+from overopt.analysis.method_runs import WORDS, Method, MethodRuns
+from overopt.analysis.what_helps import AT, OVER
 from overopt.report.myst import escaped
 from overopt.report.tables import Column, Table
 from overopt.util.words import capital, number, short_number, with_interval
@@ -75,6 +77,28 @@ def say_measured(runs: MethodRuns) -> str:
         f"The study's tables hold none of the newer methods. What follows is of {listed}, against {seen}. "
         "The study `methods` has newer ones."
     )
+
+
+def say_helps(data: pl.DataFrame) -> str:
+    """Which methods of `what_helps.table` surely reach more gold than the plain ones, a line a share of flipped labels.
+
+    Each interval is taken by itself: of many, one in forty lies above 0 by chance.
+    """
+    lines = []
+    for (noise,), rows in data.group_by("label_noise", maintain_order=True) if data.height else ():
+        labels = f"With {noise:.0%} of the labels flipped" if noise else "On labels as gold gave them"
+        lines += [
+            f"- {labels}, than plain {WORDS[name]}, {said}." for name in OVER if (said := _above(rows, name))
+        ]
+    return "\n".join(["At their highest, these methods surely reach more gold:", "", *lines]) if lines else ""
+
+
+def _above(rows: pl.DataFrame, plain: str) -> str:
+    """How many methods surely lie above a plain one, and which; nothing where none was compared."""
+    compared = rows.drop_nulls(f"over_{plain}_low")
+    above = compared.filter(pl.col(f"over_{plain}_low") > 0)["method"].to_list()
+    listed = f": {', '.join(f'*{name}*' for name in above)}" if above else ""
+    return f"{len(above) or 'none'} of {compared.height}{listed}" if compared.height else ""
 
 
 def cards(judged: Sequence[Judged]) -> str:

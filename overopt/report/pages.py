@@ -165,11 +165,15 @@ class Page:
         said = method_tables.say_measured(shown.method_runs)
         return Markdown(said if shown is self.evidence else f"{said} {say_source(shown.results)}")
 
+    @cached_property
+    def helped(self) -> pl.DataFrame:
+        """Every method at the setting that was chosen for it: see `analysis.what_helps.table`."""
+        return what_helps.table(self.methods.method_runs, self.methods.results)
+
     def what_helps(self) -> Markdown:
-        """The table of every method at the setting that was chosen for it."""
-        data = what_helps.table(self.methods.method_runs, self.methods.results)
+        """`helped` as a table."""
         name = "tab-what-helps"
-        return Markdown(tables.as_myst(method_tables.TABLES[name], name, data, method_tables.CAPTION))
+        return Markdown(tables.as_myst(method_tables.TABLES[name], name, self.helped, method_tables.CAPTION))
 
     def claims_on_methods(self) -> Markdown:
         """A card for each claim of others about methods: theirs beside ours."""

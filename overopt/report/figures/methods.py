@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from overopt.report.figures.line_ends import spread
-from overopt.report.figures.style import INK, PAPER_INK, faded, kl_axis, unordered_colours
+from overopt.report.figures.style import INK, PAPER_INK, Layered, faded, kl_axis, unordered_colours
 
 ROOM = 5.6  # of the axis for the names of lines: more than half of its width, on a square-root scale
 LABEL = 14  # pixels from one name to the next
@@ -61,7 +61,7 @@ def methods(curves: pl.DataFrame, *, description: str) -> alt.ConcatChart:
     )
 
 
-def _panel(data: pl.DataFrame, family: str, shown: pl.Expr, axes: Axes) -> alt.LayerChart:
+def _panel(data: pl.DataFrame, family: str, shown: pl.Expr, axes: Axes) -> Layered:
     """The lines of one family, and the plain ones of others in grey."""
     here = data.filter(shown)
     names = here["group"].unique(maintain_order=True).to_list()
