@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from overopt.analysis.averages import NAMES
+from overopt.analysis.method_runs import WORDS
 from overopt.analysis.ppo_sweep import LEVELS
 from overopt.plan.prices import HEADER, Costs, price_rows
 from overopt.plan.study_plan import plan
@@ -115,7 +115,7 @@ def _with_interval(title: str, name: str, digits: int) -> Column:
 
 
 def _method() -> Column:
-    return Column("method", lambda row: NAMES.get(row["method"], row["method"].upper()), "l")
+    return Column("method", lambda row: WORDS.get(row["method"], str(row["method"])), "l")
 
 
 def _times(value: float | None, factor: int) -> float | None:
