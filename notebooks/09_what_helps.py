@@ -69,6 +69,10 @@ page.claims_on_methods()
 # %% [markdown]
 # ## How to read this
 #
+# - The table. Setting: the one chosen most often. Flipped: the share of labels. KL: where the method was stopped, chosen as the
+#   setting was. A dash: not known, or not reached by every run. Minus PPO, minus best-of-n: differences of the highest gold from
+#   the plain method against the same proxies; an ensemble is compared with its members where each has some that were run alone,
+#   else with all that were. Minutes: the mean of all runs of that kind of stage, without proxies and samples.
 # - A proxy's score has the unit of gold, its SDs over the initial policy's samples. Penalties are in these SDs a nat; β of direct
 #   alignment is in logits a nat.
 # - A method that KL leads on is stopped at a KL; one with a penalty or another setting, which may hold KL still, at a step.

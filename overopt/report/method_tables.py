@@ -14,13 +14,7 @@ from overopt.report.myst import escaped
 from overopt.report.tables import Column, Table
 from overopt.util.words import capital, number, short_number, with_interval
 
-CAPTION = (
-    "Every method at the setting that was chosen for it on other seeds and prompts, as the place to stop was, and what gold "
-    "came to there, with 95% intervals over seeds and prompts. Setting: the one chosen most often. A dash: not known, or "
-    "not reached by every run. Minus plain PPO, minus best-of-n: differences of the highest gold, on the same proxies. An "
-    "ensemble is compared with its members where each has some that were run alone, else with all that were. "
-    "Minutes are the mean of all runs of that kind of stage in the study, without proxies and samples."
-)
+CAPTION = "Every method at the setting chosen for it on other seeds and prompts, with 95% intervals."
 MARKS = {"holds": "●", "partly": "◐", "does not hold": "○", "cannot tell": "?", "not measured": "—"}
 CLASSES = {"not measured": "cannot-tell"}  # of a card, where it is not the verdict's own
 
@@ -28,25 +22,31 @@ CLASSES = {"not measured": "cannot-tell"}  # of a card, where it is not the verd
 def _interval(title: str, name: str, digits: int = 2) -> Column:
     def cell(row: dict[str, Any]) -> str:
         ends = row[f"{name}_low"], row[f"{name}_high"]
-        return "—" if row[name] is None or None in ends else with_interval(row[name], *ends, digits)
+        if row[name] is None or None in ends:
+            return "—"
+        # so many columns have no room for a value and its interval on one line
+        return with_interval(row[name], *ends, digits).replace("\u00a0[", " [")
 
     return Column(title, cell)
+
+
+def _named(row: dict[str, Any]) -> str:
+    return f"{row['method']}: {row['setting']}" if row["setting"] else row["method"]
 
 
 TABLES = {
     "tab-what-helps": Table(
         [
-            Column("method", lambda row: row["method"], "l"),
-            Column("labels flipped", lambda row: f"{row['label_noise']:.0%}"),
-            Column("setting", lambda row: row["setting"] or "—", "l"),
+            Column("method: its setting", _named, "l"),
+            Column("flipped", lambda row: f"{row['label_noise']:.0%}"),
             Column("seeds", lambda row: str(row["seeds"])),
             _interval("highest gold (SDs)", "gold"),
             _interval("KL there (nats)", "kl", 1),
             _interval(f"gold at {AT:g} nats", "at_ten"),
             _interval("γ", "gamma"),
-            _interval("minus plain PPO (SDs)", "over_ppo"),
+            _interval("minus PPO (SDs)", "over_ppo"),
             _interval("minus best-of-n (SDs)", "over_bon"),
-            Column("minutes a run", lambda row: number(row["minutes"], 1)),
+            Column("minutes", lambda row: number(row["minutes"], 1)),
         ],
         "*The study measured no method.*",
     ),
