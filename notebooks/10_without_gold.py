@@ -21,9 +21,10 @@
 # another finds.
 #
 # :::{margin}
-# **Regret**: $1 - a / b$, where $a$ is gold where a rule stops and $b$ the highest gold of the same run.
+# **Regret**: $1 - a / b$, where $a$ is gold where a rule stops and $b$ the highest gold of the same runs, both means over seeds.
 #
-# **Held out**: cells (all that tells curves apart but the seed) that no rule was fitted to.
+# **Held out**: cells (all that tells curves apart but the seed) that no rule was fitted to. They share prompts and the policy
+# with the others.
 # :::
 
 # %% tags=["parameters", "remove-input"]
@@ -45,7 +46,8 @@ page.say_studies()
 # Each rule sees KL, the proxy's score, what proxies of other seeds say of the same texts, how likely the base policy
 # finds them, their length and their entropy, where the study measured those: never gold. Each has one constant. It is fitted on
 # one half of the cells and judged by gold on the other; a hash of what a cell is, and nothing that was measured, says in which
-# half it stands. The failures come first.
+# half it stands. Runs with a KL penalty, which holds KL, were made a method of their own after the cells of all PPO had been
+# seen together. The failures come first.
 
 # %% tags=["remove-input"]
 judged = stopping_judged.by_cell(page.all_curves)
@@ -75,11 +77,12 @@ page.table("tab-stopping", by_rule, caption=caption)
 
 # %% tags=["remove-input"]
 compared = pool_predictions.compared(*page.studies)
-page.say(blind_sentences.say_predictions(compared))
+errors = pool_predictions.summary(compared)
+page.say(blind_sentences.say_predictions(errors))
 
 # %% tags=["hide-input"]
 caption = "How far off predictions were, came minus predicted. Within: share whose 95% interval overlaps that of what came."
-page.table("tab-predictions", pool_predictions.summary(compared), caption=caption)
+page.table("tab-predictions", errors, caption=caption)
 
 # %% tags=["hide-input", "hide-output"]
 caption = "Each prediction, and what came, with 95% intervals over prompts."

@@ -205,10 +205,10 @@ class MethodRuns:
 
     Args:
         results: of a study.
-        rm_params: another proxy size.
+        rm_params, pairs: another proxy size, another number of pairs.
     """
 
-    def __init__(self, results: Results, rm_params: int | None = None) -> None:
+    def __init__(self, results: Results, rm_params: int | None = None, pairs: int | None = None) -> None:
         study = results.study
         ours = results.curves.filter(
             pl.col("method").is_in(list(WORDS)),
@@ -221,8 +221,12 @@ class MethodRuns:
         tried = proxied.group_by("rm_params", "pairs").agg(
             pl.struct("method", "ensemble", "setting", "kl_penalty", "label_noise").n_unique().alias("tried")
         )
-        if rm_params is not None:
-            tried = tried.filter(rm_params=rm_params)
+        asked = {
+            name: value
+            for name, value in {"rm_params": rm_params, "pairs": pairs}.items()
+            if value is not None
+        }
+        tried = tried.filter(**asked) if asked else tried
         most = tried.sort("tried", "rm_params", "pairs").row(-1, named=True) if tried.height else {}
         self.rm_params = int(most.get("rm_params", 0))
         self.pairs = int(most.get("pairs", max(ours["pairs"], default=0)))

@@ -44,14 +44,15 @@ COMPARED = (
 def compared(*studies: Evidence) -> pl.DataFrame:
     """One row a prediction, method and coefficient: the columns `COMPARED`; no row where nothing was predicted.
 
-    What two studies share, the same prediction of the same curve, has one row.
+    Of a curve that two studies have, the first study's prediction has the row.
 
     error: came - predicted, null where one of them is not known, as a peak whose interval is open. within: whether intervals
     overlap, as they do of a peak that both have beyond all measure. Alpha is in SDs a sqrt(nat), beta in SDs a nat for
     best-of-n and in SDs a sqrt(nat) for PPO, the peak in nats and SDs.
     """
     rows = [row for evidence in studies for row in _rows(evidence)]
-    return pl.DataFrame(rows, schema=COMPARED).unique(maintain_order=True)
+    curve = ["method", "rm_params", "pairs", "label_noise", "seed", "coefficient"]
+    return pl.DataFrame(rows, schema=COMPARED).unique(curve, keep="first", maintain_order=True)
 
 
 def summary(compared: pl.DataFrame) -> pl.DataFrame:

@@ -4,8 +4,8 @@ A cell is all that tells curves apart but the seed. Which half it is in follows 
 was measured: whoever makes a rule looks at the half `design`, and the other says what the rule is worth. A rule has a single
 constant a method: it is the one of least regret over the cells of `design`.
 
-Regret is 1 - gold where the rule stops / the highest gold of the same run, mean over a cell's seeds. The highest of noisy
-points is too high, for every rule alike: a rule is to be compared with `end` and `kl`, not with 0.
+Regret is 1 - gold where the rule stops / the highest gold of the same runs, both means over a cell's seeds. The highest of
+noisy points is too high, for every rule alike: a rule is to be compared with `end` and `kl`, not with 0.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float64
 
-from overopt.analysis.method_runs import DIRECT, method_of, setting_of
+from overopt.analysis.method_runs import DIRECT, WORDS, method_of, setting_of
 from overopt.analysis.stopping import RULES, Rule, Seen, seen
 from overopt.estimators.uncertainty import standard_error
 
@@ -64,12 +64,13 @@ class Run:
 class Cell:
     """Runs that differ in their seed alone; half: "design" or "held out"; proxy: its parameters and pairs.
 
-    label: what a reader knows it by, beside its proxy.
+    label: what a reader knows it by, beside its proxy; penalised: with a KL penalty.
     """
 
     name: str
     label: str
     half: str
+    penalised: bool
     proxy: tuple[int, int]
     runs: tuple[Run, ...]
 
@@ -107,9 +108,12 @@ def cells(curves: pl.DataFrame, method: str) -> list[Cell]:
         name = ", ".join(f"{column} {value}" for column, value in named.items())
         runs = [run for run in part.partition_by("record", maintain_order=True) if run.height > 2]
         if runs:
-            proxy = int(part["rm_params"][0]), int(part["pairs"][0])
+            first = part.row(0, named=True)
+            proxy = int(first["rm_params"]), int(first["pairs"])
             found.append(
-                Cell(name, _label(part.row(0, named=True)), half_of(name), proxy, tuple(map(_run, runs)))
+                Cell(
+                    name, _label(first), half_of(name), first["kl_penalty"] > 0, proxy, tuple(map(_run, runs))
+                )
             )
     return sorted(found, key=lambda cell: cell.name)
 
@@ -157,6 +161,7 @@ def fitted(rule: Rule, design: list[Cell]) -> float | None:
 def by_cell(curves: pl.DataFrame) -> pl.DataFrame:
     """Every rule in every cell of the table, the cells that it fails in first: the columns `BY_CELL`.
 
+    method: as the table has it; runs with a KL penalty, which holds KL where others go on, are a method of their own.
     half: where the cell is; constant: fitted in the half `design`, whichever half the row is of. A rule that looks at what
     the table lacks has no row; a cell whose gold does not rise has one without `regret`.
     """
@@ -166,14 +171,14 @@ def by_cell(curves: pl.DataFrame) -> pl.DataFrame:
 
 def _rows(curves: pl.DataFrame) -> Iterator[dict[str, Any]]:
     for method in curves.filter(pl.col("method") != "tilt")["method"].unique().sort():
-        found = cells(curves, method)
-        for rule in RULES.values():
-            constant = fitted(rule, [cell for cell in found if cell.half == "design"])
-            if constant is None:
-                continue
-            for cell in found:
-                if cell.known_to(rule):
-                    yield _row(method, rule, constant, cell)
+        of_method = cells(curves, method)
+        for penalised in (False, True):
+            found = [cell for cell in of_method if cell.penalised == penalised]
+            named = f"{WORDS[method]}, KL penalty" if penalised and method not in DIRECT else method
+            for rule in RULES.values():
+                constant = fitted(rule, [cell for cell in found if cell.half == "design"])
+                if constant is not None:
+                    yield from (_row(named, rule, constant, cell) for cell in found if cell.known_to(rule))
 
 
 def _row(method: str, rule: Rule, constant: float, cell: Cell) -> dict[str, Any]:

@@ -80,25 +80,34 @@ def say_measured(runs: MethodRuns) -> str:
 
 
 def say_helps(data: pl.DataFrame) -> str:
-    """Which methods of `what_helps.table` surely reach more gold than the plain ones, a line a share of flipped labels.
+    """How many methods of `what_helps.table` surely reach more gold than the plain ones, a line a share of flipped labels.
 
-    Each interval is taken by itself: of many, one in forty lies above 0 by chance.
+    Shares with fewer than three methods, which compare nothing, have no line.
     """
     lines = []
     for (noise,), rows in data.group_by("label_noise", maintain_order=True) if data.height else ():
         labels = f"With {noise:.0%} of the labels flipped" if noise else "On labels as gold gave them"
-        lines += [
-            f"- {labels}, than plain {WORDS[name]}, {said}." for name in OVER if (said := _above(rows, name))
+        if rows.height > len(OVER):
+            lines.append(f"- {labels}: {'; '.join(_above(rows, name) for name in OVER)}.")
+    if not lines:
+        return ""
+    return "\n".join(
+        [
+            "How many methods surely reach more gold, at their highest, than the plain ones? Each is asked by itself; of "
+            "forty such questions chance alone answers one with yes.",
+            "",
+            *lines,
         ]
-    return "\n".join(["At their highest, these methods surely reach more gold:", "", *lines]) if lines else ""
+    )
 
 
 def _above(rows: pl.DataFrame, plain: str) -> str:
-    """How many methods surely lie above a plain one, and which; nothing where none was compared."""
+    """How many methods surely lie above a plain one; which, where they are half of them or fewer."""
     compared = rows.drop_nulls(f"over_{plain}_low")
     above = compared.filter(pl.col(f"over_{plain}_low") > 0)["method"].to_list()
-    listed = f": {', '.join(f'*{name}*' for name in above)}" if above else ""
-    return f"{len(above) or 'none'} of {compared.height}{listed}" if compared.height else ""
+    few = 0 < len(above) <= compared.height / 2
+    listed = f" ({'; '.join(f'*{name}*' for name in above)})" if few else ""
+    return f"{len(above) or 'none'} of {compared.height} more than plain {WORDS[plain]}{listed}"
 
 
 def cards(judged: Sequence[Judged]) -> str:

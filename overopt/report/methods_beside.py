@@ -6,6 +6,7 @@ import polars as pl
 
 from overopt import api
 from overopt.analysis.results import Results
+from overopt.analysis.stopping_judged import CELL
 from overopt.plan.study_plan import plan
 from overopt.study.study import Study, load_study
 
@@ -20,9 +21,11 @@ def beside(results: Results) -> Results | None:
 
 
 def all_curves(studies: Sequence[Results]) -> pl.DataFrame:
-    """The curves of one study or of several; one that they share is there once."""
+    """The curves of one study or of several; a run that several have is there once, as the first of them has it."""
     found = pl.concat([results.curves for results in studies], how="diagonal_relaxed")
-    return found.filter(pl.col("study") == pl.col("study").first().over("record"))
+    of_run = [name for name in (*CELL, "seed") if name in found.columns]
+    first = found.group_by(of_run, maintain_order=True).agg(pl.first("study", "record"))
+    return found.join(first, on=["study", "record"], how="semi", maintain_order="left")
 
 
 def _golds(study: Study) -> set[str]:

@@ -22,23 +22,27 @@ def test_the_nearest_rule_of_each_method_stands_beside_never_stop():
         )
     )
     assert said == (
-        "The aim is to lose at most 10% of the highest gold in 90% of the held-out cells. It is reached for best-of-n. The "
-        "rule that comes nearest, in part by luck, does so in: best-of-n 90% of 10 cells (*never stop*: 90%); PPO 50% of 16 "
-        "cells (*never stop*: 20%). Fewer than 10 such cells, too few to tell: DPO (9)."
+        "The aim is to lose at most 10% of the highest gold in 90% of the held-out cells. It is reached on 10 cells or more "
+        "for best-of-n; fewer cannot show it. The rule that comes nearest, in part by luck, does so in these shares of the "
+        "cells: best-of-n 90% of 10 (*never stop*: 90%); DPO 100% of 9 (*never stop*: 100%); PPO 50% of 16 (*never stop*: "
+        "20%)."
     )
 
 
 def test_an_aim_that_no_rule_comes_to_is_said_to_be_missed():
-    assert "It is reached for no method." in blind_sentences.say_rules(rules(("ppo", "kl", 16, 0.89, 0.2)))
-    few = blind_sentences.say_rules(rules(("ppo", "kl", 6, 1.0, 0.0)))
-    assert "It is reached" not in few
-    assert few.endswith("90% of the held-out cells. Fewer than 10 such cells, too few to tell: PPO (6).")
+    for cells, within in ((16, 0.89), (9, 1.0)):
+        said = blind_sentences.say_rules(rules(("PPO, KL penalty", "kl", cells, within, 0.2)))
+        assert "It is reached on 10 cells or more for no method;" in said
+        assert said.endswith(f"PPO, KL penalty {within:.0%} of {cells}.")
     assert blind_sentences.say_rules(rules()) == ""
 
 
-def test_overlaps_are_counted_by_method():
-    compared = pl.DataFrame({"method": ["bon", "bon", "ppo"], "within": [True, False, False]})
-    assert blind_sentences.say_predictions(compared).endswith(
-        "overlap for best-of-n in 50% of 2 numbers, for PPO in 0% of 1 numbers."
+def test_errors_of_predictions_have_a_direction():
+    row = {"method": "bon", "coefficient": "alpha", "predictions": 3, "error": 0.125, "within": 1.0}
+    other = row | {"method": "ppo", "coefficient": "beta", "error": -0.5, "within": 0.0}
+    said = blind_sentences.say_predictions(pl.DataFrame([row, other, other | {"coefficient": "peak_kl"}]))
+    assert said.startswith(
+        "On average α of best-of-n came 0.12 higher than predicted (intervals overlap in 100% of 3), β of PPO came 0.50 "
+        "lower than predicted (intervals overlap in 0% of 3). "
     )
-    assert blind_sentences.say_predictions(compared.clear()) == ""
+    assert blind_sentences.say_predictions(pl.DataFrame([row]).clear()) == ""

@@ -57,14 +57,14 @@ def test_the_page_of_a_study_with_every_method_is_complete(monkeypatch, drawn):
     assert (
         table.data.count("\n| ") == 2 + 18 + 5
     )  # titles, their line, methods on clean labels and on flipped ones
-    assert "more gold:\n\n- On labels as gold gave them, than plain PPO, " in short.data
+    assert "\n- On labels as gold gave them: " in short.data
     assert cards.data.count("grid-item-card") == 6
     assert cards.data.count("**Here: holds.**") >= 5
     assert "Not measured" not in cards.data
 
 
 def test_the_page_of_a_study_without_them_says_so_in_a_sentence(monkeypatch, plain):
-    said, figure, _short, table, cards, _ = outputs(monkeypatch, plain)
+    said, figure, table, cards, _ = outputs(monkeypatch, plain)
     assert said.data.startswith(
         "The study's tables hold none of the newer methods. What follows is of best-of-n and PPO,"
     )
@@ -99,16 +99,19 @@ def test_a_cell_without_a_number_is_a_dash(drawn):
     assert empty == "*The study measured no method.*"
 
 
-def test_methods_that_surely_reach_more_are_named_and_others_are_not():
+def test_methods_that_surely_reach_more_are_counted_and_few_are_named():
     ends = {"over_ppo_low": [0.1, -0.1, None, 0.2], "over_bon_low": [-0.3, None, None, 0.1]}
     names = {"method": ["a, b", "c", "PPO", "d"], "label_noise": [0.0, 0.0, 0.0, 0.25]}
     said = method_tables.say_helps(pl.DataFrame(names | ends)).splitlines()
     assert said[2:] == [
-        "- On labels as gold gave them, than plain PPO, 1 of 2: *a, b*.",
-        "- On labels as gold gave them, than plain best-of-n, none of 1.",
-        "- With 25% of the labels flipped, than plain PPO, 1 of 1: *d*.",
-        "- With 25% of the labels flipped, than plain best-of-n, 1 of 1: *d*.",
+        "- On labels as gold gave them: 1 of 2 more than plain PPO (*a, b*); none of 1 more than plain best-of-n."
     ]
+    many = pl.DataFrame(
+        {"method": ["a", "b", "c"], "label_noise": 0.25, "over_ppo_low": 0.1, "over_bon_low": -0.1}
+    )
+    assert method_tables.say_helps(many).endswith(
+        "- With 25% of the labels flipped: 3 of 3 more than plain PPO; none of 3 more than plain best-of-n."
+    )
     assert method_tables.say_helps(pl.DataFrame()) == ""
 
 

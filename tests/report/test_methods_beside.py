@@ -49,10 +49,9 @@ def test_it_stands_beside_those_that_its_gold_judges(methods, plain):
 def test_what_both_have_is_there_once(plain):
     first = plain.curves.with_columns(study=pl.lit("first"))
     own = first["record"].unique().sort()[0]
-    second = plain.curves.with_columns(
-        study=pl.lit("second"),
-        record=pl.when(pl.col("record") == own).then("record").otherwise("record" + pl.lit(" again")),
-    )
+    seed = pl.when(pl.col("record") == own).then("seed").otherwise(pl.col("seed") + 100)
+    # another record, of the same run: it was made from other parts of the same study
+    second = plain.curves.with_columns(study=pl.lit("second"), record=pl.col("record") + " again", seed=seed)
     found = methods_beside.all_curves([replace(plain, curves=curves) for curves in (first, second)])
     shared = first.filter(record=own).height
     assert found.height == 2 * first.height - shared

@@ -3,8 +3,8 @@
 from overopt.analysis.claims.elsewhere import CHOSEN_ELSEWHERE, FALL, absent, falls, known, method_claim
 from overopt.analysis.claims.outcome import JOINTLY, Outcome, above, below, jointly
 from overopt.analysis.evidence import Evidence
-from overopt.analysis.held_out import drawn, held_out, paired
-from overopt.analysis.method_runs import Method
+from overopt.analysis.held_out import HeldOut, drawn, held_out, paired
+from overopt.analysis.method_runs import Method, MethodRuns
 from overopt.analysis.resampled import interval
 from overopt.util.words import with_interval
 
@@ -52,10 +52,27 @@ def ensembles_end_it_in_best_of_n(evidence: Evidence) -> Outcome:
         words.append(
             f"{noise:.0%} flipped: gain {with_interval(share, *shares)} of {top:.2f} SDs, fall "
             f"{with_interval(*flat(fall))} SDs, of single proxies {with_interval(*flat(known(single.fall())))}"
+            f"{_more_labels(evidence, noise, last)}"
         )
     if not parts:
         return absent("best-of-n by conservative ensembles")
     return Outcome(jointly(parts), parts[0].statistic, parts[0].interval, "; ".join(words) + ".")
+
+
+def _more_labels(evidence: Evidence, noise: float, joined: HeldOut) -> str:
+    """What one proxy with more pairs comes to at the largest n: members have pairs of their own, and labels alone help."""
+    runs = evidence.method_runs
+    like = evidence.results.curves.filter(
+        method="bon", rm_params=runs.rm_params, label_noise=noise, ensemble="single"
+    )
+    most = max(like["pairs"].to_list(), default=0)
+    if most <= runs.pairs:
+        return ""
+    larger = held_out(MethodRuns(evidence.results, runs.rm_params, most).plain("bon", noise))
+    if larger is None:
+        return ""
+    ends = [with_interval(*flat(known(found.end))) for found in (joined, larger)]
+    return f"; at the largest n ensembles have {ends[0]} SDs, one proxy with {most:,} pairs {ends[1]}"
 
 
 @method_claim(
@@ -83,10 +100,25 @@ def ensembles_end_it_in_ppo(evidence: Evidence) -> Outcome:
     words = (
         f"Penalty {least:g}: fall {with_interval(*flat(fall))} SDs, of single proxies without a penalty "
         f"{with_interval(*flat(known(single.fall())))}; end less the single proxies' highest gold "
-        f"{with_interval(cost, *costs)} SDs."
+        f"{with_interval(cost, *costs)} SDs." + _penalty_alone(evidence, least, joined)
     )
     both = jointly([below(FALL, *fall), above(-COST, cost, costs)])
     return Outcome(both if falls(single) else "cannot tell", *fall, words)
+
+
+def _penalty_alone(evidence: Evidence, penalty: float, joined: HeldOut) -> str:
+    """What the same penalty does with one proxy, so that nothing is put down to joining that it does alone."""
+    plain = evidence.method_runs.of(
+        lambda m: m.method == "ppo" and m.ensemble == "single" and m.penalised and not m.kind
+    )
+    alone = held_out([variant for variant in plain if variant.penalty == penalty])
+    apart = paired(joined, alone, "end") if alone else None
+    if alone is None or apart is None:
+        return ""
+    return (
+        f" The same penalty with one proxy: fall {with_interval(*flat(known(alone.fall())))} SDs; the end of ensembles less "
+        f"its end {with_interval(*flat(known(apart)))} SDs."
+    )
 
 
 @method_claim(

@@ -1,5 +1,7 @@
 """Claims about where gold turns without a proxy, with softer best-of-n, and with a KL penalty."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from overopt.analysis.claims.elsewhere import CHOSEN_ELSEWHERE, FALL, absent, falls, known, method_claim
@@ -9,13 +11,14 @@ from overopt.analysis.claims.outcome import JOINTLY, Outcome, above, below, by_i
 from overopt.analysis.claims.shape import FAIR
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.fitted_laws import LAW_OF
-from overopt.analysis.held_out import held_out, paired
+from overopt.analysis.held_out import HeldOut, held_out, paired
 from overopt.analysis.method_runs import DIRECT, WORDS
 from overopt.analysis.misfits import relative_misfit, root
 from overopt.analysis.resampled import interval, resampled
 from overopt.util.words import with_interval
 
 LOSS = 0.1  # SDs that count as nothing lost
+ON_THE_WAY = 0.8  # of the KL at which penalised runs were stopped: all have come to so much
 ADAPTIVE = "adaptive"  # what studies call a penalty that follows KL
 
 
@@ -106,6 +109,20 @@ def penalty_is_no_better(evidence: Evidence) -> Outcome:
     )
     free = held_out(runs.plain("ppo"))
     apart = paired(held, free) if held and free else None
-    if apart is None:
+    if not (held and free) or apart is None:
         return absent("PPO with a KL penalty beside PPO without")
-    return below(SAME, *known(apart), "Penalised less stopped early, highest gold, SDs")
+    found = below(SAME, *known(apart), "Penalised less stopped early, highest gold, SDs")
+    return replace(found, measured=f"{found.measured}{_on_the_way(held, free)}")
+
+
+def _on_the_way(held: HeldOut, free: HeldOut) -> str:
+    """Gold where runs with a penalty and without first came to the same KL: what the penalty adds comes later, or not."""
+    kl = ON_THE_WAY * float(held.kl.mean())
+    there = [run.at_kl(kl) for run in (held, free)]
+    if not all(np.isfinite(gold).all() for gold in there):
+        return ""
+    told = [with_interval(*flat(known(gold))) for gold in there]
+    return (
+        f" On the way, where KL first came to {kl:.1f} nats, gold was {told[0]} SDs with a penalty and {told[1]} without. "
+        "Runs with a penalty then hold their KL for the rest of their steps."
+    )
