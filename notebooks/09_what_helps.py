@@ -78,7 +78,7 @@ page.claims_on_methods()
 # - Labels. Every member of an ensemble learns from pairs of its own: five have seen up to five times the labels of one proxy. In
 #   Coste et al. members share their pairs. So part of what an ensemble gains may be what more labels give: card A has one proxy
 #   with more pairs beside them.
-# - Names. Of five proxies: *mean*, *worst* and *variance* (the mean less half the variance) of their scores; *weights*: one proxy
+# - Names. Of five proxies: *mean*, *worst* and *variance* (the mean minus half the variance) of their scores; *weights*: one proxy
 #   with the mean of their weights. *Adaptive 12*: a penalty that follows a KL of 12 nats. *RLOO 4* and *GRPO 4*: four samples a
 #   prompt are each other's baseline. *Compared 4*: the reward is the chance to beat four samples of the initial policy. *Clip*:
 #   scores end there. *Tau*: the temperature of soft best-of-n.
