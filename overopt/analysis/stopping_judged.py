@@ -207,6 +207,12 @@ def failures(judged: pl.DataFrame) -> pl.DataFrame:
     return _in_words(judged.filter(pl.col("regret") > LOST, half="held out"))
 
 
+def of_nearest(judged: pl.DataFrame, rules: pl.DataFrame) -> pl.DataFrame:
+    """The rows of `by_cell` of each method's first rule in `by_rule`, that of least regret: one a cell."""
+    nearest = rules.group_by("method", maintain_order=True).first().select("method", "rule")
+    return judged.join(nearest, on=["method", "rule"], how="semi", maintain_order="left")
+
+
 def by_rule(judged: pl.DataFrame) -> pl.DataFrame:
     """What each rule is worth in held-out cells, from `by_cell`; of each method the rule of least regret first.
 
@@ -237,7 +243,9 @@ def by_rule(judged: pl.DataFrame) -> pl.DataFrame:
         )
     kinds = [pl.String] * 3 + [pl.Int64] * 2 + [pl.Float64] * 5
     names = ("method", "rule", "says", "cells", "flat", "early", "regret", "regret_se", "within", "worst")
-    return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True))).sort("method", "regret", "rule")
+    return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True))).sort(
+        pl.col("method").str.to_lowercase(), "regret", "rule"
+    )
 
 
 def _in_words(judged: pl.DataFrame) -> pl.DataFrame:

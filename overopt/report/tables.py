@@ -321,7 +321,7 @@ TABLES = {
             _number("highest gold (SDs)", "best_gold"),
             _number("highest at (nats)", "best_kl", 1),
         ],
-        "*No rule lost more than a tenth of the highest gold in any held-out cell.*",
+        "*The rule of least regret lost no more than a tenth of the highest gold in any held-out cell.*",
     ),
     "tab-stopping": Table(
         [

@@ -79,6 +79,15 @@ def test_failures_come_first_and_are_of_the_held_out_half():
     assert judged["regret"].to_list() == sorted(judged["regret"], reverse=True)
 
 
+def test_of_each_method_the_rule_of_least_regret_is_kept_with_every_cell():
+    judged = stopping_judged.by_cell(world(lambda cell: 1.0 if cell < 2 else 16.0))
+    rules = stopping_judged.by_rule(judged)
+    kept = stopping_judged.of_nearest(judged, rules)
+    assert set(kept["rule"]) == {rules["rule"][0]}
+    assert sorted(kept["cell"]) == sorted(set(judged["cell"]))
+    assert kept.filter(half="held out")["regret"].mean() == pytest.approx(rules["regret"].min())
+
+
 def test_nobody_sees_gold_of_the_other_half():
     curves = world(lambda cell: 4.0)
     held_out = [
