@@ -82,7 +82,7 @@ page.card(
 trend = sentences.say_trend(sizes.peaks("ppo"), "gold", "the highest gold")
 page.say(trend, sentences.say_seeds(sizes.curves.filter(method="ppo")))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size (paper: Fig. 1b). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, their \u03b2 [as others read it off its plots](02_functional_forms). Nobody read off their \u03b1: it is set so that the smallest proxy peaks as high as by best-of-n, and neither how high these lines are nor where they peak is the paper's. A star marks the highest measured gold of each size, a cross the end of a run, beyond which the mean is of fewer runs."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size (paper: Fig. 1b). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, their \u03b2 [as others read it off its plots](02_functional_forms). Their \u03b1 is our choice: the smallest proxy peaks as high as under best-of-n. So neither height nor peak of these lines is the paper's. A star marks the highest measured gold of each size, a cross the end of a run, beyond which the mean is of fewer runs."}}
 description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."
 page.gold_and_proxy(sizes, "ppo", stars=True, paper=True, description=description)
 

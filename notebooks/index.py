@@ -44,7 +44,7 @@ page.say(front_page.scale(evidence))
 # ## What holds here
 #
 # These are the claims of {cite:t}`gao2022scaling` ([arXiv 2210.10760](https://arxiv.org/abs/2210.10760)), each with the rule
-# that decides. Each card says what *partly* means there.
+# that decides. A rule that can be met in part says when.
 
 # %% tags=["remove-input"]
 page.say(front_page.tally(page.results.verdicts))

@@ -21,8 +21,8 @@ from overopt.util.words import short_number
 CHART_HEIGHT = 200  # pixels: a chart that stands on the first screen, under three sentences
 OPENING = (
     "A language model, the *policy*, learns to please a *proxy*, a model that imitates a judge. The judge, *gold*, is a "
-    "larger model that stands in for people: it scores the policy's texts, and *KL* measures how far the policy has moved. "
-    "{cite:t}`gao2022scaling` found that gold rises, then falls: here that "
+    "larger model that stands in for people and scores the policy's texts; *KL* measures how far the policy has moved from "
+    "its start. {cite:t}`gao2022scaling` found that with KL gold's score rises, then falls: here that "
 )
 
 
@@ -49,8 +49,8 @@ def scale(evidence: Evidence) -> str:
         f"**How small this world is**: a policy of {short_number(evidence.policy_params)} parameters (paper: 1.2B and 6B), "
         f"gold of {short_number(evidence.results.chain['gold']['params'])} (6B), proxies of {short_number(proxies[0])} to "
         f"{short_number(proxies[-1])} (3M to 3B), texts of up to {study.text.completion_tokens} tokens. "
-        f"Best-of-n goes to n = {n:,} ({reach.get('bon', '—')}), PPO to {reach.get('ppo', '—')}. Gold is what people would "
-        "rate a text, as long as it is language; text that is none is worth as little as the worst."
+        f"Best-of-n goes to n = {n:,} ({reach.get('bon', '—')}), PPO to {reach.get('ppo', '—')}. Gold predicts what "
+        "people would rate a text; text that is no language is worth as little as the worst."
     )
 
 

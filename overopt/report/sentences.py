@@ -91,10 +91,14 @@ def rule_sentences(rates: pl.DataFrame) -> dict[int, str]:
     """How often the rule of each claim is right in simulated studies: see `rule_power.rates`."""
     said = {}
     for row in rates.iter_rows(named=True):
-        alarms = "" if row["alarms"] is None else f" Where it is not so, {row['alarms']:.0%} say so at most."
+        alarms = (
+            ""
+            if row["alarms"] is None
+            else f" Where it is false it says *holds* in {row['alarms']:.0%} at most."
+        )
         said[row["claim"]] = (
-            f"*What it can tell.* Of simulated studies like this one, in which the claim is so, {row['power']:.0%} say that "
-            f"it holds and {row['refused']:.0%} that it does not.{alarms}"
+            f"*What it can tell.* In simulated studies like this one where the claim is true the rule says *holds* in "
+            f"{row['power']:.0%} and *does not hold* in {row['refused']:.0%}.{alarms}"
         )
     return said
 
@@ -104,7 +108,7 @@ def say_falls(peaks: pl.DataFrame) -> str:
     falling, count, reach = sum(peaks["falls"]), peaks.height, max(peaks["end_kl"])
     return (
         f"By the points of the mean, gold ends more than two standard errors below its highest for {falling} of {count} "
-        f"proxy sizes. As far as all seeds came, the curves end at {reach:.1f} nats or before."
+        f"proxy sizes. The stretch that all seeds cover ends by {reach:.1f} nats."
     )
 
 
@@ -134,8 +138,8 @@ def say_bends(entry: Mapping[str, Any], peaks: pl.DataFrame) -> str:
     if round(entry["statistic"] * peaks.height) == sum(peaks["falls"]):
         return counted
     return (
-        f"{counted} The two counts differ: the claim asks that prompts and seeds drawn again show a fall, or that the law "
-        "bends; the second count only sets the highest point of the mean against its last."
+        f"{counted} The claim's count draws prompts and seeds again, and takes laws that bend as well; the second sets the "
+        "highest point of the mean against its last."
     )
 
 

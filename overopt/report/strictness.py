@@ -29,7 +29,8 @@ def say_all(verdicts: Sequence[dict[str, Any]]) -> str:
     rest = f" {_claims(changed, 'is', 'are')} judged otherwise by one of them at least." if changed else ""
     if alone:
         rest += f" {_claims(alone, 'is', 'are')} left out: {'they rest' if len(alone) > 1 else 'it rests'} on {ALONE}."
-    return f"With gates half and twice as strict, {same} of {len(judged)} verdicts on what was measured are the same.{rest}"
+    kept = f"{same} of {len(judged)} verdicts stay"
+    return f"Where gold asks half or twice as strictly whether a text is language, {kept}.{rest}"
 
 
 def _measured(entry: dict[str, Any]) -> bool:

@@ -35,7 +35,7 @@ def test_two_counts_stand_side_by_side_with_a_word():
     said = sentences.say_bends(entry, peaks([True, True, True, False]))
     assert "As claim 2 counts, gold surely bends for 2 of 4 sizes. By the points of the mean" in said
     assert "for 3 of 4 proxy sizes" in said
-    assert "The two counts differ" in said
-    assert "differ" not in sentences.say_bends(entry, peaks([True, True, False, False]))
+    assert "takes laws that bend as well" in said
+    assert "as well" not in sentences.say_bends(entry, peaks([True, True, False, False]))
     unmeasured = {"claim": 2, "statistic": None, "measured": "Not measured."}
     assert sentences.say_bends(unmeasured, peaks([True])) == sentences.say_falls(peaks([True]))

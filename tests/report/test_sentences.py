@@ -39,7 +39,7 @@ def test_a_verdict_on_what_was_not_measured_is_not_counted_as_agreement():
     unmeasured = entry(9, "cannot tell", None, "cannot tell")
     said = strictness.say_all([entry(1, "holds", 0.5, "holds"), entry(2, "holds", 0.5, "partly"), unmeasured])
     assert said == (
-        "With gates half and twice as strict, 1 of 2 verdicts on what was measured are the same. Claim 2 is judged "
+        "Where gold asks half or twice as strictly whether a text is language, 1 of 2 verdicts stay. Claim 2 is judged "
         "otherwise by one of them at least."
     )
     assert strictness.say_all([unmeasured]) == ""
@@ -144,8 +144,6 @@ def test_what_a_rule_can_tell_is_said_with_its_alarms_where_there_can_be_any():
         {"claim": [1, 15], "power": [0.25, 1.0], "refused": [0.0, 0.0], "alarms": [0.05, None]}
     )
     said = sentences.rule_sentences(rates)
-    assert (
-        "in which the claim is so, 25% say that it holds and 0% that it does not. Where it is not so, 5%"
-        in said[1]
-    )
-    assert said[15].endswith("100% say that it holds and 0% that it does not.")
+    assert "where the claim is true the rule says *holds* in 25% and *does not hold* in 0%. " in said[1]
+    assert said[1].endswith("Where it is false it says *holds* in 5% at most.")
+    assert said[15].endswith("says *holds* in 100% and *does not hold* in 0%.")

@@ -79,10 +79,10 @@ def falls(evidence: Evidence, method: str) -> Outcome:
         if could <= FEW * count
         else "cannot tell"
     )
-    words = f"with {turns} of {count} proxy sizes gold surely rises and falls, with {bends - turns} more "
-    words += (
-        f"it surely flattens, and with {max(0, could - bends)} more it may fall beyond what was measured."
-    )
+    beyond = max(0, could - bends)
+    words = f"gold surely rises and falls with {turns} of {count} proxy sizes"
+    words += f", surely flattens with {bends - turns} more" if bends > turns else ""
+    words += f", and may fall with {beyond} more beyond what was measured." if beyond else "."
     return Outcome(verdict, bends / count, (bends / count, max(bends, could) / count), words)
 
 
