@@ -325,7 +325,7 @@ def test_golds_of_another_strictness_are_judged_where_they_judged():
     ]
     assert entries[0]["by_strictness"]["gold_strict"] == "does not hold" != entries[0]["verdict"]
     assert not any(entry["by_gold_alone"] for entry in entries)
-    assert strictness.say_all(entries).startswith("With gates half and twice as strict, ")
+    assert strictness.say_all(entries).startswith("Where gold asks half or twice as strictly ")
     assert "left out" not in strictness.say_all(entries)
 
 
