@@ -49,7 +49,7 @@ def ensembles_end_it_in_best_of_n(evidence: Evidence) -> Outcome:
         share, shares = gain / top, interval(gains / tops)
         ended = below(FALL, *fall) if falls(single) else Outcome("cannot tell", *fall, "")
         parts += [above(GAIN, share, shares), ended]
-        gained = with_interval(100 * share, *(100 * end for end in shares), 0)
+        gained = with_interval(100 * share, 100 * shares[0], 100 * shares[1], 0)
         words.append(
             f"{noise:.0%} flipped: gain {gained}% of {top:.2f} SDs, fall "
             f"{with_interval(*flat(fall))} SDs, of single proxies {with_interval(*flat(known(single.fall())))}"
