@@ -81,12 +81,12 @@ class Evidence:
         self.curves = results.curves.filter(pl.col("setting").is_null(), label_noise=0.0, ensemble="single")
         study = results.study
         self.policy_params = study.models[study.policy].parameters
-        self.plain = self._plain()
+        self.plain = self.plain_but("")
         self.pairs = averages.main_pairs(self.plain)
 
-    def _plain(self, *, but: str = "") -> pl.DataFrame:
-        """See `averages.plain_curves`."""
-        return averages.plain_curves(self.results.curves, self.policy_params, but=but)
+    def plain_but(self, column: str) -> pl.DataFrame:
+        """Plain curves, of which `column` may hold anything: see `averages.plain_curves`."""
+        return averages.plain_curves(self.results.curves, self.policy_params, but=column)
 
     def slice(self, by: Group, curves: pl.DataFrame) -> Slice:
         """`curves`, which differ in `by` and seeds."""
@@ -168,7 +168,7 @@ class Evidence:
     @cached_property
     def all_policies(self) -> pl.DataFrame:
         """Curves of every policy against the proxies that several policies share."""
-        policies = self._plain(but="policy_params").filter(pairs=self.pairs)
+        policies = self.plain_but("policy_params").filter(pairs=self.pairs)
         others = policies.filter(pl.col("policy_params") != self.policy_params)
         return policies.filter(pl.col("rm_params").is_in(others["rm_params"].unique().to_list()))
 
@@ -195,7 +195,7 @@ class Evidence:
 
     @cached_property
     def _penalised(self) -> pl.DataFrame:
-        ppo = self._plain(but="kl_penalty").filter(method="ppo", pairs=self.pairs)
+        ppo = self.plain_but("kl_penalty").filter(method="ppo", pairs=self.pairs)
         penalised = ppo.filter(pl.col("kl_penalty") > 0).select("rm_params", "seed").unique()
         return ppo.join(penalised, on=["rm_params", "seed"], how="semi")
 
@@ -210,7 +210,7 @@ class Evidence:
 
         Columns: `pairs, epochs, rm_params, gold, gold_se, rm_loss`.
         """
-        bon = self._plain(but="epochs").filter(method="bon")
+        bon = self.plain_but("epochs").filter(method="bon")
         repeated = bon.filter(pl.col("epochs") > 1)
         if repeated.is_empty():
             return pl.DataFrame()
@@ -226,7 +226,7 @@ class Evidence:
     @cached_property
     def iterated(self) -> pl.DataFrame:
         """PPO in several rounds, of the proxy size and number of pairs that most such runs have."""
-        runs = self._plain(but="rounds").filter(pl.col("rounds") > 1, method="ppo")
+        runs = self.plain_but("rounds").filter(pl.col("rounds") > 1, method="ppo")
         return runs.filter(**_commonest(runs, "rm_params", "pairs")) if runs.height else runs
 
     @cached_property

@@ -221,12 +221,10 @@ class MethodRuns:
         tried = proxied.group_by("rm_params", "pairs").agg(
             pl.struct("method", "ensemble", "setting", "kl_penalty", "label_noise").n_unique().alias("tried")
         )
-        asked = {
-            name: value
-            for name, value in {"rm_params": rm_params, "pairs": pairs}.items()
-            if value is not None
-        }
-        tried = tried.filter(**asked) if asked else tried
+        if rm_params is not None:
+            tried = tried.filter(rm_params=rm_params)
+        if pairs is not None:
+            tried = tried.filter(pairs=pairs)
         most = tried.sort("tried", "rm_params", "pairs").row(-1, named=True) if tried.height else {}
         self.rm_params = int(most.get("rm_params", 0))
         self.pairs = int(most.get("pairs", max(ours["pairs"], default=0)))

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from overopt.analysis.averages import plain_curves
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.fitted_laws import LAW_OF, prompt_points
 from overopt.estimators.bootstrap import bootstrap
@@ -71,7 +70,7 @@ def summary(compared: pl.DataFrame) -> pl.DataFrame:
 
 
 def _rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
-    plain = plain_curves(evidence.results.curves, evidence.policy_params, but="label_noise")
+    plain = evidence.plain_but("label_noise")
     for told in evidence.results.predictions:
         which = {name: told[name] for name in CURVE}
         for method in ("bon", "ppo"):

@@ -5,7 +5,6 @@ Coste et al. 2023 (arXiv 2310.02743) turn a quarter of the labels, and see best-
 
 import polars as pl
 
-from overopt.analysis import averages
 from overopt.analysis.evidence import Evidence, Slice
 from overopt.analysis.groups import TURNED
 from overopt.analysis.misfits import falls
@@ -15,8 +14,7 @@ CELL = ("rm_params", "pairs")  # what proxies share that are set beside each oth
 
 def turned(evidence: Evidence) -> pl.DataFrame:
     """Curves of best-of-n in the cells (proxy size, pairs) that have turned labels, those without among them."""
-    curves = averages.plain_curves(evidence.results.curves, evidence.policy_params, but="label_noise")
-    bon = curves.filter(method="bon")
+    bon = evidence.plain_but("label_noise").filter(method="bon")
     cells = bon.filter(pl.col("label_noise") > 0).select(CELL).unique()
     return bon.join(cells, on=CELL, how="semi")
 

@@ -116,12 +116,10 @@ def say_turned(peaks: pl.DataFrame) -> str:
     """In how many cells gold of best-of-n falls, by the share of turned labels (`turned_labels.peaks`)."""
     if peaks.is_empty():
         return ""
-    parts = [
-        f"with {share:.0%} of the labels turned for {sum(rows['falls'])} of {rows.height} proxies"
-        if share
-        else f"without turned labels for {sum(rows['falls'])} of {rows.height} proxies"
-        for (share,), rows in peaks.sort("label_noise").group_by("label_noise", maintain_order=True)
-    ]
+    parts = []
+    for (share,), rows in peaks.sort("label_noise").group_by("label_noise", maintain_order=True):
+        labels = f"with {share:.0%} of the labels turned" if share else "without turned labels"
+        parts.append(f"{labels} for {sum(rows['falls'])} of {rows.height} proxies")
     return f"At some *n* gold surely lies above where it ends {', '.join(parts)}."
 
 

@@ -8,6 +8,7 @@ from overopt.analysis.claims.outcome import Outcome
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.held_out import HeldOut, Values, drawn
 from overopt.analysis.resampled import interval
+from overopt.util.words import with_interval
 
 FIGURE = "09_what_helps.html#fig-what-helps"
 FALL = 0.1  # SDs from the highest gold to the end of a run that count as a fall
@@ -46,6 +47,12 @@ def known(values: Values) -> tuple[float, tuple[float, float]]:
     """The mean of values by seed and prompt, and its interval."""
     mean, draws = drawn(values)
     return mean, interval(draws)
+
+
+def told(values: Values) -> str:
+    """The mean of values by seed and prompt, and its interval, in words."""
+    value, ends = known(values)
+    return with_interval(value, *ends)
 
 
 def falls(found: HeldOut) -> bool:

@@ -1,6 +1,14 @@
 """Claims about several proxies made into one: do they end overoptimisation, and what do they gain?"""
 
-from overopt.analysis.claims.elsewhere import CHOSEN_ELSEWHERE, FALL, absent, falls, known, method_claim
+from overopt.analysis.claims.elsewhere import (
+    CHOSEN_ELSEWHERE,
+    FALL,
+    absent,
+    falls,
+    known,
+    method_claim,
+    told,
+)
 from overopt.analysis.claims.outcome import JOINTLY, Outcome, above, below, jointly
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.held_out import HeldOut, drawn, held_out, paired
@@ -52,7 +60,7 @@ def ensembles_end_it_in_best_of_n(evidence: Evidence) -> Outcome:
         gained = with_interval(100 * share, 100 * shares[0], 100 * shares[1], 0)
         words.append(
             f"{noise:.0%} flipped: gain {gained}% of {top:.2f} SDs, fall "
-            f"{with_interval(*flat(fall))} SDs, of single proxies {with_interval(*flat(known(single.fall())))}"
+            f"{with_interval(fall[0], *fall[1])} SDs, of single proxies {told(single.fall())}"
             f"{_more_labels(evidence, noise, last)}"
         )
     if not parts:
@@ -72,7 +80,7 @@ def _more_labels(evidence: Evidence, noise: float, joined: HeldOut) -> str:
     larger = held_out(MethodRuns(evidence.results, runs.rm_params, most).plain("bon", noise))
     if larger is None:
         return ""
-    ends = [with_interval(*flat(known(found.end))) for found in (joined, larger)]
+    ends = [told(found.end) for found in (joined, larger)]
     return f"; at the largest n ensembles have {ends[0]} SDs, one proxy with {most:,} pairs {ends[1]}"
 
 
@@ -99,8 +107,8 @@ def ensembles_end_it_in_ppo(evidence: Evidence) -> Outcome:
     top, tops = drawn(single.gold)
     cost, costs = end - top, interval(ends - tops)
     words = (
-        f"Penalty {least:g}: fall {with_interval(*flat(fall))} SDs, of single proxies without a penalty "
-        f"{with_interval(*flat(known(single.fall())))}; end less the single proxies' highest gold "
+        f"Penalty {least:g}: fall {with_interval(fall[0], *fall[1])} SDs, of single proxies without a penalty "
+        f"{told(single.fall())}; end less the single proxies' highest gold "
         f"{with_interval(cost, *costs)} SDs." + _penalty_alone(evidence, least, joined)
     )
     both = jointly([below(FALL, *fall), above(-COST, cost, costs)])
@@ -117,8 +125,8 @@ def _penalty_alone(evidence: Evidence, penalty: float, joined: HeldOut) -> str:
     if alone is None or apart is None:
         return ""
     return (
-        f" The same penalty with one proxy: fall {with_interval(*flat(known(alone.fall())))} SDs; the end of ensembles less "
-        f"its end {with_interval(*flat(known(apart)))} SDs."
+        f" The same penalty with one proxy: fall {told(alone.fall())} SDs; the end of ensembles less "
+        f"its end {told(apart)} SDs."
     )
 
 
@@ -153,8 +161,3 @@ def averaged_weights_beat_scores(evidence: Evidence) -> Outcome:
 def below_little(value: float, ends: tuple[float, float]) -> Outcome:
     """No gain where the interval lies below `LITTLE`; else it cannot be told."""
     return Outcome("does not hold" if ends[1] < LITTLE else "cannot tell", value, ends, "")
-
-
-def flat(found: tuple[float, tuple[float, float]]) -> tuple[float, float, float]:
-    """A value and the ends of its interval side by side."""
-    return found[0], *found[1]

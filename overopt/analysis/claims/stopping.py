@@ -4,8 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from overopt.analysis.claims.elsewhere import CHOSEN_ELSEWHERE, FALL, absent, falls, known, method_claim
-from overopt.analysis.claims.joined import flat
+from overopt.analysis.claims.elsewhere import (
+    CHOSEN_ELSEWHERE,
+    FALL,
+    absent,
+    falls,
+    known,
+    method_claim,
+    told,
+)
 from overopt.analysis.claims.methods import SAME
 from overopt.analysis.claims.outcome import JOINTLY, Outcome, above, below, by_interval, jointly
 from overopt.analysis.claims.shape import FAIR
@@ -44,7 +51,7 @@ def direct_alignment_overoptimises(evidence: Evidence) -> Outcome:
             continue
         fall = known(found.fall())
         parts.append(above(FALL, *fall))
-        words.append(f"{WORDS[loss]}, {widest[0].setting}: fall {with_interval(*flat(fall))} SDs")
+        words.append(f"{WORDS[loss]}, {widest[0].setting}: fall {with_interval(fall[0], *fall[1])} SDs")
         misfit = relative_misfit(resampled(widest[0].rows, runs.by_prompt), LAW_OF[loss])
         if misfit is None:
             parts.append(Outcome("cannot tell", None, None, ""))
@@ -121,8 +128,8 @@ def _on_the_way(held: HeldOut, free: HeldOut) -> str:
     there = [run.at_kl(kl) for run in (held, free)]
     if not all(np.isfinite(gold).all() for gold in there):
         return ""
-    told = [with_interval(*flat(known(gold))) for gold in there]
+    with_it, without = map(told, there)
     return (
-        f" On the way, where KL first came to {kl:.1f} nats, gold was {told[0]} SDs with a penalty and {told[1]} without. "
+        f" On the way, where KL first came to {kl:.1f} nats, gold was {with_it} SDs with a penalty and {without} without. "
         "Runs with a penalty then hold their KL for the rest of their steps."
     )

@@ -55,21 +55,21 @@ def methods(curves: pl.DataFrame, *, description: str) -> alt.ConcatChart:
     largest = float(data["kl"].max()) * 1.02  # type: ignore[arg-type]
     ends = float(data["low"].min()), float(data["high"].max())  # type: ignore[arg-type]
     axes = Axes(largest, ends, max(HEIGHT, LABEL * (most + 2)))
-    views = [_panel(data, family, shown, axes) for family, shown in panels.items()]
+    views = [_panel(k, data, family, shown, axes) for k, (family, shown) in enumerate(panels.items())]
     return (
         alt.concat(*views, columns=2).resolve_scale(color="independent").properties(description=description)
     )
 
 
-def _panel(data: pl.DataFrame, family: str, shown: pl.Expr, axes: Axes) -> Layered:
-    """The lines of one family, and the plain ones of others in grey."""
+def _panel(k: int, data: pl.DataFrame, family: str, shown: pl.Expr, axes: Axes) -> Layered:
+    """Panel number `k`: the lines of one family, and the plain ones of others in grey."""
     here = data.filter(shown)
     names = here["group"].unique(maintain_order=True).to_list()
     own = here.filter(family=family)["group"].unique(maintain_order=True).to_list()
     inks = dict(zip(own, unordered_colours(len(own)), strict=True))
     scale = alt.Scale(domain=names, range=[inks.get(name, PAPER_INK) for name in names])
     colour = alt.Color("group:N", sort=names, scale=scale, legend=None)
-    pick = alt.selection_point(name=f"pick_{len(own)}_{family[:24].replace(' ', '_')}", fields=["group"])
+    pick = alt.selection_point(name=f"pick_{k}", fields=["group"])
     fits = alt.FieldOneOfPredicate(field="group", oneOf=names)
     base = (
         alt.Chart(data)
