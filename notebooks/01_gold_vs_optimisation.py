@@ -39,13 +39,15 @@
 # $$R_{\text{best-of-}n}(d) = d\,(\alpha - \beta d)$$
 #
 # $$R_{\text{RL}}(d) = d\,(\alpha - \beta \ln\, d)$$
+#
+# Here α says how steeply gold rises at first, and β how strongly its curve bends down.
 
 # %% tags=["parameters", "remove-input"]
 study = "published"
 
 # %% tags=["hide-input"]
 from overopt.analysis import figure_tables
-from overopt.report import figures, pages, sentences, text_viewer, texts
+from overopt.report import figures, pages, sentences, text_viewer, texts, worlds
 
 page = pages.open_page(study, "01_gold_vs_optimisation")
 results, evidence, sizes = page.results, page.evidence, page.evidence.sizes
@@ -82,7 +84,7 @@ page.card(
 trend = sentences.say_trend(sizes.peaks("ppo"), "gold", "the highest gold")
 page.say(trend, sentences.say_seeds(sizes.curves.filter(method="ppo")))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size (paper: Fig. 1b). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, their \u03b2 [as others read it off its plots](02_functional_forms). Their \u03b1 is our choice: the smallest proxy peaks as high as under best-of-n. So neither height nor peak of these lines is the paper's. A star marks the highest measured gold of each size, a cross the end of a run, beyond which the mean is of fewer runs."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size (paper: Fig. 1b). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, their \u03b2 [as others read it off its plots](02_functional_forms). Their \u03b1 is our choice: the smallest proxy peaks as high as under best-of-n. So neither height nor peak of these lines is the paper's. A star marks the highest measured gold of each size. A mean ends where the first of its runs ends."}}
 description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."
 page.gold_and_proxy(sizes, "ppo", stars=True, paper=True, description=description)
 
@@ -118,6 +120,9 @@ page.table("tab-texts-bon", best, caption=f"{texts.say_best_of_n(best)} (paper: 
 # %% tags=["hide-input"]
 stages = texts.ppo_texts(results.texts, sizes.curves)
 page.table("tab-texts-ppo", stages, caption=texts.say_ppo(stages))
+
+# %% tags=["remove-input"]
+page.say(worlds.say_alike(page.results.study))
 
 # %% [markdown]
 # ### Is gold a fair judge?

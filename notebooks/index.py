@@ -28,7 +28,7 @@ evidence = page.evidence
 # %% tags=["remove-input"]
 page.say(front_page.opening(page.results.verdicts))
 
-# %% mystnb={"figure": {"caption": "A policy optimised by PPO against proxies of several sizes. Dashed: the proxy's own score, whose height has no unit. Solid: gold, with a band of one standard error and a star at its highest. A cross stands where a run ends; beyond it the mean is of fewer runs. At most three sizes are shown at first; a click on a size in the legend shows or fades it.", "name": "fig-headline"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "A policy optimised by PPO against proxies of several sizes. Dashed: the proxy's own score, whose height has no unit. Solid: gold, with a band of one standard error and a star at its highest. A mean ends where the first of its runs ends; single runs are thin. KL stands on a square-root scale. At most three sizes are shown at first.", "name": "fig-headline"}} tags=["remove-input"]
 description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."
 shown = {"stars": True, "law": False, "height": front_page.CHART_HEIGHT, "description": description}
 page.gold_and_proxy(evidence.sizes, "ppo", **shown)
@@ -76,8 +76,8 @@ page.say(front_page.in_short(evidence))
 #   **dashed** lines are the proxy's own score; **dotted** lines are the fitted law; **grey** lines are the paper's laws.
 #   Bars are one standard error to each side. Colours run from small (warm) to large (cool).
 # - One run of **PPO**, or PPO with a penalty, is drawn in the order of its steps. Where KL falls, the line turns left.
-# - **A mean over runs** is taken at equal KL, where each run first came to it. A cross stands where a run ends; the mean goes on
-#   over the others.
+# - **A mean over runs** is taken at equal KL, where each run first came to it. It goes as far as all of them
+#   came; thin lines are the runs, to their ends.
 # - **Hover** for numbers. **Click** a legend entry to show or fade it, and click the plot to see all. Each
 #   figure's data can be downloaded below it. Without JavaScript charts are pictures. Nothing is fetched from a network.
 #

@@ -44,12 +44,11 @@ def main_pairs(plain: pl.DataFrame) -> int:
 
 
 def averaged(curves: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
-    """Mean over seeds: `method`, the column of `by`, `place, kl, gold, gold_se, proxy, proxy_se, seeds`, in order.
+    """Mean over seeds, as far as all of them came: `method`, the column of `by`, `place, kl, gold, gold_se, proxy, proxy_se`.
 
     Best-of-n is averaged at each n. PPO runs reach different KL at the same step, so they meet where each first came to a
     KL: `place` is sqrt(KL), see `advancing`. Runs with a KL penalty, which holds KL still while gold moves on, are followed
-    by their steps: `place` is the step. Where a run ends the mean goes on over the others: `seeds` says how many. Errors
-    are those of `error_over_seeds`.
+    by their steps: `place` is the step. Errors are those of `error_over_seeds`.
     """
     rows = []
     for (method, value), part in curves.group_by("method", by.column, maintain_order=True):
@@ -63,19 +62,18 @@ def averaged(curves: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
             runs = [advancing(run) for run in parts]
         alike = method == "bon" or len(parts) == 1
         grid = runs[0]["place"].to_numpy() if alike else common_grid(runs)
-        there = present(runs, grid)
         if alike:
             kl = runs[0]["kl"].to_numpy()
         else:
-            kl = np.mean(at_places(runs, "kl", grid), axis=0, where=there) if stepwise else grid**2
-        columns = {"place": grid, "kl": kl, "seeds": there.sum(axis=0)}
+            kl = at_places(runs, "kl", grid).mean(axis=0) if stepwise else grid**2
+        columns = {"place": grid, "kl": kl}
         for score in ("gold", "proxy"):
             columns[score], columns[f"{score}_se"] = over_seeds(runs, score, grid)
         which = [
             pl.lit(method).alias("method"),
             pl.lit(value, dtype=curves.schema[by.column]).alias(by.column),
         ]
-        rows.append(pl.DataFrame(columns).select(*which, pl.all().exclude("seeds"), "seeds"))
+        rows.append(pl.DataFrame(columns).select(*which, pl.all()))
     return pl.concat(rows).sort("method", by.column, "place")
 
 
@@ -86,9 +84,8 @@ def advancing(run: pl.DataFrame) -> pl.DataFrame:
 
 
 def common_grid(runs: Sequence[pl.DataFrame]) -> Float64[np.ndarray, " places"]:
-    """Places, evenly from 0 to where the last of the runs ends, as many as the longest has points; and where each ends."""
-    ends = [run["place"][-1] for run in runs]
-    return np.union1d(np.linspace(0, max(ends), max(run.height for run in runs)), ends)
+    """Places, evenly from 0 to where the first of the runs ends, as many as the longest has points."""
+    return np.linspace(0, min(run["place"][-1] for run in runs), max(run.height for run in runs))
 
 
 def present(
@@ -109,21 +106,9 @@ def at_places(
 def over_seeds(
     runs: Sequence[pl.DataFrame], score: str, grid: Float64[np.ndarray, " places"]
 ) -> tuple[Float64[np.ndarray, " places"], Float64[np.ndarray, " places"]]:
-    """Mean of a score over the runs that came so far, at every place, and its error: see `error_over_seeds`."""
+    """Mean of a score over runs at every place, and its error: see `error_over_seeds`."""
     values, errors = (at_places(runs, name, grid) for name in (score, f"{score}_se"))
-    there = present(runs, grid)
-    mean, error = np.empty(len(grid)), np.empty(len(grid))
-    for seeds in np.unique(there.sum(axis=0)):  # runs end one after the other: as many are the same ones
-        at = there.sum(axis=0) == seeds
-        who = there[:, at.argmax()]
-        mean[at] = values[who][:, at].mean(axis=0)
-        error[at] = error_over_seeds(values[who][:, at], errors[who][:, at])
-    return mean, error
-
-
-def whole(mean: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
-    """The rows of `averaged` that every seed came to: a mean that loses a seed may step up or down."""
-    return mean.filter(pl.col("seeds") == pl.col("seeds").max().over("method", by.column))
+    return values.mean(axis=0), error_over_seeds(values, errors)
 
 
 def points(curve: pl.DataFrame, score: str = "gold") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -132,19 +117,14 @@ def points(curve: pl.DataFrame, score: str = "gold") -> tuple[np.ndarray, np.nda
     return kl, values, errors
 
 
-def endings(mean: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
-    """The last row of each curve of `averaged` before it loses a seed; rows are in the order of its places."""
-    return mean.filter(pl.col("seeds") > pl.col("seeds").shift(-1).over(by.column))
-
-
 def measured_peaks(mean: pl.DataFrame, method: str, by: Group = SIZES) -> pl.DataFrame:
-    """The highest measured gold of each group, and whether gold falls after it, as far as every seed came.
+    """The highest measured gold of each group, and whether gold falls after it: of means, see `averaged`.
 
     Columns: that of `by`, `kl, gold, gold_se, end_kl, end_gold, falls`. Gold falls if its last point lies below its
     highest by more than two standard errors of their difference (taken as independent: conservative).
     """
     rows = []
-    for (value,), curve in whole(mean, by).filter(method=method).group_by(by.column, maintain_order=True):
+    for (value,), curve in mean.filter(method=method).group_by(by.column, maintain_order=True):
         curve = curve.sort("place")
         top, end = curve.row(int(curve["gold"].arg_max() or 0), named=True), curve.row(-1, named=True)
         falls = top["gold"] - end["gold"] > 2 * math.hypot(top["gold_se"], end["gold_se"])

@@ -81,7 +81,7 @@ def losses(e: Evidence) -> pl.DataFrame:
 
 
 def round_paths(e: Evidence) -> pl.DataFrame:
-    """Gold along rounds, mean over so many `seeds`: `rounds, path, gold, gold_se, seeds`.
+    """Gold along rounds, mean over seeds as far as all came: `rounds, path, gold, gold_se`.
 
     `path` adds sqrt(KL) of the rounds before, as far as the longest run of rounds goes.
     """
@@ -92,19 +92,12 @@ def round_paths(e: Evidence) -> pl.DataFrame:
         ways = [_path(run, rounds) for run in part.partition_by("seed", maintain_order=True)]
         grid = averages.common_grid(ways)
         gold, error = averages.over_seeds(ways, "gold", grid)
-        seeds = averages.present(ways, grid).sum(axis=0)
-        columns = {
-            "rounds": [rounds] * len(grid),
-            "path": grid,
-            "gold": gold,
-            "gold_se": error,
-            "seeds": seeds,
-        }
+        columns = {"rounds": [rounds] * len(grid), "path": grid, "gold": gold, "gold_se": error}
         rows.append(pl.DataFrame(columns))
     mean = averages.averaged(e.once).with_columns(path=pl.col("kl").sqrt())
     most = float(pl.concat(rows)["path"].max())  # type: ignore[arg-type]
     whole = mean.filter(pl.col("path") <= most).select(
-        pl.lit(1, dtype=pl.Int64).alias("rounds"), "path", "gold", "gold_se", "seeds"
+        pl.lit(1, dtype=pl.Int64).alias("rounds"), "path", "gold", "gold_se"
     )
     return pl.concat([whole, *rows]).sort("rounds", "path")
 

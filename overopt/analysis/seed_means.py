@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from overopt.analysis.averages import advancing, at_places, common_grid, present
+from overopt.analysis.averages import advancing, at_places, common_grid
 from overopt.analysis.groups import SIZES, Group
 
 
@@ -36,7 +36,6 @@ def seed_means(ppo: pl.DataFrame, name: str, along: str, by: Group = SIZES) -> p
         else:
             placed = [run.sort(along).with_columns(place=pl.col(along).cast(pl.Float64)) for run in runs]
         grid = common_grid(placed)
-        grid = grid[present(placed, grid).all(axis=0)]
         columns = {
             along: grid**2 if along == "kl" else grid,
             name: np.mean(at_places(placed, name, grid), axis=0),

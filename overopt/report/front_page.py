@@ -21,8 +21,8 @@ from overopt.util.words import short_number
 CHART_HEIGHT = 200  # pixels: a chart that stands on the first screen, under three sentences
 OPENING = (
     "A language model, the *policy*, learns to please a *proxy*, a model that imitates a judge. The judge, *gold*, is a "
-    "larger model that stands in for people and scores the policy's texts; *KL* measures how far the policy has moved from "
-    "its start. {cite:t}`gao2022scaling` found that with KL gold's score rises, then falls: here that "
+    "larger model that stands in for people and scores the policy's texts; *KL* says, in nats, how far the policy has moved "
+    "from its start. {cite:t}`gao2022scaling` found that with KL gold's score rises, then falls: here that "
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from overopt.analysis.averages import NAMES, whole
+from overopt.analysis.averages import NAMES
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.frontier import WAYS, table
 from overopt.analysis.results import Results
@@ -105,10 +105,11 @@ def rule_sentences(rates: pl.DataFrame) -> dict[int, str]:
 
 def say_falls(peaks: pl.DataFrame) -> str:
     """For how many proxy sizes gold ends below its highest, by the measured points and no law."""
-    falling, count, reach = sum(peaks["falls"]), peaks.height, max(peaks["end_kl"])
+    falling, count, ends = sum(peaks["falls"]), peaks.height, [f"{kl:.1f}" for kl in sorted(peaks["end_kl"])]
+    reach = ends[0] if ends[0] == ends[-1] else f"{ends[0]} to {ends[-1]}"
     return (
         f"By the points of the mean, gold ends more than two standard errors below its highest for {falling} of {count} "
-        f"proxy sizes. The stretch that all seeds cover ends by {reach:.1f} nats."
+        f"proxy sizes. Means go as far as every seed went: {reach} nats."
     )
 
 
@@ -165,7 +166,7 @@ def say_reach(mean: pl.DataFrame) -> str:
     """The highest gold of each method over all proxy sizes, and the KL it took."""
     parts = []
     for method, name in NAMES.items():
-        rows = whole(mean).filter(method=method)
+        rows = mean.filter(method=method)
         if rows.height:
             top = rows.row(int(rows["gold"].arg_max() or 0), named=True)
             parts.append(

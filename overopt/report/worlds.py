@@ -19,6 +19,10 @@ else sets how strict it is: **neither was ever shown text of a policy**. Two oth
 half and twice as many sentences. A text that says a word twice running, or three words in a row twice, is no language,
 whatever the judges say; people write so in about one sentence of eighty. A text that is surely language gets its rating. A
 text that is surely none gets the rating of the worst texts. In between gold mixes the two."""
+ALIKE = (
+    "Texts that look alike may lie far apart in gold: one that says a word twice running, or three words in a row twice, is "
+    "worth as little as the worst ([how gold is made](00_chain))."
+)
 SHARPENED = """
 **The initial policy** is a language model at a lower temperature. That stands for the paper's supervised fine-tuning: at
 temperature 1 a model this small makes up words. A rule on text alone sets the temperature. A word is known if it occurs in
@@ -72,6 +76,11 @@ def say_gold_is_made(study: Study) -> str:
     members = study.gold.rating.members
     raters = f"the mean of {members} models" if members > 1 else "that of one model"
     return _flowing(GOLD.replace("RATERS", raters).replace("DOUBTED", number(100 * study.gold.doubted, 0)))
+
+
+def say_alike(study: Study) -> str:
+    """Why gold may part two texts that look alike, in a study that makes its own gold."""
+    return ALIKE if isinstance(study, ReviewsStudy) else ""
 
 
 def say_policy_is_made(study: Study) -> str:

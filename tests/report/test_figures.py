@@ -218,18 +218,14 @@ def ppo(gold, kl, record="a"):
     return curve(gold, kl=kl, method="ppo", record=record).with_columns(steps)
 
 
-def test_averaging_ppo_goes_on_where_the_shortest_run_ends_and_says_so():
+def test_a_mean_ends_where_the_first_of_its_runs_ends():
     a = ppo([0.0, 1.0, 4.0], [0.0, 1.0, 4.0])
     b = ppo([0.0, 3.0], [0.0, 9.0], "b")
     mean = averages.averaged(pl.concat([a, b]))
-    np.testing.assert_allclose(mean["kl"], [0, 2.25, 4, 9])
-    np.testing.assert_allclose(
-        mean["gold"], [0, 2, 3, 3]
-    )  # b is linear in sqrt(KL): 1.5 at 2.25 nats, 2 at 4
-    assert mean["seeds"].to_list() == [2, 2, 2, 1]
-    assert mean["gold_se"][2] > mean["gold_se"][3] == 0.01  # one seed alone: its prompts' error
-    peaks = averages.measured_peaks(mean, "ppo")
-    assert peaks.select("kl", "end_kl").row(0) == (4.0, 4.0)  # as far as both came
+    np.testing.assert_allclose(mean["kl"], [0, 1, 4])
+    np.testing.assert_allclose(mean["gold"], [0, 1, 3])  # b is linear in sqrt(KL): 1 at 1 nat, 2 at 4
+    np.testing.assert_allclose(mean["gold_se"][2], np.sqrt(0.01**2 + (4 - 2) ** 2 / 4))
+    assert averages.measured_peaks(mean, "ppo").select("kl", "end_kl").row(0) == (4.0, 4.0)
 
 
 def test_a_run_that_comes_back_leaves_no_spike_where_it_was_before():
@@ -267,10 +263,9 @@ def test_a_penalised_run_is_followed_by_its_steps():
     assert alone["place"].to_list() == [0.0, 4.0, 8.0, 12.0]
     b = a.with_columns(gold=pl.col("gold") + 2, record=pl.lit("b"))[:3]
     both = averages.averaged(pl.concat([a, b]), PENALTIES)
-    np.testing.assert_allclose(both["place"], [0, 4, 8, 12])
-    np.testing.assert_allclose(both["kl"], [0, 4, 3, 4])
-    np.testing.assert_allclose(both["gold"], [1, 3, 2, 0])
-    assert both["seeds"].to_list() == [2, 2, 2, 1]
+    np.testing.assert_allclose(both["place"], np.linspace(0, 8, 4))  # as far as the shorter one went
+    np.testing.assert_allclose(both["kl"][[0, -1]], [0, 3])
+    np.testing.assert_allclose(both["gold"][[0, -1]], [1, 2])
 
 
 def test_a_fall_is_more_than_two_standard_errors():
@@ -383,13 +378,13 @@ def test_what_is_said_of_the_settings_of_ppo_follows_the_ranking():
     assert "did not measure settings of PPO" in tables.printed("tab-ppo-sweep", pl.DataFrame(), "S.")
 
 
-def test_a_cross_stands_where_a_seed_ends():
-    mean = averages.averaged(
-        pl.concat([ppo([0.0, 1.0, 4.0], [0.0, 1.0, 4.0]), ppo([0.0, 3.0], [0.0, 9.0], "b")])
-    )
+def test_a_run_that_goes_on_alone_is_drawn_whole_beside_the_mean():
+    a, b = ppo([0.0, 1.0, 4.0], [0.0, 1.0, 4.0]), ppo([0.0, 3.0], [0.0, 9.0], "b")
+    both = pl.concat([a.with_columns(seed=0), b.with_columns(seed=1)])
     none = pl.DataFrame(schema={"rm_params": pl.Int32, "kl": pl.Float64, "gold": pl.Float64})
-    chart = figures.gold_and_proxy(mean, none, description="two runs").to_dict()
-    crosses = [layer for layer in chart["layer"] if layer["mark"].get("shape") == "cross"]
-    assert [chart["datasets"][cross["data"]["name"]][0]["kl"] for cross in crosses] == [4.0]
-    alone = figures.gold_and_proxy(mean.filter(pl.col("seeds") == 2), none, description="both").to_dict()
-    assert not [layer for layer in alone["layer"] if layer["mark"].get("shape") == "cross"]
+    mean = averages.averaged(both)
+    chart = figures.gold_and_proxy(mean, none, runs=both, description="two runs").to_dict()
+    rows = [row for rows in chart["datasets"].values() for row in rows if row.get("series") == "gold"]
+    assert max(row["kl"] for row in rows if row["seed"] is None) == 4.0
+    assert max(row["kl"] for row in rows if row["seed"] is not None) == 9.0
+    assert {layer["encoding"]["x"]["scale"]["domain"][1] for layer in chart["layer"]} == {9 * 1.02}

@@ -7,7 +7,6 @@ import math
 import altair as alt
 import polars as pl
 
-from overopt.analysis.averages import endings
 from overopt.analysis.groups import SIZES, Group
 from overopt.report.figures import line_ends
 from overopt.report.figures.style import (
@@ -27,7 +26,6 @@ from overopt.report.figures.style import (
     log_size_axis,
     pick_group,
     proxy_title,
-    seed_ends,
     titled,
     tooltip,
 )
@@ -56,8 +54,6 @@ def lines(
     rule: float | None = None,
 ) -> Layered:
     """`y` against `x`, with a bar of one standard error where the column `<y>_se` is there.
-
-    Where the column `seeds` falls along a line, a cross says so.
 
     KL stands on a square-root scale, on either axis. Where all rows are of one proxy size, the title says so.
 
@@ -104,10 +100,6 @@ def lines(
         layers.append(marks)
     if has_errors:
         layers.append(base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q", title=y_title), y2="high:Q"))
-    ended = endings(data, by) if "seeds" in data.columns else data.clear()
-    if ended.height:
-        crosses = ended.select(by.labels(), *columns, "seeds").with_columns(pl.selectors.float().round(5))
-        layers.append(seed_ends(crosses, by).encode(x=across, y=axis, color=colour, opacity=faded(pick)))
     words = [group_tooltip(by), *([alt.Tooltip(f"{kind}:N", title="what")] if kind else [])]
     words += [tooltip(x, across["title"], ".4~g"), tooltip(y, y_title, ".4~g")]
     words += [tooltip(name, "one standard error", ".2~g") for name in errors]

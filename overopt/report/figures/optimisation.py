@@ -5,7 +5,6 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from overopt.analysis.averages import endings
 from overopt.analysis.groups import SIZES, Group
 from overopt.report.figures import line_ends
 from overopt.report.figures.style import (
@@ -24,7 +23,6 @@ from overopt.report.figures.style import (
     group_tooltip,
     kl_axis,
     pick_group,
-    seed_ends,
     titled,
     tooltip,
 )
@@ -117,21 +115,21 @@ def gold_and_proxy(
     """Gold solid, proxy dashed and the law dotted, against KL, one colour a group (paper: Fig. 1 and its kin).
 
     Args:
-        mean: the group's column, `place, kl, gold, gold_se, proxy, proxy_se, seeds`: see `averages.averaged` (nats, SDs);
-            a cross stands on gold's line where a seed ends, and the mean goes on over the others.
+        mean: the group's column, `place, kl, gold, gold_se, proxy, proxy_se`: see `averages.averaged` (nats, SDs).
         law: the group's column, `kl, gold`: the fitted law on a grid.
         peaks: the group's column, `kl, gold`: the highest measured point of each curve, starred.
         by: what the curves differ in.
         line: KL (nats) of a vertical line, where a fit ends and a prediction begins.
         paper: the paper's laws, drawn in grey and named: see `laws_elsewhere.paper_lines`.
-        runs: the curves that `mean` is of, a record a seed; gold of each is a thin line.
+        runs: the curves that `mean` is of, a record a seed; gold of each is a thin line, to its own end.
         title: what all curves have in common, above the chart.
         height: of the plot, in pixels.
         description: what a reader who cannot see the chart is told.
     """
     data, values = _long(thinned(mean, by), law, runs, by), by.values(mean)
     pick = pick_group(by, values)
-    x = kl_axis(float(mean["kl"].max()) * 1.02)  # type: ignore[arg-type]
+    furthest = max(max(drawn["kl"]) for drawn in (mean, runs) if drawn is not None)
+    x = kl_axis(furthest * 1.02)
     y_title = f"score ({UNIT})"
     y = alt.Y("score:Q", title=y_title)
     colour = group_colour(by, values)
@@ -176,12 +174,6 @@ def gold_and_proxy(
     thin = seeds.encode(y=y, color=colour, detail="seed:N", opacity=faded(pick, full=0.45))
     one_by_one = [thin] if data["seed"].count() else []
     layers: list[alt.Chart] = [*beside, band, *one_by_one, lines.add_params(pick), dots]
-    ended = endings(mean, by)
-    if ended.height:
-        last = ended.select(
-            by.labels(), pl.col("kl").round(4), pl.col("gold").round(4).alias("score"), "seeds"
-        )
-        layers.append(seed_ends(last, by).encode(x=x, y=y, color=colour, opacity=faded(pick)))
     if peaks is not None:
         starred = peaks.select(by.labels(), pl.col("kl").round(4), pl.col("gold").round(4).alias("score"))
         layers.append(
@@ -201,7 +193,7 @@ def gold_and_proxy(
             .last()
         )
         pixel = (max(data["score"]) - min(data["score"])) / height
-        across = (pl.col("kl") / max(mean["kl"])).sqrt()
+        across = (pl.col("kl") / furthest).sqrt()
         named = line_ends.end_names(
             ends, x, y, colour, faded(pick), across=across, pixel=pixel, first=first_shown(by, values)
         )

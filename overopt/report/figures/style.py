@@ -159,12 +159,6 @@ def proxy_title(curves: pl.DataFrame) -> str:
     return f"proxy of {short_number(sizes[0])} parameters" if len(sizes) == 1 else ""
 
 
-def seed_ends(ended: pl.DataFrame, by: Group) -> alt.Chart:
-    """Crosses where a seed ends and the mean goes on over the others, of a table with `group` and `seeds`."""
-    cross = alt.Chart(ended).mark_point(shape="cross", angle=45, filled=True, size=130)
-    return cross.encode(tooltip=[group_tooltip(by), tooltip("seeds", "seeds up to here", "d")])
-
-
 def titled(layers: Layered, title: str, description: str, height: int = HEIGHT) -> Layered:
     """A chart as wide as its page, with what all its curves have in common above it, if anything."""
     above = {"title": title} if title else {}
