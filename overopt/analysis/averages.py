@@ -44,7 +44,7 @@ def main_pairs(plain: pl.DataFrame) -> int:
 
 
 def averaged(curves: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
-    """Mean over seeds, as far as all of them came: `method`, the column of `by`, `place, kl, gold, gold_se, proxy, proxy_se`.
+    """Mean over seeds, as far as all came: `method`, the column of `by`, `place, kl, gold, gold_se, proxy, proxy_se`.
 
     Best-of-n is averaged at each n. PPO runs reach different KL at the same step, so they meet where each first came to a
     KL: `place` is sqrt(KL), see `advancing`. Runs with a KL penalty, which holds KL still while gold moves on, are followed
@@ -62,11 +62,8 @@ def averaged(curves: pl.DataFrame, by: Group = SIZES) -> pl.DataFrame:
             runs = [advancing(run) for run in parts]
         alike = method == "bon" or len(parts) == 1
         grid = runs[0]["place"].to_numpy() if alike else common_grid(runs)
-        if alike:
-            kl = runs[0]["kl"].to_numpy()
-        else:
-            kl = at_places(runs, "kl", grid).mean(axis=0) if stepwise else grid**2
-        columns = {"place": grid, "kl": kl}
+        met = at_places(runs, "kl", grid).mean(axis=0) if stepwise else grid**2
+        columns = {"place": grid, "kl": runs[0]["kl"].to_numpy() if alike else met}
         for score in ("gold", "proxy"):
             columns[score], columns[f"{score}_se"] = over_seeds(runs, score, grid)
         which = [

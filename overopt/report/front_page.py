@@ -42,16 +42,28 @@ def opening(verdicts: Sequence[Mapping[str, Any]]) -> str:
 def scale(evidence: Evidence) -> str:
     """How small the models and how short the ways are, beside the paper's."""
     study, sizes = evidence.results.study, evidence.sizes
-    proxies, ends = sizes.by.values(sizes.curves), evidence.plain.group_by("method").agg(pl.col("kl").max())
-    reach = {name: f"{kl:.0f} nats" for name, kl in ends.sort("method").rows()}
-    n = max(evidence.plain["n"].drop_nulls(), default=1)
+    proxies, ppo = sizes.by.values(sizes.curves), evidence.plain.filter(method="ppo")
+    furthest = f"{max(ppo['kl']):.0f} nats" if ppo.height else "—"
     return (
         f"**How small this world is**: a policy of {short_number(evidence.policy_params)} parameters (paper: 1.2B and 6B), "
         f"gold of {short_number(evidence.results.chain['gold']['params'])} (6B), proxies of {short_number(proxies[0])} to "
         f"{short_number(proxies[-1])} (3M to 3B), texts of up to {study.text.completion_tokens} tokens. "
-        f"Best-of-n goes to n = {n:,} ({reach.get('bon', '—')}), PPO to {reach.get('ppo', '—')}. Gold predicts what "
-        "people would rate a text; text that is no language is worth as little as the worst."
+        f"Best-of-n goes to {say_largest_n(evidence)}, PPO to {furthest}. Gold predicts what people would rate a text; text "
+        "that is no language is worth as little as the worst."
     )
+
+
+def say_largest_n(evidence: Evidence) -> str:
+    """The largest n of best-of-n and the KL there, and those of far best-of-n with its seeds where there is any."""
+    parts = []
+    for curves in (evidence.plain, *([evidence.far.curves] if evidence.far else [])):
+        bon = curves.filter(method="bon")
+        if bon.is_empty():
+            return "—"
+        top = bon.row(int(bon["n"].arg_max() or 0), named=True)
+        parts.append((f"n = {top['n']:,} ({top['kl']:.0f} nats)", bon["seed"].n_unique()))
+    far = [f", with {seeds} seed{'s' if seeds > 1 else ''} to {n}" for n, seeds in parts[1:]]
+    return parts[0][0] + "".join(far)
 
 
 def tally(verdicts: Sequence[Mapping[str, Any]]) -> str:
@@ -79,7 +91,7 @@ def in_short(evidence: Evidence) -> str:
         f"**Gold.** A reward model of {short_number(gold['params'])} parameters plays the human. {say_gold(gold)}",
         f"**Proxies.** {len(parameters)} sizes, {short_number(parameters[0])} to {short_number(parameters[-1])} parameters, "
         f"learn from pairs that gold labelled. {sentences.say_proxies(page_tables.main_proxies(evidence))}",
-        f"**Best-of-n**, to n = {max(evidence.plain['n'].drop_nulls()):,}. {sentences.say_bends(entries[1], bon)} "
+        f"**Best-of-n**, to {say_largest_n(evidence)}. {sentences.say_bends(entries[1], bon)} "
         + sentences.say_trend(bon, "gold", "the highest gold"),
         f"**PPO.** {sentences.say_bends(entries[2], ppo)} {sentences.say_trend(ppo, 'gold', 'the highest gold')}"
         + sentences.say_by_second(evidence),

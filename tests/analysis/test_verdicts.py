@@ -246,7 +246,9 @@ def rounds(gold, *, gold_se=0.02, added_se=0.05):
     ],
 )
 def test_rounds_against_the_formula(measured, errors, found):
-    assert theory.rounds_follow_the_formula.judge(rounds(measured, **errors)).verdict == found
+    outcome = theory.rounds_follow_the_formula.judge(rounds(measured, **errors))
+    assert outcome.verdict == found
+    assert ("tells nothing" in outcome.measured) == ("added_se" in errors)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import polars as pl
 import pytest
+from fake_evidence import evidence
 
+from overopt.analysis.groups import SIZES
 from overopt.report import front_page, sentences
 
 
@@ -39,3 +41,26 @@ def test_two_counts_stand_side_by_side_with_a_word():
     assert "as well" not in sentences.say_bends(entry, peaks([True, True, False, False]))
     unmeasured = {"claim": 2, "statistic": None, "measured": "Not measured."}
     assert sentences.say_bends(unmeasured, peaks([True])) == sentences.say_falls(peaks([True]))
+
+
+def best_of_n(n, seeds):
+    rows = [("bon", n, 5.0 * k, seed) for k, n in enumerate(n) for seed in range(seeds)]
+    return pl.DataFrame(rows, schema=["method", "n", "kl", "seed"], orient="row")
+
+
+def test_the_largest_n_and_how_many_seeds_went_far():
+    e = evidence()
+    e.plain = best_of_n([1, 512], 5)
+    assert front_page.say_largest_n(e) == "n = 512 (5 nats)"
+    e.far = e.slice(SIZES, best_of_n([1, 512, 65_536], 1))
+    assert front_page.say_largest_n(e) == "n = 512 (5 nats), with 1 seed to n = 65,536 (10 nats)"
+    e.far = e.slice(SIZES, best_of_n([1, 512, 65_536], 2))
+    assert "with 2 seeds to" in front_page.say_largest_n(e)
+    e.plain = e.plain.clear()
+    assert front_page.say_largest_n(e) == "—"
+
+
+def test_how_far_means_go_is_said_as_a_range():
+    said = sentences.say_falls(pl.DataFrame({"falls": [True, False], "end_kl": [31.0, 20.04]}))
+    assert said.endswith("Means go as far as every seed went: 20.0 to 31.0 nats.")
+    assert sentences.say_falls(peaks([True, True])).endswith("went: 5.0 nats.")

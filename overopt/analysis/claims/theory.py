@@ -80,6 +80,8 @@ def rounds_follow_the_formula(evidence: Evidence) -> Outcome:
     )
     measured = f"{alone}; {words} (SDs). "
     measured += f"Rounds add, of what the formula says, {with_interval(float(shares[worst]), *ends)} where it errs most."
+    if not sure:
+        measured += " What the formula adds is not surely above 0, so that share tells nothing."
     return Outcome(verdict, float(shares[worst]), ends, measured)
 
 
