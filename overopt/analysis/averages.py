@@ -81,8 +81,9 @@ def advancing(run: pl.DataFrame) -> pl.DataFrame:
 
 
 def common_grid(runs: Sequence[pl.DataFrame]) -> Float64[np.ndarray, " places"]:
-    """Places, evenly from 0 to where the first of the runs ends, as many as the longest has points."""
-    return np.linspace(0, min(run["place"][-1] for run in runs), max(run.height for run in runs))
+    """Places, evenly from 0 to where the first of the runs ends, as many as any of them has points on that way."""
+    end = min(run["place"][-1] for run in runs)
+    return np.linspace(0, end, max(run.filter(pl.col("place") <= end).height for run in runs))
 
 
 def present(
