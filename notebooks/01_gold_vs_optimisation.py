@@ -47,7 +47,7 @@ study = "published"
 
 # %% tags=["hide-input"]
 from overopt.analysis import figure_tables
-from overopt.report import figures, pages, sentences, text_viewer, texts, worlds
+from overopt.report import figures, pages, sentences, text_viewer, texts, unruled, worlds
 
 page = pages.open_page(study, "01_gold_vs_optimisation")
 results, evidence, sizes = page.results, page.evidence, page.evidence.sizes
@@ -163,6 +163,13 @@ page.figure(figures.lines, lengths, "kl", "length", tokens, **shown)
 lengths = figure_tables.lengths(evidence, "bon")
 shown = {"measured_by": "laptop", "description": "Length of best-of-n's texts against KL, by proxy size."}
 page.figure(figures.lines, lengths, "kl", "length", tokens, **shown)
+
+# %% tags=["remove-input"]
+page.say(unruled.say_unruled(evidence))
+
+# %% tags=["hide-input"]
+caption = "Texts that PPO wrote, of all proxy sizes: gold, and gold without its rule on repetition. Means over texts, in SDs."
+page.table("tab-unruled", unruled.by_kl(evidence), caption=caption)
 
 # %% [markdown]
 # ## What a second gold says

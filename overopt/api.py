@@ -1,17 +1,19 @@
 """A study, computed and read by one call each. Torch is imported where something is computed, and not before."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from overopt.analysis import results
 from overopt.analysis.claims.verdicts import RULES
 from overopt.analysis.results import Results
+from overopt.engine.plan import Plan
 from overopt.engine.record import read_record, verify_folder
 from overopt.engine.stage import Runtime, Stage
 from overopt.engine.store import RECOMPUTE, Store, store_root
 from overopt.plan.prices import heights
-from overopt.plan.study_plan import plan, rule_power, verdicts
+from overopt.plan.study_plan import plan, rule_power, unruled, verdicts
 from overopt.study.study import Study, load_study
 from overopt.util.files import read_json
 from overopt.util.paths import IN_CHECKOUT, ROOT
@@ -106,26 +108,32 @@ def judge(study: Study, tables: Path) -> Path:
     return there or store.compute(judged, Runtime("cpu", batch=1, workers=1, store=store.root))
 
 
-def try_rules() -> Path:
-    """The folder of what today's rules say in known worlds: committed, or else computed, in about five minutes.
+# what is asked of `NOISE_OF` when it is published, and belongs to no study: today's rules in known worlds, which takes some
+# minutes, and gold without its rule on repetition
+CHECKS: dict[str, Callable[[Plan], Stage]] = {
+    "rule_power": lambda made: rule_power(made.tables, RULES, POWER_DRAWS),
+    "unruled": unruled,
+}
+
+
+def check(name: str) -> Path:
+    """The folder of one of `CHECKS`: committed, or else computed.
 
     Raises:
-        UserError: if the store cannot be used, or the tables of `NOISE_OF` cannot be had.
+        UserError: if the store cannot be used, the tables of `NOISE_OF` cannot be had, or the store lacks its gold.
     """
-    there = tried_rules()
+    there = checked(name)
     if there:
         return there
     study = load_study(NOISE_OF)
-    tables, stage = committed(study) or run(study), plan(study).tables
-    store = Store(store_root(), elsewhere={stage.key: tables})
-    tried = rule_power(stage, RULES, POWER_DRAWS)
-    return store.compute(tried, Runtime("cpu", batch=1, workers=1, store=store.root))
+    made, tables = plan(study), committed(study) or run(study)
+    store = Store(store_root(), elsewhere={made.tables.key: tables})
+    return store.compute(CHECKS[name](made), Runtime("cpu", batch=256, workers=1, store=store.root))
 
 
-def tried_rules() -> Path | None:
-    """The folder of `try_rules`, if it is committed and of today's rules."""
-    stage = plan(load_study(NOISE_OF)).tables
-    return _committed(ROOT / "results" / "rule_power" / NOISE_OF, rule_power(stage, RULES, POWER_DRAWS))
+def checked(name: str) -> Path | None:
+    """The folder of `check`, if it is committed and of the study and the rules as they are today."""
+    return _committed(ROOT / "results" / name / NOISE_OF, CHECKS[name](plan(load_study(NOISE_OF))))
 
 
 def committed(study: Study) -> Path | None:

@@ -91,6 +91,7 @@ KINDS = {
     "tables": Kind("tables.gather", 7, specs.TablesSpec, optional=frozenset(ONLY_COUNTED)),
     # no part of a study's plan: whoever reads tables asks for these, by the rules of the day
     "verdicts": Kind("verdicts.judge", 3, specs.VerdictsSpec),
+    "unruled": Kind("unruled.unruled", 1, specs.HalvesSpec),
     "rule_power": Kind("rule_power.try_rules", 1, specs.RulePowerSpec),
 }
 

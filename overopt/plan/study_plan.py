@@ -18,7 +18,7 @@ from overopt.plan.proxies import ProxyStages
 from overopt.plan.registry import Graph
 from overopt.plan.reviews import add_reviews
 from overopt.plan.selections import add_selections
-from overopt.plan.stage_specs import RulePowerSpec, TablesSpec, VerdictsSpec
+from overopt.plan.stage_specs import HalvesSpec, RulePowerSpec, TablesSpec, VerdictsSpec
 from overopt.plan.variants import add_variants
 from overopt.study.study import PretrainedStudy, ReviewsStudy, Study
 
@@ -54,6 +54,15 @@ def plan(study: Study) -> Plan:
 def verdicts(tables: Stage, rules: str) -> Stage:
     """The verdicts on `tables` by the rules of that SHA-256."""
     return Graph().add("verdicts", "verdicts", VerdictsSpec(rules=rules), tables=tables)
+
+
+def unruled(made: Plan) -> Stage:
+    """What gold without its rule on repetition says of the texts in the tables of `made`, a study of `reviews`."""
+    of = {stage.title: stage for stage in made.stages}
+    halves = of["halves of gold"]
+    parents = {role: halves.parents[role] for role in ("tokenizer", "gold", "pool")}
+    spec = HalvesSpec.model_validate(halves.spec)
+    return Graph().add("unruled", "gold without its rule", spec, **parents, tables=made.tables)
 
 
 def rule_power(tables: Stage, rules: str, draws: int) -> Stage:

@@ -76,7 +76,8 @@ def build(
 
     found = api.load_results(study)
     if publish and found.study.name == api.NOISE_OF:  # before the page is made that shows it
-        _replace_folder(api.try_rules(), ROOT / "results" / "rule_power" / api.NOISE_OF)
+        for name in api.CHECKS:
+            _replace_folder(api.check(name), ROOT / "results" / name / api.NOISE_OF)
     # a result that was computed again has the same key and another run time to show
     key = f"{found.record['key']} {found.record['created']}"
     folder = (destination or ROOT / "_build" / found.study.name).resolve()

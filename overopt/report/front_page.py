@@ -14,6 +14,7 @@ from overopt.report.law_sentences import say_counts
 from overopt.report.myst import box
 from overopt.report.pages import VERDICT_MARKS, say_commits
 from overopt.report.strictness import say_all
+from overopt.report.unruled import say_unruled
 from overopt.study.parts import Sweep
 from overopt.study.study import ReviewsStudy
 from overopt.util.words import short_number
@@ -94,7 +95,7 @@ def in_short(evidence: Evidence) -> str:
         f"**Best-of-n**, to {say_largest_n(evidence)}. {sentences.say_bends(entries[1], bon)} "
         + sentences.say_trend(bon, "gold", "the highest gold"),
         f"**PPO.** {sentences.say_bends(entries[2], ppo)} {sentences.say_trend(ppo, 'gold', 'the highest gold')}"
-        + sentences.say_by_second(evidence),
+        + f"{sentences.say_by_second(evidence)} {say_unruled(evidence)}",
         f"**Laws.** Best-of-n: {say_counts(shapes(evidence, 'bon'))} PPO: {say_counts(shapes(evidence, 'ppo'))}",
         f"**Both.** {sentences.say_reach(sizes.mean)}",
         f"**Seeds.** {sentences.say_seeds(sizes.curves)}",

@@ -254,7 +254,7 @@ class Page:
 
 def _tried() -> tuple[pl.DataFrame, str] | None:
     """`rule_power.outcomes` of today's rules and the key of that result; None where it is not committed."""
-    folder = api.tried_rules()
+    folder = api.checked("rule_power")
     return (pl.read_parquet(folder / "outcomes.parquet"), read_record(folder)["key"]) if folder else None
 
 

@@ -237,6 +237,20 @@ TABLES = {
         ],
         lacks="proxies of turned labels",
     ),
+    "tab-unruled": Table(
+        [
+            Column(
+                "KL (nats)",
+                lambda row: f"{row['low']:g} to {row['high']:g}" if row["high"] else f"from {row['low']:g}",
+            ),
+            _count("texts"),
+            _share("repeat themselves", "repeats"),
+            _number("gold", "gold"),
+            _number("gold of the others", "others"),
+            _number("gold without the rule", "unruled"),
+        ],
+        lacks="gold without its rule",
+    ),
     "tab-penalty": Table(
         [
             _size(),
