@@ -27,7 +27,8 @@
 # **KL**: how far a policy has moved from where it began, $\mathrm{KL}(\pi\,\|\,\pi_0)$ in nats, summed over
 # the tokens of a completion.
 #
-# **Best-of-n**: draw $n$ completions, keep the one the proxy likes best. Its KL is $\ln\,n - (n-1)/n$.
+# **Best-of-n**: draw $n$ completions, keep the one the proxy likes best. Its KL is $\ln\,n - (n-1)/n$, a little
+# smaller where the same text is drawn twice.
 #
 # **PPO**: reinforcement learning that changes the policy's weights step by step {cite}`schulman2017proximal`.
 # :::
@@ -40,7 +41,7 @@
 #
 # $$R_{\text{RL}}(d) = d\,(\alpha - \beta \ln\, d)$$
 #
-# Here α says how steeply gold rises at first, and β how strongly its curve bends down.
+# Here α says how steeply gold rises, and β how strongly the curve bends down.
 
 # %% tags=["parameters", "remove-input"]
 study = "published"
@@ -63,10 +64,10 @@ page.card(
 )
 
 # %% tags=["remove-input"]
-trend = sentences.say_trend(sizes.peaks("bon"), "gold", "the highest gold")
+trend = sentences.say_peaks(sizes.peaks("bon"))
 page.say(trend, sentences.say_seeds(sizes.curves.filter(method="bon")))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon", "caption": "Best-of-n: score against KL, for each proxy size, mean over seeds (paper: Fig. 1a). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, [as others read them off its plots](02_functional_forms). A proxy's score has no unit of its own: compare its shape with gold's, not its height. (It is stretched so that it predicts gold's choices between two texts as well as it can.) At most three sizes are shown at first; a click on a size in the legend shows or fades it."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon", "caption": "Best-of-n: score against KL, for each proxy size, mean over seeds (paper: Fig. 1a). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, [as others read them off its plots](02_functional_forms). A proxy's score is scaled so that it predicts gold's choices between two texts as well as it can: compare its shape with gold's, not its height. At most three sizes are shown at first; a click on a size in the legend shows or fades it."}}
 description = "Gold and proxy score of best-of-n against KL, by proxy size."
 page.gold_and_proxy(sizes, "bon", paper=True, description=description)
 
@@ -81,10 +82,10 @@ page.card(
 )
 
 # %% tags=["remove-input"]
-trend = sentences.say_trend(sizes.peaks("ppo"), "gold", "the highest gold")
+trend = sentences.say_peaks(sizes.peaks("ppo"))
 page.say(trend, sentences.say_seeds(sizes.curves.filter(method="ppo")))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size (paper: Fig. 1b). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, their \u03b2 [as others read it off its plots](02_functional_forms). Their \u03b1 is our choice: the smallest proxy peaks as high as under best-of-n. So neither height nor peak of these lines is the paper's. A star marks the highest measured gold of each size. A mean ends where the first of its runs ends."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size (paper: Fig. 1b). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, their \u03b2 [as others read it off its plots](02_functional_forms). Their \u03b1 is our choice: the smallest proxy peaks as high as under best-of-n. So neither height nor peak of these lines is the paper's, only how they bend. A star marks the highest measured gold of each size. A mean ends where the first of its runs ends."}}
 description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."
 page.gold_and_proxy(sizes, "ppo", stars=True, paper=True, description=description)
 

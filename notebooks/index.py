@@ -28,7 +28,7 @@ evidence = page.evidence
 # %% tags=["remove-input"]
 page.say(front_page.opening(page.results.verdicts))
 
-# %% mystnb={"figure": {"caption": "A policy optimised by PPO against proxies of several sizes. Dashed: the proxy's own score, whose height has no unit. Solid: gold, with a band of one standard error and a star at its highest. A mean ends where the first of its runs ends; single runs are thin. KL stands on a square-root scale. At most three sizes are shown at first.", "name": "fig-headline"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "A policy optimised by PPO against proxies of several sizes. Dashed: the proxy's own score; compare its shape with gold's, not its height. Solid: gold, with a band of one standard error and a star at its highest. A mean ends where the first of its runs ends; single runs are thin. KL stands on a square-root scale. At most three sizes are shown at first.", "name": "fig-headline"}} tags=["remove-input"]
 description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."
 shown = {"stars": True, "law": False, "height": front_page.CHART_HEIGHT, "description": description}
 page.gold_and_proxy(evidence.sizes, "ppo", **shown)
@@ -44,7 +44,9 @@ page.say(front_page.scale(evidence))
 # ## What holds here
 #
 # These are the claims of {cite:t}`gao2022scaling` ([arXiv 2210.10760](https://arxiv.org/abs/2210.10760)), each with the rule
-# that decides. A rule that can be met in part says when.
+# that decides. A rule that can be met in part says when. Brackets are 95% intervals over seeds and prompts. *Surely* means
+# that such an interval leaves no other answer. Gold *turns* where it surely rises and then falls, and *bends* where it surely
+# flattens. In the laws *d* is √KL, α is how steeply gold rises, and β is how strongly the curve bends down.
 
 # %% tags=["remove-input"]
 page.say(front_page.tally(page.results.verdicts))

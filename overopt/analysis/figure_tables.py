@@ -147,7 +147,7 @@ def halves(e: Evidence, method: str) -> pl.DataFrame:
 
 def strictness(e: Evidence, method: str) -> pl.DataFrame:
     """Gold, and gold with gates half and twice as strict, as `halves`."""
-    judged = {"gold_lenient": "half as strict", "gold": "gold", "gold_strict": "twice as strict"}
+    judged = {"gold": "gold", "gold_lenient": "half as strict", "gold_strict": "twice as strict"}
     return _views(e, method, judged, "score")
 
 

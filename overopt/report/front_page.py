@@ -23,7 +23,7 @@ CHART_HEIGHT = 200  # pixels: a chart that stands on the first screen, under thr
 OPENING = (
     "A language model, the *policy*, learns to please a *proxy*, a model that imitates a judge. The judge, *gold*, is a "
     "larger model that stands in for people and scores the policy's texts; *KL* says, in nats, how far the policy has moved "
-    "from its start. {cite:t}`gao2022scaling` found that with KL gold's score rises, then falls: here that "
+    "from its start. {cite:t}`gao2022scaling` found that gold's score first rises with KL, then falls: here that "
 )
 
 
@@ -35,8 +35,8 @@ def opening(verdicts: Sequence[Mapping[str, Any]]) -> str:
         for verdict in (of[2], of[1])
     )
     return (
-        f"{OPENING}**{by_rl}** under PPO, which trains the policy, and **{by_bon}** under best-of-n, which picks the best "
-        "of n texts."
+        f"{OPENING}**{by_rl}** under PPO, which trains the policy, and **{by_bon}** under best-of-n, which keeps, "
+        "of n texts, the one that the proxy likes best."
     )
 
 
@@ -93,8 +93,8 @@ def in_short(evidence: Evidence) -> str:
         f"**Proxies.** {len(parameters)} sizes, {short_number(parameters[0])} to {short_number(parameters[-1])} parameters, "
         f"learn from pairs that gold labelled. {sentences.say_proxies(page_tables.main_proxies(evidence))}",
         f"**Best-of-n**, to {say_largest_n(evidence)}. {sentences.say_bends(entries[1], bon)} "
-        + sentences.say_trend(bon, "gold", "the highest gold"),
-        f"**PPO.** {sentences.say_bends(entries[2], ppo)} {sentences.say_trend(ppo, 'gold', 'the highest gold')}"
+        + sentences.say_peaks(bon),
+        f"**PPO.** {sentences.say_bends(entries[2], ppo)} {sentences.say_peaks(ppo)}"
         + f"{sentences.say_by_second(evidence)} {say_unruled(evidence)}",
         f"**Laws.** Best-of-n: {say_counts(shapes(evidence, 'bon'))} PPO: {say_counts(shapes(evidence, 'ppo'))}",
         f"**Both.** {sentences.say_reach(sizes.mean)}",

@@ -53,7 +53,7 @@ def say_gold(gold: dict[str, Any]) -> str:
     ]
     if human["baseline"] is not None:
         parts.append(
-            f"A linear model on word weights (TF-IDF) puts {_share(human, 'baseline')}: gold is {_beside(human)}."
+            f"A linear model on word weights (TF-IDF) puts {_share(human, 'baseline')}: by pairs gold is {_beside(human)}."
         )
     if spoilt:
         parts += _say_spoilt(spoilt)
@@ -63,7 +63,7 @@ def say_gold(gold: dict[str, Any]) -> str:
     error = math.sqrt(2 / (count - 3))
     word = compared(math.atanh(rs[0]), math.atanh(rs[1]), error)
     parts.append(
-        f"Its scores correlate {own} with mean human ratings, the linear model's {base}: gold is {word}."
+        f"Its scores correlate {own} with mean human ratings, the linear model's {base}: by correlation gold is {word}."
     )
     return " ".join(parts)
 

@@ -208,7 +208,7 @@ class Page:
     def _power(self) -> dict[int, str]:
         """What the rule of each claim can tell, where it was tried with the runs and the noise of this study."""
         tried = _tried() if self.results.study.name == api.NOISE_OF else None
-        return rule_sentences(rule_power.rates(tried[0])) if tried else {}
+        return rule_sentences(rule_power.rates(tried[0]), tried[0]["seed"].n_unique()) if tried else {}
 
     def _thumbnail(self, claim: int) -> str:
         """The claim's small picture; nothing where it has none."""

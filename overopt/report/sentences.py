@@ -87,8 +87,8 @@ def say_source(results: Results) -> str:
     return f"Study `{results.study.name}`, {say_compute(record)}, result `{record['key'][:12]}`."
 
 
-def rule_sentences(rates: pl.DataFrame) -> dict[int, str]:
-    """How often the rule of each claim is right in simulated studies: see `rule_power.rates`."""
+def rule_sentences(rates: pl.DataFrame, draws: int) -> dict[int, str]:
+    """How often the rule of each claim is right in `draws` simulated studies of a kind: see `rule_power.rates`."""
     said = {}
     for row in rates.iter_rows(named=True):
         alarms = (
@@ -96,9 +96,10 @@ def rule_sentences(rates: pl.DataFrame) -> dict[int, str]:
             if row["alarms"] is None
             else f" Where it is false it says *holds* in {row['alarms']:.0%} at most."
         )
+        never = "" if row["power"] else " So here it could hardly say that the claim holds."
         said[row["claim"]] = (
-            f"*What it can tell.* In simulated studies like this one where the claim is true the rule says *holds* in "
-            f"{row['power']:.0%} and *does not hold* in {row['refused']:.0%}.{alarms}"
+            f"*What it can tell.* In {draws} simulated studies like this one where the claim is true the rule says *holds* "
+            f"in {row['power']:.0%} and *does not hold* in {row['refused']:.0%}.{never}{alarms}"
         )
     return said
 
@@ -159,7 +160,12 @@ def say_trend(values: pl.DataFrame, column: str, what: str, in_words: Callable[[
         return f"{what} rises with every step in proxy size, {ends}."
     if not any(steps):
         return f"{what} falls with every step in proxy size, {ends}."
-    return f"{what} goes {ends}; the next larger proxy has more in {sum(steps)} of {len(steps)} cases."
+    return f"{what} goes {ends}; in {sum(steps)} of {len(steps)} steps the larger proxy has more."
+
+
+def say_peaks(peaks: pl.DataFrame) -> str:
+    """How the highest gold, and the KL it takes, go with proxy size (`averages.measured_peaks`): the paper's headline."""
+    return f"{say_trend(peaks, 'gold', 'the highest gold')} {say_trend(peaks, 'kl', 'the KL there (nats)')}"
 
 
 def say_reach(mean: pl.DataFrame) -> str:

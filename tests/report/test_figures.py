@@ -92,8 +92,8 @@ def test_every_figure_is_valid_described_and_drawn(drawings):
 
 def test_the_paper_stands_beside_us_in_grey_and_by_name(drawings):
     svg = charts.static_svg(drawings["ppo"].to_dict(), charts.WIDE, "x-")
-    assert "paper, 3M" in svg
-    assert "paper, 3B" in svg
+    assert "paper's β, 3M" in svg
+    assert "paper's β, 3B" in svg
     assert svg.count(PAPER_INK) >= 4  # two lines, two names
     assert PAPER_INK not in charts.static_svg(drawings["bon"].to_dict(), charts.WIDE, "x-")
     alone = [
@@ -303,7 +303,7 @@ def test_sentences_follow_the_data():
     falling = pl.DataFrame({"rm_params": [10, 1000], "gold": [0.2, 0.1]})
     assert "falls with every step" in sentences.say_trend(falling, "gold", "gold")
     mixed = pl.DataFrame({"rm_params": [1, 2, 3], "gold": [0.1, 0.3, 0.2]})
-    assert "the next larger proxy has more in 1 of 2 cases" in sentences.say_trend(mixed, "gold", "gold")
+    assert "in 1 of 2 steps the larger proxy has more" in sentences.say_trend(mixed, "gold", "gold")
     assert "Only one proxy size" in sentences.say_trend(mixed.head(1), "gold", "gold")
 
 

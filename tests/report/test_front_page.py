@@ -21,8 +21,8 @@ def test_the_opening_is_three_sentences_and_follows_the_verdicts(by_rl, by_bon, 
     assert opening.count(". ") == 2
     by_ppo, by_bon = said
     assert opening.endswith(
-        f"here that {by_ppo} under PPO, which trains the policy, and {by_bon} under best-of-n, which picks the best of n "
-        "texts."
+        f"here that {by_ppo} under PPO, which trains the policy, and {by_bon} under best-of-n, which keeps, of n texts, "
+        "the one that the proxy likes best."
     )
     assert opening.index("*policy*") < opening.index("*proxy*") < opening.index("**")
     assert not any(letter.isdigit() for letter in opening.replace("gao2022scaling", ""))

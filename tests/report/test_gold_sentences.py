@@ -29,7 +29,7 @@ def gold(human=(0.8, 0.7), spoilt=(LOOPED, STUCK), count=1_000):
     [((0.8, 0.7), "better"), ((0.7, 0.8), "worse"), ((0.75, 0.76), "not clearly better or worse")],
 )
 def test_gold_is_said_to_be_better_only_where_it_surely_is(human, word):
-    assert f": gold is {word}. Of pairs" in say_gold(gold(human))
+    assert f": by pairs gold is {word}. Of pairs" in say_gold(gold(human))
 
 
 def test_shares_and_correlations_have_intervals():
@@ -40,7 +40,7 @@ def test_shares_and_correlations_have_intervals():
 
 
 def test_few_pairs_tell_nothing():
-    assert "gold is not clearly better or worse. Of pairs" in say_gold(gold(count=20))
+    assert "by pairs gold is not clearly better or worse. Of pairs" in say_gold(gold(count=20))
 
 
 def test_gold_and_its_gate_are_said_of_every_kind_of_spoilt_text():

@@ -23,7 +23,7 @@ def test_accuracy_is_followed_from_size_to_size_as_loss_is():
         {"rm_params": [1, 1, 2, 3], "rm_loss": [0.5, 0.5, 0.6, 0.5], "rm_accuracy": [0.7, 0.74, 0.64, 0.72]}
     )
     assert sentences.say_proxies(proxies).endswith(
-        "Accuracy goes from 72% (1 parameters) to 72% (3), lowest 64% (2); the next larger proxy has more in 1 of 2 cases."
+        "Accuracy goes from 72% (1 parameters) to 72% (3), lowest 64% (2); in 1 of 2 steps the larger proxy has more."
     )
 
 
@@ -141,9 +141,12 @@ def test_gold_is_the_mean_of_as_many_models_as_it_has(members, said):
 
 def test_what_a_rule_can_tell_is_said_with_its_alarms_where_there_can_be_any():
     rates = pl.DataFrame(
-        {"claim": [1, 15], "power": [0.25, 1.0], "refused": [0.0, 0.0], "alarms": [0.05, None]}
+        {"claim": [1, 15, 16], "power": [0.25, 1.0, 0.0], "refused": [0.0] * 3, "alarms": [0.05, None, 0.0]}
     )
-    said = sentences.rule_sentences(rates)
+    said = sentences.rule_sentences(rates, 12)
+    assert said[1].startswith("*What it can tell.* In 12 simulated studies")
+    assert "hardly" not in said[1] + said[15]
+    assert "So here it could hardly say that the claim holds. Where it is false" in said[16]
     assert "where the claim is true the rule says *holds* in 25% and *does not hold* in 0%. " in said[1]
     assert said[1].endswith("Where it is false it says *holds* in 5% at most.")
     assert said[15].endswith("says *holds* in 100% and *does not hold* in 0%.")

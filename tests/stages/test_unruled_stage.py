@@ -25,7 +25,9 @@ def test_only_texts_that_repeat_themselves_are_worth_something_else_without_the_
     assert repeats.height
     assert (others["unruled"] - others["gold"]).abs().max() < 2e-3
     assert (repeats["unruled"] - repeats["gold"]).abs().mean() > 0.1
-    assert repeats["gold"].max() - repeats["gold"].min() < 2e-3  # what is no language is worth as little as the worst
+    assert (
+        repeats["gold"].max() - repeats["gold"].min() < 2e-3
+    )  # what is no language is worth as little as the worst
     whole = texts.with_columns(pl.concat_str("prompt_text", "completion").alias("whole"))
     share = whole["whole"].map_elements(repeats_itself, return_dtype=pl.Boolean).mean()
     assert repeats.height / found.height == pytest.approx(share, abs=0.1)

@@ -61,7 +61,10 @@ def around_zero(most: int | float, value: float, ends: Interval, measured: str =
     return by_interval(value, ends, measured, holds=max(-low, high) < most, fails=low > most or high < -most)
 
 
-JOINTLY = "Holds: all parts do; partly: some do; cannot tell: no interval decides."
+JOINTLY = (
+    "Holds: all parts do; partly: some do; does not hold: none does, and one surely does not; cannot tell: no interval "
+    "decides."
+)
 
 
 def jointly(parts: Sequence[Outcome]) -> Verdict:

@@ -80,9 +80,9 @@ def falls(evidence: Evidence, method: str) -> Outcome:
         else "cannot tell"
     )
     beyond = max(0, could - bends)
-    words = f"gold surely rises and falls with {turns} of {count} proxy sizes"
-    words += f", surely flattens with {bends - turns} more" if bends > turns else ""
-    words += f", and may fall with {beyond} more beyond what was measured." if beyond else "."
+    words = f"gold surely rises and then falls with {turns} of {count} proxy sizes"
+    words += f"; with {bends - turns} it surely flattens without a sure fall" if bends > turns else ""
+    words += f"; with {beyond} it may fall beyond what was measured." if beyond else "."
     return Outcome(verdict, bends / count, (bends / count, max(bends, could) / count), words)
 
 

@@ -71,7 +71,8 @@ def rounds_follow_the_formula(evidence: Evidence) -> Outcome:
         verdict = "does not hold"
     worst = int(np.abs(shares - 1).argmax())
     words = "; ".join(
-        f"{row['rounds']} rounds: gold {number(row['gold'])}, by the formula {number(row['predicted'])}"
+        f"{row['rounds']} rounds: gold {number(row['gold'])}, by the formula {number(row['predicted'])}, of which rounds "
+        f"add {number(row['added'])}"
         for row in many.iter_rows(named=True)
     )
     ends = (float(shares[worst] - half[worst]), float(shares[worst] + half[worst]))

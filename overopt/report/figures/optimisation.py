@@ -209,7 +209,9 @@ def paper_laws(paper: pl.DataFrame, x: alt.X, y: alt.Y) -> tuple[list[alt.Chart]
         x: the axis of KL.
         y: the axis of the column `score`.
     """
-    words = {size: f"paper, {short_number(size)}" for size in paper["rm_params"].unique(maintain_order=True)}
+    whose = {False: "paper", True: "paper's β"}
+    laws = paper.select("rm_params", "assumed").unique(maintain_order=True)
+    words = {size: f"{whose[assumed]}, {short_number(size)}" for size, assumed in laws.rows()}
     data = paper.select(
         pl.col("rm_params").replace_strict(words, return_dtype=pl.String).alias("law"),
         pl.when("assumed").then(pl.lit("read off, α assumed")).otherwise(pl.lit("read off")).alias("how"),
