@@ -71,6 +71,13 @@ page.say(trend, sentences.say_seeds(sizes.curves.filter(method="bon")))
 description = "Gold and proxy score of best-of-n against KL, by proxy size."
 page.gold_and_proxy(sizes, "bon", paper=True, description=description)
 
+# %% tags=["remove-input"]
+page.say(sentences.say_far_peaks(evidence))
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon-far", "caption": "The same, as far as best-of-n went, with its own few seeds and prompts. A star marks the highest measured gold of each size. What the law says so far out, [another page](02_functional_forms) shows."}}
+description = "Gold and proxy score of best-of-n against KL, by proxy size, as far as it went; the highest gold is starred."
+page.gold_and_proxy(evidence.far, "bon", stars=True, law=False, paper=True, description=description)
+
 # %% [markdown]
 # ## PPO
 

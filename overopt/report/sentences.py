@@ -168,6 +168,18 @@ def say_peaks(peaks: pl.DataFrame) -> str:
     return f"{say_trend(peaks, 'gold', 'the highest gold')} {say_trend(peaks, 'kl', 'the KL there (nats)')}"
 
 
+def say_far_peaks(evidence: Evidence) -> str:
+    """Where gold of far best-of-n is highest, by proxy size, and for how many it falls; nothing where there is none."""
+    if evidence.far is None:
+        return ""
+    curves = evidence.far.curves
+    seeds, prompts = curves["seed"].n_unique(), curves["prompts"][0]
+    return (
+        f"To n = {max(curves['n']):,}, with {seeds} seed{'s' if seeds > 1 else ''} and {prompts} prompts: "
+        f"{say_peaks(evidence.far.peaks('bon'))} {say_falls(evidence.far.peaks('bon'))}"
+    )
+
+
 def say_reach(mean: pl.DataFrame) -> str:
     """The highest gold of each method over all proxy sizes, and the KL it took."""
     parts = []

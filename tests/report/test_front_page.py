@@ -64,3 +64,13 @@ def test_how_far_means_go_is_said_as_a_range():
     said = sentences.say_falls(pl.DataFrame({"falls": [True, False], "end_kl": [31.0, 20.04]}))
     assert said.endswith("Means go as far as every seed went: 20.0 to 31.0 nats.")
     assert sentences.say_falls(peaks([True, True])).endswith("went: 5.0 nats.")
+
+
+def test_what_far_best_of_n_shows_is_said_with_its_seeds_and_prompts():
+    e = evidence()
+    assert sentences.say_far_peaks(e) == ""
+    e.far = e.slice(SIZES, e.sizes.curves.filter(method="bon", seed=0))
+    said = sentences.say_far_peaks(e)
+    assert said.startswith("To n = 1,024, with 1 seed and 16 prompts: The highest gold ")
+    assert "The KL there (nats) " in said
+    assert "more than two standard errors below its highest" in said
