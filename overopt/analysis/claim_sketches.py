@@ -4,9 +4,13 @@ import math
 
 import numpy as np
 
-from overopt.analysis import goodhart
+from overopt.analysis import figure_tables, goodhart
+from overopt.analysis.averages import points
 from overopt.analysis.evidence import Evidence
+from overopt.analysis.fitted_laws import LAW_OF
+from overopt.analysis.groups import SIZES
 from overopt.analysis.known_worlds import PAPER, paper_accuracy
+from overopt.analysis.predictions import line_of
 from overopt.analysis.sketches import (
     GOLD,
     D,
@@ -20,6 +24,7 @@ from overopt.analysis.sketches import (
     places,
     run,
 )
+from overopt.estimators.rival_forms import RIVALS, fitted_until
 
 
 def by_pairs(e: Evidence) -> Sketch | None:
@@ -140,6 +145,61 @@ def steps(e: Evidence) -> Sketch | None:
     )
 
 
+def beyond(e: Evidence) -> Sketch | None:
+    """Gold of far best-of-n, and the law fitted to its near part (dashed)."""
+    far = figure_tables.far_means(e)
+    if far.is_empty():
+        return None
+    laws, here, paper = figure_tables.far_law_lines(e), [], []
+    for size, place in places(SIZES.values(far)).items():
+        mean, law = (table.filter(rm_params=size) for table in (far, laws))
+        here.append(line(mean["kl"].sqrt(), mean["gold"], place, dots=True, joined=False))
+        here.append(line(law["kl"].sqrt(), law["gold"], place, dashed=True))
+        d = law["kl"].sqrt().to_numpy()
+        gold = PAPER.gold(run("bon", size=place), d)
+        paper += [line(d, gold, place, dashed=True), line(d[::4], gold[::4], place, dots=True, joined=False)]
+    return Sketch(tuple(paper), tuple(here), f"{D}; dashed: the law, fitted to the near part", GOLD)
+
+
+def forms(e: Evidence) -> Sketch | None:
+    """Gold of PPO against the largest proxy, and two forms fitted to its start: the paper's (line), a rival (dashed)."""
+    if not e.sizes.has("ppo", 1):
+        return None
+    mean = e.sizes.of("ppo").filter(rm_params=e.sizes.values("ppo")[-1])
+    kl, gold, se = points(mean)
+    d = np.sqrt(kl)
+    halves = [
+        [line(d, there, dots=True, joined=False), *_fitted(kl, there, error)]
+        for there, error in ((PAPER.gold(run("ppo"), d), np.ones_like(d)), (gold, se))
+    ]
+    words = f"{D}; fitted to the start: line the paper's form, dashed a rival"
+    return Sketch(tuple(halves[0]), tuple(halves[1]), words, GOLD)
+
+
+def _fitted(kl: np.ndarray, gold: np.ndarray, se: np.ndarray) -> list[Line]:
+    """The paper's form of RL and, dashed, its rival, fitted to the start of a curve and drawn over all of it."""
+    found = [fitted_until(law, kl, gold, se, line_of(kl)) for law in (LAW_OF["ppo"], RIVALS["log1p"])]
+    return [
+        line(np.sqrt(kl), predict(kl), dashed=dashed)
+        for predict, dashed in zip(found, (False, True), strict=True)
+        if predict
+    ]
+
+
+def proxy_scores(e: Evidence) -> Sketch | None:
+    """Proxy score of PPO against the largest proxy, and the law of gold fitted to it (dashed)."""
+    if not e.sizes.has("ppo", 1):
+        return None
+    mean = e.sizes.of("ppo").filter(rm_params=e.sizes.values("ppo")[-1])
+    kl, score, se = points(mean, "proxy")
+    d, halves = np.sqrt(kl), []
+    for there, error in ((PAPER.proxy(run("ppo"), d), np.ones_like(d)), (score, se)):
+        law = fitted_until(LAW_OF["ppo"], kl, there, error, float(kl.max()))
+        drawn = [line(d, law(kl), dashed=True)] if law else []
+        halves.append((line(d, there, dots=True, joined=False), *drawn))
+    return Sketch(halves[0], halves[1], f"{D}; dashed: the law", "proxy score (SDs)")
+
+
 def noise(_: Evidence) -> Sketch | None:
     """Simulated gold against distance under three variances of noise, and by the theory."""
     null = goodhart.null_curves()
@@ -177,6 +237,9 @@ OF: dict[int, Maker] = {
     13: both_methods("proxy"),
     14: penalties,
     15: steps,
+    16: beyond,
+    17: forms,
+    18: proxy_scores,
     19: noise,
     20: rounds,
 }

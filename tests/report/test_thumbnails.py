@@ -10,6 +10,7 @@ from fake_evidence import evidence
 
 from overopt.analysis import claim_sketches, sketches
 from overopt.analysis.claims.verdicts import CLAIMS
+from overopt.analysis.groups import SIZES
 from overopt.analysis.laws_elsewhere import assumed_alpha_rl, paper_ends
 from overopt.analysis.sketches import Line, Sketch
 from overopt.report.thumbnails import HEIGHT, INSET, TOP, thumbnail
@@ -29,18 +30,34 @@ def parsed(picture):
 
 def test_a_claim_has_a_picture_where_its_curves_were_measured(e):
     drawn = {claim.number for claim in CLAIMS if claim_sketches.sketch(e, claim.number)}
-    assert drawn >= {1, 2, 3, 4, 5, 6, 12, 13, 15, 19}
-    assert not drawn & {
-        10,
-        11,
-        14,
-        16,
-        17,
-        18,
-        20,
-    }  # neither epochs, policies, penalties nor rounds were measured
+    assert drawn >= {1, 2, 3, 4, 5, 6, 12, 13, 15, 17, 18, 19}
+    # neither epochs, policies, penalties, far best-of-n nor rounds were measured
+    assert not drawn & {10, 11, 14, 16, 20}
+    assert set(claim_sketches.OF) == {claim.number for claim in CLAIMS}
     for number in drawn:
         parsed(thumbnail(claim_sketches.sketch(e, number)))
+
+
+def test_in_the_papers_half_its_forms_go_through_its_points(e):
+    dots, own, rival = claim_sketches.sketch(e, 17).paper
+    known = np.array(dots.x) > 0
+    np.testing.assert_allclose(np.array(own.y)[known], np.array(dots.y)[known], atol=1e-6)
+    assert rival.dashed
+    assert abs(rival.y[-1] - dots.y[-1]) > 0.05
+    scores, law = claim_sketches.sketch(e, 18).paper  # the law of gold is not the shape of proxy scores
+    assert np.abs(np.array(law.y) - np.array(scores.y)).max() > 0.01
+
+
+def test_far_best_of_n_is_drawn_beside_the_law_of_its_near_part():
+    e = evidence()
+    e.far = e.slice(SIZES, e.sizes.curves.filter(method="bon", seed=0))
+    found = claim_sketches.sketch(e, 16)
+    assert [part.dashed for part in found.here] == [False, True] * 3
+    near = np.array(found.here[1].x)
+    size = e.far.values("bon")[0]
+    mean = e.far.mean.filter(rm_params=size)
+    assert found.here[0].y == tuple(mean["gold"])
+    assert near.max() == pytest.approx(float(mean["kl"].max()) ** 0.5)
 
 
 def test_the_papers_half_has_the_papers_coefficients(e):
