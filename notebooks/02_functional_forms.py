@@ -20,7 +20,8 @@
 # compares the laws with forms that the paper rejected. And it asks the hardest question of a law: does it know what comes next?
 #
 # :::{margin}
-# **α** is the slope with which gold starts to rise, in distance $d = \sqrt{\mathrm{KL}}$. **β** bends it down.
+# **α** says how steeply gold rises in distance $d = \sqrt{\mathrm{KL}}$: of best-of-n it is the slope at the start, of RL
+# the law's gold at $d = 1$. **β** bends the curve down.
 #
 # **Held out**: points at larger KL than those that a form was fitted to.
 # :::
@@ -56,7 +57,7 @@ paper = laws_elsewhere.paper("ppo")
 figures.coefficients(sizes.coefficients("ppo"), paper, title="PPO", description=description)
 
 # %% [markdown]
-# Both laws are linear in α and β, so a fit is one weighted least squares. Intervals hold 95% of bootstrap draws over
+# Both laws are linear in α and β, so one weighted least-squares step fits both. Intervals hold 95% of bootstrap draws over
 # prompts, and over seeds where there are several. One word says what a fit shows of a curve's shape:
 
 # %% tags=["remove-input"]

@@ -54,24 +54,24 @@ description = "PPO against one proxy size, by number of training pairs."
 page.gold_and_proxy(large, "ppo", description=description)
 
 # %% [markdown]
-# ## Turned labels
+# ## Flipped labels
 #
-# People do not agree on which of two texts is better. [Coste et al. (2023)](https://arxiv.org/abs/2310.02743) turn a quarter of
-# the labels for that reason, and it is with such proxies that they see best-of-n rise and then fall. The paper turns none.
+# People do not agree on which of two texts is better. [Coste et al. (2023)](https://arxiv.org/abs/2310.02743) flip a quarter of
+# the labels for that reason, and with such proxies they see best-of-n rise and then fall. The paper flips none.
 
 # %% tags=["remove-input"]
 turned = turned_labels.peaks(evidence)
 page.say(sentences.say_turned(turned))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-turned", "caption": "Best-of-n against the largest proxy that has turned labels, by the share of labels turned (ours; Coste et al. 2023, for their models). Gold solid with a band of one standard error, proxy dashed, fitted law dotted."}}
-description = "Best-of-n against one proxy size, by the share of labels turned."
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-turned", "caption": "Best-of-n against the largest proxy that has flipped labels, by the share of labels flipped (ours; Coste et al. 2023, for their models). Gold solid with a band of one standard error, proxy dashed, fitted law dotted."}}
+description = "Best-of-n against one proxy size, by the share of labels flipped."
 page.gold_and_proxy(turned_labels.of_largest(evidence), "bon", description=description)
 
 # %% tags=["remove-input"]
 page.table(
     "tab-turned",
     turned,
-    caption="Best-of-n by the share of labels turned, means over seeds. Gold in SDs; accuracy on held-out pairs; falls: with prompts and seeds drawn again, gold at some n surely lies above where it ends.",
+    caption="Best-of-n by the share of labels flipped, means over seeds. Gold in SDs; accuracy on held-out pairs; falls: with prompts and seeds drawn again, gold at some n surely lies above where it ends.",
 )
 
 # %% [markdown]

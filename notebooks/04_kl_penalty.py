@@ -20,8 +20,8 @@
 # only change how far the policy gets?
 #
 # :::{margin}
-# **KL penalty**: the weight with which KL is subtracted from the reward. It is in SDs of gold a nat; a proxy's score has the
-# unit of gold.
+# **KL penalty**: the weight with which KL is subtracted from the reward. It is in SDs of gold a nat: a proxy's score is
+# scaled to gold's SDs.
 #
 # **Early stopping**: train without a penalty, and take the policy of an earlier step.
 # :::
@@ -47,7 +47,7 @@ penalised = evidence.penalties(max(evidence.penalty_proxies, default=0))
 description = "Gold and proxy score of PPO against KL, by KL penalty."
 page.gold_and_proxy(penalised, "ppo", law=False, description=description)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-step-penalty", "caption": "KL against PPO step by KL penalty, against the same proxy (paper: Fig. 14, where KL grows almost without a fall, and levels off where the penalty is high)."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-kl-step-penalty", "caption": "KL against PPO step by KL penalty, against the same proxy (paper: Fig. 14, where KL rises almost steadily, and levels off where the penalty is high)."}}
 description = "KL against PPO step, by KL penalty."
 page.figure(figures.kl_against_step, penalised.curves, by=figures.PENALTIES, description=description)
 
@@ -55,7 +55,7 @@ page.figure(figures.kl_against_step, penalised.curves, by=figures.PENALTIES, des
 # ## One frontier?
 #
 # The table has the end of each penalised run. Beside it stands the run without a penalty at the same KL: early stopping would
-# have given that. *When first there* is the penalised run itself, at the step where its KL first came within a fifth of its last
+# have given that. *When first there* is the penalised run itself, at the step where its KL first came to four fifths of its last
 # KL. What gold gained or lost after that step, it did at about the same KL.
 
 # %% tags=["hide-input"]
@@ -64,6 +64,9 @@ page.table(
     figure_tables.penalty_ends(evidence),
     caption="The end of each penalised run, and the run without a penalty at the same KL (SDs, ± one standard error).",
 )
+
+# %% tags=["remove-input"]
+page.say(sentences.say_arrival(figure_tables.penalty_ends(evidence)))
 
 # %% [markdown]
 # ## Updates that were clipped

@@ -16,8 +16,8 @@
 # %% [markdown]
 # # Why gold falls, and what follows
 #
-# Two things part a proxy from gold. In *regressional* Goodhart the proxy is gold plus noise: it promises too much, but never
-# misleads. In *extremal* Goodhart the proxy is wrong where the initial policy seldom goes: it does no harm until a policy goes
+# A proxy departs from gold in two ways. In *regressional* Goodhart the proxy is gold plus noise: it promises too much, but what
+# it prefers is better on average. In *extremal* Goodhart the proxy is wrong where the initial policy seldom goes: it does no harm until a policy goes
 # there {cite}`gao2022scaling`.
 #
 # :::{margin}
@@ -59,7 +59,7 @@ figures.lines(null, "kl", "gold", "gold (SDs)", by=by, kind="what", description=
 # follows from its correlation with gold, and from how gold itself is distributed. This difference is the *regressional* loss.
 # (Were gold normal, a correlation of $\rho$ would leave $\rho$ times the most. Ours is not.) What is measured may be lower still.
 # That second difference is the *extremal* loss: what the proxy prefers at the top of its range is worth less than
-# its correlation promises. Where the extremal loss is negative, it is worth more.
+# its correlation promises. Where the extremal loss is negative, what it prefers is worth more.
 
 # %% tags=["remove-input"]
 losses = goodhart.losses(evidence)
@@ -82,7 +82,7 @@ page.table(
 #
 # Instead of one round of distance $d$ there may be $k$ rounds of $d/k$. Each round trains a new proxy on samples of the policy
 # that it starts from. If distances and gains add up, gold is $d(\alpha - \beta \ln\,d + \beta \ln\,k)$ after all rounds.
-# Where a study tries it, each round has new pairs, labelled by gold, and a new proxy. PPO goes on from where the last round ended.
+# Gold labels the new pairs of each round, and PPO goes on from where the last round ended.
 
 # %% tags=["remove-input"]
 page.card("If rewards of rounds add up, k rounds give d(α − β ln d + β ln k). The paper did not test it.", 20)

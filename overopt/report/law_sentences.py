@@ -74,14 +74,14 @@ def say_forms(forms: pl.DataFrame) -> str:
             else f"{said} and is number {place} of {rows.height} forms; the nearest, ${near['tex']}$, misses them by "
             f"{_percent(near['misfit'])}"
         )
-    noise = "The curves' own noise is in these numbers, and in no verdict's."
+    noise = "These numbers hold the noise of the curves; verdicts subtract it."
     return f"{'. '.join(map(capital, parts))}. {noise}" if parts else ""
 
 
 def say_far(evidence: Evidence) -> str:
     """To which n the law of best-of-n is fitted, and up to which it is then asked about; or that it is not."""
     if evidence.far is None:
-        return "Best-of-n goes no further in this study than its law is fitted to: that law is asked about nothing beyond."
+        return "Best-of-n goes no farther in this study than its law is fitted to."
     near, beyond = (
         max(curves.filter(method="bon")["n"].to_list())
         for curves in (evidence.sizes.curves, evidence.far.curves)

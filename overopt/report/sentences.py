@@ -120,9 +120,9 @@ def say_turned(peaks: pl.DataFrame) -> str:
         return ""
     parts = []
     for (share,), rows in peaks.sort("label_noise").group_by("label_noise", maintain_order=True):
-        labels = f"with {share:.0%} of the labels turned" if share else "without turned labels"
+        labels = f"with {share:.0%} of the labels flipped" if share else "without flipped labels"
         parts.append(f"{labels} for {sum(rows['falls'])} of {rows.height} proxies")
-    return f"At some *n* gold surely lies above where it ends {', '.join(parts)}."
+    return f"Gold surely falls before the largest *n* {', '.join(parts)}."
 
 
 def say_bends(entry: Mapping[str, Any], peaks: pl.DataFrame) -> str:
@@ -294,8 +294,26 @@ def say_words(gold: dict[str, Any]) -> str:
     return f"Word counts explain {share:.0f}% of its variance on the initial policy's samples."
 
 
+def say_arrival(ends: pl.DataFrame) -> str:
+    """Whether penalised runs part from early stopping on the way, or only while their KL stands still (`penalty_ends`)."""
+    if ends.is_empty():
+        return ""
+    apart = {}
+    for when in ("_first", ""):
+        gain = ends[f"gold{when}"] - ends["gold_free"]
+        error = (ends[f"gold_se{when}"] ** 2 + ends["gold_se_free"] ** 2).sqrt()
+        apart[when] = sum(gain > 2 * error), f"by {number(min(gain))} to {number(max(gain))} SDs"
+    (early, first), (late, last) = apart.values()
+    stood = " What the end adds came while KL stood still." if late > early else ""
+    return (
+        f"Where KL first came so far, gold with a penalty lies above that of early stopping {first}: by more than two "
+        f"standard errors for {early} of {ends.height} penalties. At the end it lies above {last}, so surely for {late}."
+        f"{stood}"
+    )
+
+
 def say_losses(table: pl.DataFrame) -> str:
-    """How the loss divides, for the smallest and the largest proxy, and how many lose more than noise would."""
+    """How the loss divides, for the smallest and the largest proxy, and how much more or less than noise alone all lose."""
 
     def of(row: dict[str, Any]) -> str:
         return (
@@ -303,12 +321,12 @@ def say_losses(table: pl.DataFrame) -> str:
             f"{row['gold']:.2f}."
         )
 
-    worse = sum(table["extremal"] > 0)
+    least, most = (number(float(f(table["extremal"]))) for f in (min, max))
     largest = f" The largest proxy {of(table.row(-1, named=True))}" if table.height > 1 else ""
     return (
         f"Perfect selection reaches {table['perfect'][0]:.2f} SDs at the largest n. The smallest proxy "
-        f"{of(table.row(0, named=True))}{largest} By these numbers, {worse} of {table.height} sizes lose more than noise "
-        "alone explains. They have no intervals."
+        f"{of(table.row(0, named=True))}{largest} The extremal loss goes from {least} to {most} SDs over "
+        f"{table.height} sizes; it has no interval."
     )
 
 
@@ -332,7 +350,7 @@ def say_rounds(e: Evidence) -> str:
             "With more rounds the two differ more. Gold labels the pairs of every round, and so teaches the policy its own "
             "mistakes: do not trust what rounds gain by gold."
             if grows
-            else "The two judges do not differ more as rounds are added."
+            else "With more rounds the two do not clearly differ more."
         )
     )
 

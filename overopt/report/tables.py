@@ -228,14 +228,14 @@ TABLES = {
         [
             _size(),
             _count("pairs"),
-            _share("labels turned", "label_noise"),
+            _share("labels flipped", "label_noise"),
             _share("accuracy", "accuracy"),
             _with_se("highest gold ± one SE", "gold", "gold_se"),
             _number("KL there (nats)", "kl", 1),
             _number("gold at the largest n", "end_gold"),
             Column("falls", lambda row: "yes" if row["falls"] else "no"),
         ],
-        lacks="proxies of turned labels",
+        lacks="proxies of flipped labels",
     ),
     "tab-unruled": Table(
         [

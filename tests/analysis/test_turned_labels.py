@@ -46,7 +46,7 @@ def test_the_sentence_counts_falls_by_share_and_says_nothing_without_turned_labe
     said = sentences.say_turned(turned_labels.peaks(evidence(noisy)))
     clean = sum(turned_labels.peaks(evidence(noisy)).filter(label_noise=0.0)["falls"])
     assert said.endswith(
-        f"without turned labels for {clean} of 2 proxies, with 25% of the labels turned for 2 of 2 proxies."
+        f"without flipped labels for {clean} of 2 proxies, with 25% of the labels flipped for 2 of 2 proxies."
     )
     assert turned_labels.of_largest(evidence()) is None
     assert sentences.say_turned(turned_labels.peaks(evidence())) == ""

@@ -44,4 +44,4 @@ def test_what_the_law_of_best_of_n_is_asked_about_follows_the_study():
     sizes, far = Mock(curves=near), Mock(curves=beyond)
     said = law_sentences.say_far(Mock(Evidence, sizes=sizes, far=far))
     assert "fitted to n up to 512, and then asked about n up to 32,768" in said
-    assert "nothing beyond" in law_sentences.say_far(Mock(Evidence, sizes=sizes, far=None))
+    assert "no farther" in law_sentences.say_far(Mock(Evidence, sizes=sizes, far=None))

@@ -50,11 +50,11 @@ def losses(*extremal):
     return pl.DataFrame([rows | {"extremal": loss} for loss in extremal])
 
 
-def test_sizes_that_lose_more_are_counted_and_a_single_size_is_not_also_the_largest():
+def test_the_extremal_loss_is_a_range_and_a_single_size_is_not_also_the_largest():
     some, one = sentences.say_losses(losses(0.2, -0.1)), sentences.say_losses(losses(0.2))
-    assert "1 of 2 sizes lose more than noise alone explains." in some
+    assert "The extremal loss goes from −0.10 to 0.20 SDs over 2 sizes" in some
     assert "The largest proxy has a correlation" in some
-    assert "1 of 1 sizes lose more" in one
+    assert "from 0.20 to 0.20 SDs over 1 sizes" in one
     assert "largest proxy" not in one
 
 
@@ -150,3 +150,17 @@ def test_what_a_rule_can_tell_is_said_with_its_alarms_where_there_can_be_any():
     assert "where the claim is true the rule says *holds* in 25% and *does not hold* in 0%. " in said[1]
     assert said[1].endswith("Where it is false it says *holds* in 5% at most.")
     assert said[15].endswith("says *holds* in 100% and *does not hold* in 0%.")
+
+
+def arrivals(first, end):
+    """Ends of two penalised runs, whose gold lies so far above that of early stopping."""
+    columns = {"gold_free": [0.5, 0.6], "gold_first": [0.5 + first, 0.6], "gold": [0.5 + end, 0.6 + end]}
+    return pl.DataFrame(columns | {f"gold_se{when}": [0.03, 0.03] for when in ("", "_first", "_free")})
+
+
+def test_a_gain_of_penalised_runs_is_put_where_it_came():
+    said = sentences.say_arrival(arrivals(0.0, 0.4))
+    assert "by 0.00 to 0.00 SDs: by more than two standard errors for 0 of 2 penalties." in said
+    assert "by 0.40 to 0.40 SDs, so surely for 2. What the end adds came while KL stood still." in said
+    assert "stood still" not in sentences.say_arrival(arrivals(0.4, 0.05))
+    assert sentences.say_arrival(pl.DataFrame()) == ""

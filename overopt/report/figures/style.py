@@ -132,7 +132,9 @@ def faded(pick: alt.Parameter, *, full: float = 1.0) -> Any:
     return alt.when(pick).then(alt.value(full)).otherwise(alt.value(full * FAINT))
 
 
-def kl_axis(largest: float, *, title: str = "KL from the initial policy (nats)", room: float = 1.0) -> alt.X:
+def kl_axis(
+    largest: float, *, title: str = "KL from the initial policy (nats, √ scale)", room: float = 1.0
+) -> alt.X:
     """x = KL in nats on a square-root scale from 0 to `largest`, as in the paper; `room`: times that, for words beside."""
     few = [tick for tick in TICKS if tick <= largest and (largest < 12 or tick not in (0.1, 0.5, 3, 8, 15))]
     scale = alt.Scale(type="sqrt", domain=[0, room * largest], nice=False)
