@@ -31,7 +31,7 @@ study = "published"
 
 # %% tags=["hide-input"]
 from overopt.analysis import figure_tables
-from overopt.report import figures, pages
+from overopt.report import figures, pages, sentences
 
 page = pages.open_page(study, "04_kl_penalty")
 evidence = page.evidence
