@@ -93,8 +93,8 @@ def in_short(evidence: Evidence) -> str:
         f"**Proxies.** {len(parameters)} sizes, {short_number(parameters[0])} to {short_number(parameters[-1])} parameters, "
         f"learn from pairs that gold labelled. {sentences.say_proxies(page_tables.main_proxies(evidence))}",
         f"**Best-of-n**, to {say_largest_n(evidence)}. {sentences.say_bends(entries[1], bon)} "
-        + f"{sentences.say_peaks(bon)} {sentences.say_far_peaks(evidence)}",
-        f"**PPO.** {sentences.say_bends(entries[2], ppo)} {sentences.say_peaks(ppo)}"
+        + (sentences.say_far_peaks(evidence) or sentences.say_trend(bon, "gold", "the highest gold")),
+        f"**PPO.** {sentences.say_bends(entries[2], ppo)} {sentences.say_trend(ppo, 'gold', 'the highest gold')}"
         + f"{sentences.say_by_second(evidence)} {say_unruled(evidence)}",
         f"**Laws.** Best-of-n: {say_counts(shapes(evidence, 'bon'))} PPO: {say_counts(shapes(evidence, 'ppo'))}",
         f"**Both.** {sentences.say_reach(sizes.mean)}",
