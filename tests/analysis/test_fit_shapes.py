@@ -64,8 +64,8 @@ def test_words_and_claims_count_alike(turning):
     bon, ppo = (fit_shapes.counted(fit_shapes.shapes(turning, method)) for method in ("bon", "ppo"))
     assert bon == {"straight": 4}
     assert ppo == {"turns": 4}  # peak at exp(2 * 0.6 / 0.3 - 2) = 7.4 nats of 38
-    assert falls(turning, "ppo").measured == "gold surely rises and falls with 4 of 4 proxy sizes."
-    assert falls(turning, "bon").measured == "gold surely rises and falls with 0 of 4 proxy sizes."
+    assert falls(turning, "ppo").measured == "gold surely rises and then falls with 4 of 4 proxy sizes."
+    assert falls(turning, "bon").measured == "gold surely rises and then falls with 0 of 4 proxy sizes."
 
 
 def test_peaks_are_known_where_their_interval_is_short(turning):

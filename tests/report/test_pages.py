@@ -18,7 +18,7 @@ from overopt.util.paths import ROOT
 NAMES = sorted(path.stem for path in book.notebook_sources())
 ABSENT = {
     "00_chain": 2,
-    "01_gold_vs_optimisation": 3,
+    "01_gold_vs_optimisation": 4,
     "02_functional_forms": 2,
     "03_model_data_policy_scale": 14,
     "04_kl_penalty": 3,
