@@ -12,7 +12,7 @@ STAGES = {
     "methods": (352, "6d7464827faf32d7cc89afbd76a29adbb07983fd7d338ff3f89fe0642345c692"),
     "paper": (1781, "fbcb0fa71e2d17b4baa8fa62b11e331db3a3cb09f089d518e5f99adc2e15356e"),
     "pretrained-cpu": (74, "bd841646546a035f6b23e635727cf0ac1caf9a474f472a858f8d05ee5b84c799"),
-    "published": (416, "00958afa03f52ebc86d36e4e02a24601593f60e90a19ef36bbee164a9a93ebe0"),
+    "published": (790, "051021dadac3e950426e7a24f3e300f1f451893ab880291825076d01938c8504"),
     "smoke": (60, "5d2291adfee14a926a7ac172e777d4c26439fb6fda170dd68daae158e5c5ba61"),
 }
 
