@@ -17,8 +17,8 @@
 # # Why gold falls, and what follows
 #
 # A proxy departs from gold in two ways. In *regressional* Goodhart the proxy is gold plus noise: it promises too much, but what
-# it prefers is better on average. In *extremal* Goodhart the proxy is wrong where the initial policy seldom goes: it does no harm until a policy goes
-# there {cite}`gao2022scaling`.
+# it prefers is better on average. In *extremal* Goodhart the proxy is wrong where the initial policy seldom goes: it does no
+# harm until a policy goes there {cite}`gao2022scaling`.
 #
 # :::{margin}
 # **Correlation** of proxy and gold is taken within prompts, over samples of the initial policy.
