@@ -1,6 +1,7 @@
 """The small picture of each claim that has curves or numbers to show: see `overopt.analysis.sketches`."""
 
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from overopt.analysis.sketches import (
     places,
     run,
 )
+from overopt.estimators.laws import Law
 from overopt.estimators.rival_forms import RIVALS, fitted_until
 
 
@@ -163,41 +165,36 @@ def beyond(e: Evidence) -> Sketch | None:
 
 def forms(e: Evidence) -> Sketch | None:
     """Gold of PPO against the largest proxy, and two forms fitted to its start: the paper's (line), a rival (dashed)."""
-    if not e.sizes.has("ppo", 1):
-        return None
-    mean = e.sizes.of("ppo").filter(rm_params=e.sizes.values("ppo")[-1])
-    kl, gold, se = points(mean)
-    d = np.sqrt(kl)
-    halves = [
-        [line(d, there, dots=True, joined=False), *_fitted(kl, there, error)]
-        for there, error in ((PAPER.gold(run("ppo"), d), np.ones_like(d)), (gold, se))
-    ]
     words = f"{D}; fitted to the start: line the paper's form, dashed a rival"
-    return Sketch(tuple(halves[0]), tuple(halves[1]), words, GOLD)
-
-
-def _fitted(kl: np.ndarray, gold: np.ndarray, se: np.ndarray) -> list[Line]:
-    """The paper's form of RL and, dashed, its rival, fitted to the start of a curve and drawn over all of it."""
-    found = [fitted_until(law, kl, gold, se, line_of(kl)) for law in (LAW_OF["ppo"], RIVALS["log1p"])]
-    return [
-        line(np.sqrt(kl), predict(kl), dashed=dashed)
-        for predict, dashed in zip(found, (False, True), strict=True)
-        if predict
-    ]
+    return _with_laws(e, "gold", ((LAW_OF["ppo"], False), (RIVALS["log1p"], True)), line_of, words, GOLD)
 
 
 def proxy_scores(e: Evidence) -> Sketch | None:
     """Proxy score of PPO against the largest proxy, and the law of gold fitted to it (dashed)."""
+    laws, words = ((LAW_OF["ppo"], True),), f"{D}; dashed: the law"
+    return _with_laws(e, "proxy", laws, np.max, words, "proxy score (SDs)")
+
+
+def _with_laws(
+    e: Evidence,
+    score: str,
+    laws: Sequence[tuple[Law, bool]],
+    until: Callable[[np.ndarray], float],
+    x: str,
+    y: str,
+) -> Sketch | None:
+    """A score of PPO against the largest proxy as dots, and laws, dashed or not, fitted up to the KL (nats) `until` says."""
     if not e.sizes.has("ppo", 1):
         return None
     mean = e.sizes.of("ppo").filter(rm_params=e.sizes.values("ppo")[-1])
-    kl, score, se = points(mean, "proxy")
-    d, halves = np.sqrt(kl), []
-    for there, error in ((PAPER.proxy(run("ppo"), d), np.ones_like(d)), (score, se)):
-        law = fitted_until(LAW_OF["ppo"], kl, there, error, float(kl.max()))
-        drawn = [line(d, law(kl), dashed=True)] if law else []
-        halves.append((line(d, there, dots=True, joined=False), *drawn))
-    return Sketch(halves[0], halves[1], f"{D}; dashed: the law", "proxy score (SDs)")
+    kl, measured, se = points(mean, score)
+    d, of = np.sqrt(kl), {"gold": PAPER.gold, "proxy": PAPER.proxy}[score]
+    halves = []
+    for values, error in ((of(run("ppo"), d), np.ones_like(d)), (measured, se)):
+        found = [(fitted_until(law, kl, values, error, float(until(kl))), dashed) for law, dashed in laws]
+        drawn = (line(d, predict(kl), dashed=dashed) for predict, dashed in found if predict)
+        halves.append((line(d, values, dots=True, joined=False), *drawn))
+    return Sketch(halves[0], halves[1], x, y)
 
 
 def noise(_: Evidence) -> Sketch | None:

@@ -31,8 +31,7 @@ def by_kl(judged: pl.DataFrame, curves: pl.DataFrame) -> pl.DataFrame:
         unruled=pl.col("unruled").mean(),
     )
     ends = pl.DataFrame({"band": range(len(FROM)), "low": FROM, "high": [*FROM[1:], None]})
-    bands = ends.with_columns(pl.col("band").cast(means.schema["band"]))
-    return bands.join(means, on="band", maintain_order="left").drop("band")
+    return ends.join(means, on="band", maintain_order="left").drop("band")
 
 
 def furthest(judged: pl.DataFrame, curves: pl.DataFrame) -> tuple[float, tuple[float, float]] | None:

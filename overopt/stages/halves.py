@@ -5,7 +5,10 @@ than the tokenizer gives the same words; then the gate may differ, and gold with
 where gold, asked again, says what was recorded.
 """
 
+from collections.abc import Callable, Mapping
+
 import polars as pl
+from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from overopt.engine.stage import Job
@@ -32,17 +35,30 @@ def halves(job: Job[HalvesSpec]) -> None:
     raw = load_gold(job.parents["gold"], tokenizer, job.runtime.device)
     gold = scaled_gold(job.parents["pool"], "gold", raw)
     texts = recorded_texts(job.parents.values())
+
+    def ask(samples: Samples) -> dict[str, Tensor]:
+        views = gold(samples, batch=job.runtime.batch)
+        return {view: views[view] for view in ("gold", *HALVES)}
+
+    told(texts, asked_again(job, texts, tokenizer, ask)).write_parquet(job.out / "halves.parquet")
+
+
+def asked_again(
+    job: Job[HalvesSpec],
+    texts: pl.DataFrame,
+    tokenizer: PreTrainedTokenizerFast,
+    ask: Callable[[Samples], Mapping[str, Tensor]],
+) -> pl.DataFrame:
+    """The columns `WORDS` and those that `ask` makes of samples, a row each different prompt and completion of `texts`."""
     words = texts.select(WORDS).unique(maintain_order=True)
     prompts, completions = (words[name].to_list() for name in WORDS)
     samples = rewritten(prompts, completions, tokenizer, job.spec.completion_tokens)
     said = []
     for start in range(0, len(samples), AT_ONCE):
         part = samples[start : start + AT_ONCE]
-        views = gold(part, batch=job.runtime.batch)
-        said.append(pl.DataFrame({view: views[view].tolist() for view in ("gold", *HALVES)}))
+        said.append(pl.DataFrame({name: values.tolist() for name, values in ask(part).items()}))
         job.progress(start + len(part), len(samples))
-    found = told(texts, pl.concat([words, pl.concat(said)], how="horizontal"))
-    found.write_parquet(job.out / "halves.parquet")
+    return pl.concat([words, pl.concat(said)], how="horizontal")
 
 
 def rewritten(

@@ -7,10 +7,11 @@ import torch
 
 from overopt.engine.stage import Job
 from overopt.models.build import load_tokenizer
+from overopt.models.samples import Samples
 from overopt.plan.stage_specs import HalvesSpec
 from overopt.rewards.gated_gold import GatedGold
 from overopt.rewards.gold import load_gold
-from overopt.stages.halves import AT_ONCE, TOLERANCE, WORDS, rewritten
+from overopt.stages.halves import TOLERANCE, WORDS, asked_again
 from overopt.stages.pool import scaled_gold
 
 
@@ -29,27 +30,14 @@ def unruled(job: Job[HalvesSpec]) -> None:
         raise TypeError(f"gold: found {type(gold).__name__}, expected one with judges of language")
     scale = scaled_gold(job.parents["pool"], "gold", gold).scales["gold"]
     texts = pl.read_parquet(job.parents["tables"] / "texts.parquet")
-    words = texts.select(WORDS).unique(maintain_order=True)
-    prompts, completions = (words[name].to_list() for name in WORDS)
-    samples = rewritten(prompts, completions, tokenizer, job.spec.completion_tokens)
-    said = []
-    for start in range(0, len(samples), AT_ONCE):
-        part = samples[start : start + AT_ONCE]
-        judged = gold.judged(part, batch=job.runtime.batch)
+
+    def ask(samples: Samples) -> dict[str, torch.Tensor]:
+        judged = gold.judged(samples, batch=job.runtime.batch)
         free = replace(judged, repeats=torch.zeros_like(judged.repeats))
-        said.append(
-            pl.DataFrame(
-                {
-                    "again": scale(gold.gold(judged)).tolist(),
-                    "unruled": scale(gold.gold(free)).tolist(),
-                    "repeats": judged.repeats.tolist(),
-                }
-            )
-        )
-        job.progress(start + len(part), len(samples))
-    joined = texts.join(
-        pl.concat([words, pl.concat(said)], how="horizontal"), on=WORDS, maintain_order="left"
-    )
+        raw = {"again": gold.gold(judged), "unruled": gold.gold(free)}
+        return {name: scale(values) for name, values in raw.items()} | {"repeats": judged.repeats}
+
+    joined = texts.join(asked_again(job, texts, tokenizer, ask), on=WORDS, maintain_order="left")
     same = joined.filter((pl.col("again") - pl.col("gold")).abs() < TOLERANCE)
     found = same.select("record", "n", "step", "kl", "gold", "repeats", "unruled")
     found.write_parquet(job.out / "unruled.parquet")
