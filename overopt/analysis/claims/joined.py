@@ -25,7 +25,7 @@ RAME = "[Ramé et al. 2024](https://arxiv.org/abs/2401.12187)"
 
 
 def conservative(method: Method) -> bool:
-    """Whether proxies are joined so that they must agree: by the worst score, or the mean less their variance."""
+    """Whether proxies are joined so that they must agree: by the worst score, or the mean minus their variance."""
     return method.ensemble.startswith(CONSERVATIVE)
 
 
@@ -37,7 +37,7 @@ def conservative(method: Method) -> bool:
     source=COSTE,
     rule=f"By share of flipped labels, of ensembles by the worst score or by variance. Where gold of single proxies "
     f"surely falls by {FALL} SDs from its highest to the largest n: that of ensembles by less. At the largest n, "
-    f"ensembles less their members, over the members' highest gold: interval above {GAIN:.0%}. {JOINTLY} "
+    f"ensembles minus their members, over the members' highest gold: interval above {GAIN:.0%}. {JOINTLY} "
     f"{CHOSEN_ELSEWHERE}",
 )
 def ensembles_end_it_in_best_of_n(evidence: Evidence) -> Outcome:
@@ -90,7 +90,7 @@ def _more_labels(evidence: Evidence, noise: float, joined: HeldOut) -> str:
     theirs="With a penalty of 0.01 overoptimisation of PPO ends, at no cost.",
     source=COSTE,
     rule=f"Of the smallest penalty that ensembles have, where gold of single proxies without a penalty surely falls by "
-    f"{FALL} SDs: gold of ensembles falls by less; its end less the single proxies' highest gold: interval above −{COST} "
+    f"{FALL} SDs: gold of ensembles falls by less; its end minus the single proxies' highest gold: interval above −{COST} "
     f"SDs. {JOINTLY} Where they do not fall, there is nothing to end, and it cannot be told. {CHOSEN_ELSEWHERE}",
 )
 def ensembles_end_it_in_ppo(evidence: Evidence) -> Outcome:
@@ -108,7 +108,7 @@ def ensembles_end_it_in_ppo(evidence: Evidence) -> Outcome:
     cost, costs = end - top, interval(ends - tops)
     words = (
         f"Penalty {least:g}: fall {with_interval(fall[0], *fall[1])} SDs, of single proxies without a penalty "
-        f"{told(single.fall())}; end less the single proxies' highest gold "
+        f"{told(single.fall())}; end minus the single proxies' highest gold "
         f"{with_interval(cost, *costs)} SDs." + _penalty_alone(evidence, least, joined)
     )
     both = jointly([below(FALL, *fall), above(-COST, cost, costs)])
@@ -125,7 +125,7 @@ def _penalty_alone(evidence: Evidence, penalty: float, joined: HeldOut) -> str:
     if alone is None or apart is None:
         return ""
     return (
-        f" The same penalty with one proxy: fall {told(alone.fall())} SDs; the end of ensembles less "
+        f" The same penalty with one proxy: fall {told(alone.fall())} SDs; the end of ensembles minus "
         f"its end {told(apart)} SDs."
     )
 
@@ -136,7 +136,7 @@ def _penalty_alone(evidence: Evidence, penalty: float, joined: HeldOut) -> str:
     theirs="More reliable under distribution shift and with inconsistent labels than averaged scores, at the cost of one "
     "model.",
     source=RAME,
-    rule="By method and share of flipped labels: highest gold of averaged weights less that of averaged scores. Holds: "
+    rule="By method and share of flipped labels: highest gold of averaged weights minus that of averaged scores. Holds: "
     f"the interval lies above 0; does not hold: below {LITTLE} SDs. {JOINTLY} {CHOSEN_ELSEWHERE}",
 )
 def averaged_weights_beat_scores(evidence: Evidence) -> Outcome:
@@ -154,7 +154,7 @@ def averaged_weights_beat_scores(evidence: Evidence) -> Outcome:
             words.append(f"{called}, {noise:.0%} flipped {with_interval(value, *ends)}")
     if not parts:
         return absent("averaged weights beside averaged scores")
-    measured = f"Averaged weights less averaged scores, SDs: {'; '.join(words)}."
+    measured = f"Averaged weights minus averaged scores, SDs: {'; '.join(words)}."
     return Outcome(jointly(parts), parts[0].statistic, parts[0].interval, measured)
 
 

@@ -70,7 +70,7 @@ def direct_alignment_overoptimises(evidence: Evidence) -> Outcome:
     theirs="There is a temperature, found with a little gold, that avoids what best-of-n loses with n.",
     source="[Khalaf et al. 2025](https://arxiv.org/abs/2506.19248)",
     rule=f"Where gold of best-of-n surely falls by {FALL} SDs from its highest to the largest n: gold of soft best-of-n "
-    f"at the largest n, at the temperature best there, less the highest of best-of-n. Holds: the interval lies above "
+    f"at the largest n, at the temperature best there, minus the highest of best-of-n. Holds: the interval lies above "
     f"−{LOSS} SDs; does not hold: below. {CHOSEN_ELSEWHERE}",
 )
 def tempering_loses_nothing(evidence: Evidence) -> Outcome:
@@ -89,7 +89,7 @@ def tempering_loses_nothing(evidence: Evidence) -> Outcome:
     )
     value, (low, high) = known(ends - tops)
     there = falls(hard)
-    words = "soft best-of-n at the largest n less best-of-n's highest gold, SDs"
+    words = "soft best-of-n at the largest n minus best-of-n's highest gold, SDs"
     words += "" if there else " (best-of-n does not surely fall)"
     return by_interval(value, (low, high), words, holds=there and low > -LOSS, fails=there and high < -LOSS)
 
@@ -99,7 +99,7 @@ def tempering_loses_nothing(evidence: Evidence) -> Outcome:
     "A KL penalty reaches no more gold than early stopping.",
     theirs="Along KL gold is the same with a penalty and without: it acts like stopping early.",
     source="[Gao et al. 2022](https://arxiv.org/abs/2210.10760)",
-    rule="Highest gold of PPO with a KL penalty, the best that was tried, less that of PPO without, stopped early. Holds: "
+    rule="Highest gold of PPO with a KL penalty, the best that was tried, minus that of PPO without, stopped early. Holds: "
     f"the interval lies below {SAME} SDs; does not hold: above. {CHOSEN_ELSEWHERE}",
 )
 def penalty_is_no_better(evidence: Evidence) -> Outcome:
@@ -118,7 +118,7 @@ def penalty_is_no_better(evidence: Evidence) -> Outcome:
     apart = paired(held, free) if held and free else None
     if not (held and free) or apart is None:
         return absent("PPO with a KL penalty beside PPO without")
-    found = below(SAME, *known(apart), "Penalised less stopped early, highest gold, SDs")
+    found = below(SAME, *known(apart), "Penalised minus stopped early, highest gold, SDs")
     return replace(found, measured=f"{found.measured}{_on_the_way(held, free)}")
 
 
