@@ -80,6 +80,7 @@ page.power()
 # | `ba62608`, `47f2547` | 2026-11-29 | no rule; the world of all studies: a classifier that learns from 84,000 sentences more and from a fifth corruption, and text that repeats itself is no language; the learning rate of proxies of 155k, by held-out loss | every table and verdict so far; of this study with the first of the two changes best-of-n of three sizes and 23 PPO runs, with texts that gold took for good: "a great story, and a great story, and a great story." |
 # | `e30fcec` | 2026-11-30 | no rule; `published` is computed anew, whole: best-of-n of every size to *n* = 65,536, PPO of two sizes over all numbers of pairs, penalties and policies of two sizes, five seeds of best-of-n and three of PPO throughout | every table and verdict of the study as it was, and those of `methods` |
 # | `6e5192f` | 2026-11-30 | 5, 7, 11, 14: wording alone, *does not hold* is said where it had been left out; 16: PPO's means go as far as all of their runs, and no farther | every table and verdict of the study as it was |
+# | `accdc38` | 2026-11-30 | A, B, C, E, F: wording alone | every table and verdict of `methods` |
 #
 # The worlds above showed what was wrong with the rules before 2026-11-28:
 #
