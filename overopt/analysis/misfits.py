@@ -75,14 +75,23 @@ def falls(curve: Resampled, level: float = 0.975) -> bool:
     A highest point is high by chance too. So the fall from each point, in its standard errors, is compared with the largest
     that chance gives over all points: its `level` quantile over the draws (max-t; Westfall and Young 1993).
     """
-    fall = curve.mean - curve.mean[-1]
-    chance = curve.draws - curve.draws[:, -1:] - fall
+    return bool((curve.mean - curve.mean[-1] > _least_sure_falls(curve, level)).any())
+
+
+def least_sure_fall(curve: Resampled, level: float = 0.975) -> float:
+    """How far the end must lie below the highest point before it (SDs) for `falls` to say so; nan where nothing would do."""
+    return float(_least_sure_falls(curve, level)[int(curve.mean[:-1].argmax())])
+
+
+def _least_sure_falls(curve: Resampled, level: float) -> Float64[np.ndarray, " points"]:
+    """How far the end must lie below each point (SDs) to do so surely; nan of points that draws tell nothing about."""
+    chance = curve.draws - curve.draws[:, -1:] - (curve.mean - curve.mean[-1])
     errors = chance.std(axis=0)
     known = errors > 0
     if not known.any():
-        return False
+        return np.full(len(errors), np.nan)
     largest = (chance[:, known] / errors[known]).max(axis=1)
-    return bool((fall[known] / errors[known]).max() > np.quantile(largest, level))
+    return np.where(known, errors * np.quantile(largest, level), np.nan)
 
 
 def rises(curve: Resampled) -> bool:

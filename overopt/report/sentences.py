@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -10,8 +11,9 @@ import numpy as np
 import polars as pl
 
 from overopt.analysis.averages import NAMES
-from overopt.analysis.evidence import Evidence
+from overopt.analysis.evidence import Evidence, Slice
 from overopt.analysis.frontier import WAYS, table
+from overopt.analysis.misfits import least_sure_fall
 from overopt.analysis.results import Results
 from overopt.util.words import capital, duration, number, short_number
 
@@ -178,6 +180,17 @@ def say_far_peaks(evidence: Evidence) -> str:
         f"To n = {max(curves['n']):,}, with {seeds} seed{'s' if seeds > 1 else ''} and {prompts} prompts: "
         f"{say_peaks(evidence.far.peaks('bon'))} {say_falls(evidence.far.peaks('bon'))}"
     )
+
+
+def say_least_falls(curves: Slice | None, method: str) -> str:
+    """How far gold must fall to be called falling, over proxy sizes; nothing where no curve could tell."""
+    found = [least_sure_fall(curves.drawn(method, size)) for size in curves.values(method)] if curves else []
+    least = [fall for fall in found if not math.isnan(fall)]
+    if not least:
+        return ""
+    low, high = number(min(least)), number(max(least))
+    much = f"{low} SDs" if low == high else f"{low} to {high} SDs, by proxy size,"
+    return f"Gold that ends {much} or more below its highest surely falls. A smaller fall is hardly told from noise."
 
 
 def say_reach(mean: pl.DataFrame) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from overopt.analysis.misfits import falls
+from overopt.analysis.misfits import falls, least_sure_fall
 from overopt.analysis.resampled import Resampled
 
 KL = np.linspace(0.0, 4.0, 30) ** 2
@@ -35,3 +35,20 @@ def test_a_fall_is_found_wherever_the_top_is(top):
 def test_of_a_single_run_and_prompt_nothing_is_said():
     alone = Resampled(KL, np.sin(np.sqrt(KL)), np.full((400, len(KL)), np.nan))
     assert not falls(alone)
+    assert np.isnan(least_sure_fall(alone))
+
+
+def test_a_fall_is_sure_from_the_least_that_is_told_on():
+    """The end is put just above and just below where it must lie: the draws move with it."""
+    found = curve(lambda d: np.minimum(d, 3.0), 1)
+    top, least = found.mean[:-1].max(), least_sure_fall(found)
+    for share, sure in ((0.999, False), (1.001, True)):
+        moved = np.zeros(len(KL))
+        moved[-1] = top - share * least - found.mean[-1]
+        end = Resampled(KL, found.mean + moved, found.draws + moved)
+        assert falls(end) is sure
+
+
+def test_more_prompts_tell_smaller_falls():
+    few, many = (least_sure_fall(curve(np.sin, 0, prompts=prompts)) for prompts in (64, 1024))
+    assert 0.15 < many / few < 0.4

@@ -1,5 +1,7 @@
 """The first screen: sentences that follow the verdicts."""
 
+import re
+
 import polars as pl
 import pytest
 from fake_evidence import evidence
@@ -74,3 +76,11 @@ def test_what_far_best_of_n_shows_is_said_with_its_seeds_and_prompts():
     assert said.startswith("To n = 1,024, with 1 seed and 16 prompts: The highest gold ")
     assert "The KL there (nats) " in said
     assert "more than two standard errors below its highest" in said
+    least = sentences.say_least_falls(e.far, "bon")
+    assert re.fullmatch(
+        r"Gold that ends \d\.\d\d (to \d\.\d\d )?SDs.* or more below its highest surely falls\. .*", least
+    )
+
+
+def test_of_what_was_not_measured_no_least_fall_is_said():
+    assert sentences.say_least_falls(None, "bon") == ""
