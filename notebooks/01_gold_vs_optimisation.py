@@ -48,7 +48,7 @@ study = "published"
 
 # %% tags=["hide-input"]
 from overopt.analysis import figure_tables
-from overopt.report import figures, pages, sentences, text_viewer, texts, unruled, worlds
+from overopt.report import figures, gold_sentences, pages, sentences, text_viewer, texts, unruled, worlds
 
 page = pages.open_page(study, "01_gold_vs_optimisation")
 results, evidence, sizes = page.results, page.evidence, page.evidence.sizes
@@ -75,7 +75,7 @@ page.gold_and_proxy(sizes, "bon", paper=True, description=description)
 # %% tags=["remove-input"]
 page.say(sentences.say_far_peaks(evidence), sentences.say_least_falls(evidence.far, "bon"))
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon-far", "caption": "The same, as far as best-of-n went, with its own few seeds and prompts. A star marks the highest measured gold of each size. What the law says so far out, [another page](02_functional_forms) shows."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon-far", "caption": "The same, as far as best-of-n went, with its own seeds and prompts. A star marks the highest measured gold of each size. What the law says so far out, [another page](02_functional_forms) shows."}}
 description = "Gold and proxy score of best-of-n against KL, by proxy size, as far as it went; the highest gold is starred."
 page.gold_and_proxy(evidence.far, "bon", stars=True, law=False, paper=True, description=description)
 
@@ -135,7 +135,7 @@ page.table("tab-texts-ppo", stages, caption=texts.say_ppo(stages))
 page.say(worlds.say_alike(page.results.study))
 
 # %% [markdown]
-# ### Is gold a fair judge?
+# ## Is gold a fair judge?
 #
 # Every verdict rests on gold. Read a text, say whether it praises the film in words that a person would write, and only then
 # see what gold says. The more often you and gold part, the less the curves mean.
@@ -153,6 +153,9 @@ text_viewer.viewer(results.texts, sizes.curves)
 # language at all. Text that passes is worth its rating, and text that does not is worth as little as the worst. So where gold
 # lies below its rating, texts do not all pass for language. Where the rating itself falls, its models expect that people would
 # rate such texts lower.
+
+# %% tags=["remove-input"]
+page.say(gold_sentences.say_halves(sizes.curves.filter(method="ppo")))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-halves-ppo", "caption": "PPO: gold, and its rating half alone, against KL, by proxy size, first seed (our own)."}}
 halves = figure_tables.halves(evidence, "ppo")
@@ -178,7 +181,9 @@ page.figure(figures.lines, lengths, "kl", "length", tokens, **shown)
 page.say(unruled.say_unruled(evidence))
 
 # %% tags=["hide-input"]
-caption = "Texts that PPO wrote, of all proxy sizes: gold, and gold without its rule on repetition. Means over texts, in SDs."
+caption = (
+    "Texts of PPO from four prompts: gold, and gold without its rule on repetition; means over texts, SDs."
+)
 page.table("tab-unruled", unruled.by_kl(evidence), caption=caption)
 
 # %% [markdown]

@@ -29,7 +29,7 @@
 study = "published"
 
 # %% tags=["hide-input"]
-from overopt.report import downloads, pages
+from overopt.report import downloads, earlier, pages
 
 page = pages.open_page(study, "09_rules")
 
@@ -92,6 +92,22 @@ page.power()
 #
 # Since then verdicts are kept by the SHA-256 of all rules' texts. A verdict by other rules is never shown as today's.
 #
+# ## The same study, measured twice
+#
+# The study `published` was measured once before, by the same rules, with fewer seeds and settings and without far best-of-n.
+# The second time everything was trained anew, on another machine. Its arithmetic rounds otherwise, so the policy came out as
+# another, and so did its samples, their labels, proxies and runs. Where the runs of a claim were planned alike, chance alone
+# parts the two verdicts. The intervals draw prompts and seeds again, but no new policy: there is more chance than they hold.
+
+# %% tags=["remove-input"]
+twice = earlier.twice(page.results)
+page.say(earlier.say_twice(twice))
+
+# %% tags=["remove-input"]
+caption = "Verdicts before and now, and the number that decides, with its 95% interval. *Alike*: its runs were planned alike."
+page.table("tab-twice", twice, caption=caption)
+
+# %% [markdown]
 # ## All of it as data
 #
 # These are the tables that every page is drawn from. They stand beside the built pages, and need no network. Tables are

@@ -20,13 +20,14 @@
 study = "published"
 
 # %% tags=["remove-input"]
+from overopt.analysis import fit_shapes
 from overopt.report import citation, downloads, front_page, pages
 
 page = pages.open_page(study, "index")
 evidence = page.evidence
 
 # %% tags=["remove-input"]
-page.say(front_page.opening(page.results.verdicts))
+page.say(front_page.opening(page.results.verdicts, fit_shapes.shapes(evidence, "bon")))
 
 # %% mystnb={"figure": {"caption": "A policy optimised by PPO against proxies of several sizes. Dashed: the proxy's own score; compare its shape with gold's, not its height. Solid: gold, with a band of one standard error and a star at its highest. A mean ends where the first of its runs ends; single runs are thin. KL stands on a square-root scale. At most three sizes are shown at first.", "name": "fig-headline"}} tags=["remove-input"]
 description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."
@@ -44,7 +45,7 @@ page.say(front_page.scale(evidence))
 # ## What holds here
 #
 # These are the claims of {cite:t}`gao2022scaling` ([arXiv 2210.10760](https://arxiv.org/abs/2210.10760)), each with the rule
-# that decides. A rule that can be met in part says when. Brackets are 95% intervals over seeds and prompts. *Surely* means
+# that decides. Brackets are 95% intervals over seeds and prompts. *Surely* means
 # that such an interval leaves no other answer. Gold *turns* where it surely rises and then falls, and *bends* where it surely
 # flattens. In the laws *d* is √KL, α is how steeply gold rises, and β is how strongly the curve bends down.
 
@@ -54,7 +55,10 @@ page.say(front_page.tally(page.results.verdicts))
 # %% [markdown]
 # Each small picture has what was measured here on its right. On its left stands the paper's law, with
 # [coefficients that a third party read off](02_functional_forms), or a sketch of what the claim says; no half shows the paper's
-# data. [The rules](09_rules) tells how often each rule is right, and when it was changed.
+# data. [The rules](09_rules) tells how often each rule is right, when it was changed, and what verdicts came out before.
+
+# %% tags=["remove-input"]
+page.say(front_page.caveats(evidence))
 
 # %% tags=["remove-input"]
 page.say(downloads.say_short(page.results))

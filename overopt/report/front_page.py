@@ -8,16 +8,16 @@ import polars as pl
 from overopt.analysis import page_tables
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.fit_shapes import shapes
-from overopt.report import sentences
-from overopt.report.gold_sentences import say_gold
+from overopt.report import earlier, sentences
+from overopt.report.gold_sentences import say_gold, say_halves
 from overopt.report.law_sentences import say_counts
 from overopt.report.myst import box
-from overopt.report.pages import VERDICT_MARKS, say_commits
+from overopt.report.pages import BY_PPO, FEW, VERDICT_MARKS, say_commits
 from overopt.report.strictness import say_all
 from overopt.report.unruled import say_unruled
 from overopt.study.parts import Sweep
 from overopt.study.study import ReviewsStudy
-from overopt.util.words import short_number
+from overopt.util.words import counted, short_number
 
 CHART_HEIGHT = 200  # pixels: a chart that stands on the first screen, under three sentences
 OPENING = (
@@ -27,8 +27,11 @@ OPENING = (
 )
 
 
-def opening(verdicts: Sequence[Mapping[str, Any]]) -> str:
-    """Three sentences: what is optimised, who judges, and what the paper found beside the verdicts on claims 2 and 1."""
+def opening(verdicts: Sequence[Mapping[str, Any]], words: Mapping[int, str]) -> str:
+    """Three sentences: what is optimised, who judges, and what the paper found beside the verdicts on claims 2 and 1.
+
+    words: of best-of-n, a word of `fit_shapes.SHAPES` for every proxy size; a verdict may rest on few that turn.
+    """
     of = {entry["claim"]: entry["verdict"] for entry in verdicts}
     by_rl, by_bon = (
         verdict.replace("partly", "partly holds").replace("cannot tell", "cannot be told")
@@ -36,14 +39,28 @@ def opening(verdicts: Sequence[Mapping[str, Any]]) -> str:
     )
     return (
         f"{OPENING}**{by_rl}** under PPO, which trains the policy, and **{by_bon}** under best-of-n, which keeps, "
-        "of n texts, the one that the proxy likes best."
+        f"of n texts, the one that the proxy likes best{_but_few_fall(words)}."
     )
+
+
+def _but_few_fall(words: Mapping[int, str]) -> str:
+    """
+    >>> _but_few_fall({1: "turns", 2: "bends", 3: "bends"}), _but_few_fall({1: "bends", 2: "turns", 3: "bends"})
+    (', though gold surely falls for the smallest proxies alone', ', though gold surely falls for few proxies')
+    >>> _but_few_fall({1: "turns", 2: "turns", 3: "bends"})
+    ''
+    """
+    turns = [words[size] == "turns" for size in sorted(words)]
+    if not any(turns) or 2 * sum(turns) >= len(turns):
+        return ""
+    smallest = all(turns[: sum(turns)])
+    return f", though gold surely falls for {'the smallest proxies alone' if smallest else 'few proxies'}"
 
 
 def scale(evidence: Evidence) -> str:
     """How small the models and how short the ways are, beside the paper's."""
     study, sizes = evidence.results.study, evidence.sizes
-    proxies, ppo = sizes.by.values(sizes.curves), evidence.plain.filter(method="ppo")
+    proxies, ppo = sizes.by.values(sizes.curves), sizes.curves.filter(method="ppo")
     furthest = f"{max(ppo['kl']):.0f} nats" if ppo.height else "—"
     return (
         f"**How small this world is**: a policy of {short_number(evidence.policy_params)} parameters (paper: 1.2B and 6B), "
@@ -63,7 +80,7 @@ def say_largest_n(evidence: Evidence) -> str:
             return "—"
         top = bon.row(int(bon["n"].arg_max() or 0), named=True)
         parts.append((f"n = {top['n']:,} ({top['kl']:.0f} nats)", bon["seed"].n_unique()))
-    far = [f", with {seeds} seed{'s' if seeds > 1 else ''} to {n}" for n, seeds in parts[1:]]
+    far = [f", with {counted(seeds, 'seed')} to {n}" for n, seeds in parts[1:]]
     return parts[0][0] + "".join(far)
 
 
@@ -75,6 +92,23 @@ def tally(verdicts: Sequence[Mapping[str, Any]]) -> str:
         f"{count} {_word(verdict, count)} {VERDICT_MARKS[verdict]}" for verdict, count in counts.items()
     )
     return f"Of {len(claims)} claims of the paper, {marked}{say_checks(verdicts)}."
+
+
+def caveats(evidence: Evidence) -> str:
+    """What to know before a verdict is quoted, as an admonition: what badges mean, and kinds of doubt."""
+    ppo, far = evidence.sizes.curves.filter(method="ppo"), evidence.far
+    points = []
+    if ppo.height:
+        points.append(f"{BY_PPO} marks what rests on PPO, wholly or in part. {say_halves(ppo)}")
+    if far is not None:
+        runs = f"{counted(far.curves['seed'].n_unique(), 'seed')} and {far.curves['prompts'][0]} prompts"
+        points.append(f"{FEW} marks what uses far best-of-n, with {runs}.")
+    points += [
+        "Intervals draw prompts and seeds again, and no new policy: there is more chance than they hold. "
+        + earlier.say_twice(earlier.twice(evidence.results)),
+        "Rules and the study were changed after results were seen. [The history](09_rules) says when, and what was known.",
+    ]
+    return box("Before you quote a verdict", "warning", "\n".join(f"- {point}" for point in points))
 
 
 def in_short(evidence: Evidence) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,11 @@ from overopt.report.thumbnails import thumbnail
 from overopt.study.study import available, load_study
 from overopt.util.words import capital
 
+ON_PPO = (2, 4, 5, 6, *range(11, 19), 20)  # claims that rest on runs of PPO, wholly or in part
+BY_PPO, FEW = (
+    "{bdg-secondary}`PPO`",
+    "{bdg-secondary}`few seeds`",
+)  # badges of cards; the front page says what they mean
 VERDICT_MARKS = {"holds": "●", "partly": "◐", "does not hold": "○", "cannot tell": "?"}
 
 
@@ -191,7 +196,7 @@ class Page:
                 "",
                 *_paragraph(self._thumbnail(entry["claim"])),
                 f"**{_checked(entry)}{entry['verdict'].capitalize()}.** {escaped(capital(entry['measured']))}"
-                f"{say_strictness(entry)}",
+                f"{say_strictness(entry)} {badges(entry)}",
                 "",
                 ":::{dropdown} The rule",
                 escaped(entry["rule"]),
@@ -250,6 +255,11 @@ class Page:
             "```",
         ]
         return Markdown(box("Reproduce this page", "tip reproduce", "\n".join(lines)))
+
+
+def badges(entry: Mapping[str, Any]) -> str:
+    """Badges of what a verdict rests on."""
+    return f"{BY_PPO * (entry['claim'] in ON_PPO)} {FEW * entry['by_gold_alone']}".strip()
 
 
 def _tried() -> tuple[pl.DataFrame, str] | None:

@@ -15,7 +15,7 @@ from overopt.analysis.evidence import Evidence, Slice
 from overopt.analysis.frontier import WAYS, table
 from overopt.analysis.misfits import least_sure_fall
 from overopt.analysis.results import Results
-from overopt.util.words import capital, duration, number, short_number
+from overopt.util.words import capital, counted, duration, number, short_number
 
 DISAGREE = 0.5  # SDs between gold and second gold beyond which one of them must be wrong
 
@@ -98,7 +98,7 @@ def rule_sentences(rates: pl.DataFrame, draws: int) -> dict[int, str]:
             if row["alarms"] is None
             else f" Where it is false it says *holds* in {row['alarms']:.0%} at most."
         )
-        never = "" if row["power"] else " So here it could hardly say that the claim holds."
+        never = "" if row["power"] else " So it seldom says *holds*, even of a true claim."
         said[row["claim"]] = (
             f"*What it can tell.* In {draws} simulated studies like this one where the claim is true the rule says *holds* "
             f"in {row['power']:.0%} and *does not hold* in {row['refused']:.0%}.{never}{alarms}"
@@ -140,8 +140,8 @@ def say_bends(entry: Mapping[str, Any], peaks: pl.DataFrame) -> str:
     if round(entry["statistic"] * peaks.height) == sum(peaks["falls"]):
         return counted
     return (
-        f"{counted} The claim's count draws prompts and seeds again, and takes laws that bend as well; the second sets the "
-        "highest point of the mean against its last."
+        f"{counted} The two counts ask for different things. The claim's draws prompts and seeds again, and takes curves "
+        "that surely flatten as well; the second compares the highest point of the mean with its last."
     )
 
 
@@ -177,7 +177,7 @@ def say_far_peaks(evidence: Evidence) -> str:
     curves = evidence.far.curves
     seeds, prompts = curves["seed"].n_unique(), curves["prompts"][0]
     return (
-        f"To n = {max(curves['n']):,}, with {seeds} seed{'s' if seeds > 1 else ''} and {prompts} prompts: "
+        f"To n = {max(curves['n']):,}, with {counted(seeds, 'seed')} and {prompts} prompts: "
         f"{say_peaks(evidence.far.peaks('bon'))} {say_falls(evidence.far.peaks('bon'))}"
     )
 
@@ -190,7 +190,7 @@ def say_least_falls(curves: Slice | None, method: str) -> str:
         return ""
     low, high = number(min(least)), number(max(least))
     much = f"{low} SDs" if low == high else f"{low} to {high} SDs, by proxy size,"
-    return f"Gold that ends {much} or more below its highest surely falls. A smaller fall is hardly told from noise."
+    return f"Where gold ends {much} or more below its highest, the fall is sure. Smaller falls are hardly told from noise."
 
 
 def say_reach(mean: pl.DataFrame) -> str:

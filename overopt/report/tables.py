@@ -324,6 +324,18 @@ TABLES = {
             _share("the same, more noise", "alarms_noisy"),
         ]
     ),
+    "tab-twice": Table(
+        [
+            _count("claim"),
+            _text("of the paper", "text"),
+            _text("runs", "runs"),
+            _text("before", "before"),
+            _text("now", "now"),
+            _coefficient("number before", "number_before", 2),
+            _coefficient("number now", "number", 2),
+        ],
+        absent="*This study was not measured before, or not by today's rules.*",
+    ),
     "tab-stopping-failures": Table(
         [
             _text("method", "label"),

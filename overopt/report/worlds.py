@@ -15,7 +15,8 @@ GOLD = """
 find it so. One is a language model of the half of the reviews that no policy reads: it takes the mean log-probability of a
 token. The other is a classifier, which tells real text from the same text spoilt (looped, stuck, shuffled, stuttered,
 echoed). Without it, loops of likely words would pass. Each judge is set to doubt DOUBTED % of real sentences, and nothing
-else sets how strict it is: **neither was ever shown text of a policy**. Two other gates also judge the curves; they doubt
+else sets how strict it is: **neither was ever shown text of a policy**. Those who chose how text is spoilt had read such
+texts ([the history](09_rules)). Two other gates also judge the curves; they doubt
 half and twice as many sentences. A text that says a word twice running, or three words in a row twice, is no language,
 whatever the judges say; people write so in about one sentence of eighty. A text that is surely language gets its rating. A
 text that is surely none gets the rating of the worst texts. In between gold mixes the two."""

@@ -32,6 +32,11 @@ def with_se(value: int | float | None, se: int | float | None, digits: int = 2) 
     return f"{number(value, digits)}\u00a0±\u00a0{number(se, digits)}"
 
 
+def counted(count: int, word: str) -> str:
+    """1 -> '1 seed', 2 -> '2 seeds'."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
 def duration(seconds: int | float) -> str:
     """1000 -> '16.7 minutes'."""
     if seconds < 120:

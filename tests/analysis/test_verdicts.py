@@ -210,6 +210,20 @@ def test_a_threshold_of_data(accuracy, found):
     assert data.few_pairs_are_chance.judge(grid).verdict == found
 
 
+def test_a_threshold_names_how_many_sizes_had_so_few_pairs():
+    few = cells(
+        rm_params=[1, 1, 1, 2, 2],
+        pairs=[100, 1000, 10_000, 1000, 10_000],
+        rm_accuracy=[0.51, 0.6, 0.7, 0.6, 0.7],
+    )
+    assert (
+        "near chance up to 100 pairs (1 size tried with so few), the"
+        in data.few_pairs_are_chance.judge(few).measured
+    )
+    every = cells(rm_params=[1, 1, 1], pairs=[100, 1000, 10_000], rm_accuracy=[0.51, 0.6, 0.7])
+    assert "near chance up to 100 pairs, the" in data.few_pairs_are_chance.judge(every).measured
+
+
 def test_loss_tells_robustness_only_where_it_does():
     rng = np.random.default_rng(0)
     loss = rng.uniform(0.5, 0.69, 40)
@@ -346,7 +360,7 @@ def test_other_golds_are_not_asked_of_claims_that_rest_on_far_best_of_n():
     entries = verdicts.judge_by_every_gold(found)
     silent = {entry["claim"] for entry in entries if not entry["by_strictness"]}
     assert silent == {entry["claim"] for entry in entries if entry["by_gold_alone"]} == {1, 16}
-    assert "Claims 1, 16 are left out: they rest on far best-of-n" in strictness.say_all(entries)
+    assert "Claims 1, 16 are left out: they use far best-of-n" in strictness.say_all(entries)
     assert "far best-of-n" in strictness.say_strictness(entries[0])
     assert "far best-of-n" not in strictness.say_strictness(entries[1])
     others = verdicts.judge_by_every_gold(judged_by_other_gates(far_curves(results, 500)))

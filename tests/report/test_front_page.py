@@ -7,7 +7,7 @@ import pytest
 from fake_evidence import evidence
 
 from overopt.analysis.groups import SIZES
-from overopt.report import front_page, sentences
+from overopt.report import front_page, pages, sentences
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from overopt.report import front_page, sentences
 )
 def test_the_opening_is_three_sentences_and_follows_the_verdicts(by_rl, by_bon, said):
     verdicts = [{"claim": 1, "verdict": by_bon}, {"claim": 2, "verdict": by_rl}]
-    opening = front_page.opening(verdicts)
+    opening = front_page.opening(verdicts, {1: "bends", 2: "turns"})
     assert opening.count(". ") == 2
     by_ppo, by_bon = said
     assert opening.endswith(
@@ -39,8 +39,8 @@ def test_two_counts_stand_side_by_side_with_a_word():
     said = sentences.say_bends(entry, peaks([True, True, True, False]))
     assert "As claim 2 counts, gold surely bends for 2 of 4 sizes. By the points of the mean" in said
     assert "for 3 of 4 proxy sizes" in said
-    assert "takes laws that bend as well" in said
-    assert "as well" not in sentences.say_bends(entry, peaks([True, True, False, False]))
+    assert "The two counts ask for different things." in said
+    assert "different things" not in sentences.say_bends(entry, peaks([True, True, False, False]))
     unmeasured = {"claim": 2, "statistic": None, "measured": "Not measured."}
     assert sentences.say_bends(unmeasured, peaks([True])) == sentences.say_falls(peaks([True]))
 
@@ -78,9 +78,33 @@ def test_what_far_best_of_n_shows_is_said_with_its_seeds_and_prompts():
     assert "more than two standard errors below its highest" in said
     least = sentences.say_least_falls(e.far, "bon")
     assert re.fullmatch(
-        r"Gold that ends \d\.\d\d (to \d\.\d\d )?SDs.* or more below its highest surely falls\. .*", least
+        r"Where gold ends \d\.\d\d (to \d\.\d\d )?SDs.* or more below its highest, the fall is sure\. .*",
+        least,
     )
 
 
 def test_of_what_was_not_measured_no_least_fall_is_said():
     assert sentences.say_least_falls(None, "bon") == ""
+
+
+def test_caveats_say_what_badges_mean_and_leave_out_what_was_not_measured():
+    e = evidence()
+    said = front_page.caveats(e)
+    assert f"- {pages.BY_PPO} marks what rests on PPO" in said
+    assert pages.FEW not in said
+    assert "no new policy" in said
+    e.far = e.slice(SIZES, e.sizes.curves.filter(method="bon", seed=0))
+    assert f"- {pages.FEW} marks what uses far best-of-n, with 1 seed and 16 prompts." in front_page.caveats(
+        e
+    )
+    e.sizes = e.slice(SIZES, e.sizes.curves.filter(method="bon"))
+    assert pages.BY_PPO not in front_page.caveats(e)
+
+
+@pytest.mark.parametrize(
+    ("claim", "far", "badges"), [(1, True, 1), (2, False, 1), (16, True, 2), (8, False, 0)]
+)
+def test_a_card_wears_the_badges_of_what_it_rests_on(claim, far, badges):
+    said = pages.badges({"claim": claim, "by_gold_alone": far})
+    assert said.count("{bdg-") == badges
+    assert (pages.FEW in said) is far

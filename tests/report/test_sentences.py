@@ -146,7 +146,7 @@ def test_what_a_rule_can_tell_is_said_with_its_alarms_where_there_can_be_any():
     said = sentences.rule_sentences(rates, 12)
     assert said[1].startswith("*What it can tell.* In 12 simulated studies")
     assert "hardly" not in said[1] + said[15]
-    assert "So here it could hardly say that the claim holds. Where it is false" in said[16]
+    assert "So it seldom says *holds*, even of a true claim. Where it is false" in said[16]
     assert "where the claim is true the rule says *holds* in 25% and *does not hold* in 0%. " in said[1]
     assert said[1].endswith("Where it is false it says *holds* in 5% at most.")
     assert said[15].endswith("says *holds* in 100% and *does not hold* in 0%.")

@@ -20,7 +20,7 @@ from overopt.analysis.claims.outcome import (
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.resampled import interval, slope_by_size
 from overopt.estimators.uncertainty import rows_drawn
-from overopt.util.words import capital, short_number, with_interval
+from overopt.util.words import capital, counted, short_number, with_interval
 
 CHANCE = 0.05  # accuracy above one half up to which a proxy is near chance
 LEARNED = 0.10  # accuracy above one half that shows that a proxy learned something
@@ -91,11 +91,13 @@ def few_pairs_are_chance(evidence: Evidence) -> Outcome:
     least = best.row(0, named=True)
     value = least["rm_accuracy"] - 0.5
     near = best.filter(pl.col("rm_accuracy") < 0.5 + CHANCE)
+    few = grid.filter(pl.col("pairs") == max(near["pairs"], default=0))["rm_params"].n_unique()
+    tried = "" if few == grid["rm_params"].n_unique() else f" ({counted(few, 'size')} tried with so few)"
     words = (
         f"Accuracy above one half of the best proxy, of any size, at {least['pairs']:,} pairs: "
         f"{with_interval(value, value - half, value + half)}; "
         + (
-            f"all sizes are near chance up to {max(near['pairs']):,} pairs"
+            f"all sizes are near chance up to {max(near['pairs']):,} pairs{tried}"
             if near.height
             else "no such threshold"
         )

@@ -1,6 +1,7 @@
 """Claims about methods and KL penalties: RL beside best-of-n, and how KL grows."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -78,7 +79,7 @@ def kl_for_gold(curve: Resampled, levels: np.ndarray) -> np.ndarray:
 )
 def proxy_aligns_methods(evidence: Evidence) -> Outcome:
     """At equal proxy score the methods differ less in gold than at equal KL."""
-    sizes, apart, draws = evidence.sizes, [], []
+    sizes, apart, draws, near = evidence.sizes, [], [], []
     if not (sizes.has("bon", 3) and sizes.has("ppo", 3)):
         return not_measured("both methods against three sizes")
     for size in sizes.values("ppo"):
@@ -86,20 +87,30 @@ def proxy_aligns_methods(evidence: Evidence) -> Outcome:
         if by_score and by_kl:
             apart.append((by_score.value, by_kl.value))
             draws.append(by_score.draws - by_kl.draws)
+            early = gap(sizes, size, "proxy", until=float(sizes.drawn("bon", size).kl.max()))
+            near += [early.value] if early else []
     if len(apart) < 3:
         return not_measured("a range that both methods reach")
     score, kl = root(np.mean(apart, axis=0))
     words = f"gold of the two methods differs by {score:.2f} SDs (root mean square) at equal proxy score, and by {kl:.2f} "
     words += "SDs at equal KL; the first squared minus the second, SDs²"
-    return below(0, float(np.mean([a - b for a, b in apart])), interval(np.mean(draws, axis=0)), words)
+    found = below(0, float(np.mean([a - b for a, b in apart])), interval(np.mean(draws, axis=0)), words)
+    if not near:
+        return found
+    # the proxy hardly rises while gold falls: where PPO is far out, an equal score is no equal distance
+    told = f" Of PPO's points no further in KL than best-of-n: {root(np.mean(near)):.2f} SDs at equal proxy score."
+    return replace(found, measured=found.measured + told)
 
 
-def gap(sizes: Slice, size: int, along: str) -> Square | None:
-    """Squared difference in gold between the methods over the KL, or the proxy's score, that both cover; None if none."""
+def gap(sizes: Slice, size: int, along: str, until: float = math.inf) -> Square | None:
+    """Squared difference in gold between the methods over the KL, or the proxy's score, that both cover; None if none.
+
+    until: KL (nats) beyond which no point counts.
+    """
     golds, kls, levels = [], [], []
     for method in NAMES:
         gold, proxy = (sizes.drawn(method, size, score) for score in ("gold", "proxy"))
-        rising = proxy.mean >= np.maximum.accumulate(proxy.mean)
+        rising = (proxy.mean >= np.maximum.accumulate(proxy.mean)) & (gold.kl <= until)
         golds.append(gold)
         kls.append(gold.kl[rising])
         levels.append(np.sqrt(gold.kl[rising]) if along == "kl" else proxy.mean[rising])

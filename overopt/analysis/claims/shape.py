@@ -137,7 +137,9 @@ def fits_well(evidence: Evidence, method: str) -> Outcome:
         if low > FAIR
         else "cannot tell"
     )
-    misses = with_interval(100 * value, 100 * low, 100 * high, 1)
+    misses = with_interval(
+        100 * value, 100 * low, 100 * high
+    )  # one decimal may hide on which side of FAIR it lies
     words = f"the law misses the mean curve by {misses} % of gold's range, beyond noise "
     words += f"(median of the {len(found)} sizes whose gold surely moves)."
     return Outcome(verdict, value, (low, high), words)

@@ -132,16 +132,17 @@ def kl_estimators(ppo: pl.DataFrame, *, description: str) -> Layered:
         .unpivot(["kl_k1", "kl_k3"], index=["group", "kl"], variable_name="estimator", value_name="estimate")
         .with_columns(pl.col("estimator").str.strip_prefix("kl_"))
         .drop_nulls()
+        .sort("estimator", descending=True)  # k1 is drawn last: where it lies closer to the line, k3 hid it
     )
-    largest = max(float(data["kl"].max()), float(data["estimate"].max())) * 1.02  # type: ignore[arg-type]
+    largest = float(data["kl"].max()) * 1.02  # type: ignore[arg-type]
     names = ["k1", "k3"]
     pick = alt.selection_point(name="pick", fields=["estimator"], bind="legend")
     dots = (
         alt.Chart(data)
         .mark_point(filled=True, size=32)
         .encode(
-            x=kl_axis(largest, title="exact KL (nats)"),
-            y=alt.Y("estimate:Q", title="estimate (nats)", scale=alt.Scale(type="sqrt", nice=False)),
+            x=kl_axis(largest, title="exact KL (nats, √ scale)"),
+            y=alt.Y("estimate:Q", title="estimate (nats, √ scale)", scale=alt.Scale(type="sqrt", nice=False)),
             color=alt.Color(
                 "estimator:N",
                 sort=names,

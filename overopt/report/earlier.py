@@ -1,0 +1,68 @@
+"""The study as it was measured before, by the same rules: which verdicts came out the same."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from overopt import api
+from overopt.analysis.claims.verdicts import RULES
+from overopt.analysis.results import Results
+from overopt.engine.record import read_record, verify_folder
+from overopt.report.strictness import say_claims
+from overopt.util.files import read_json
+
+FOLDER = api.ROOT / "results" / "earlier" / api.NOISE_OF
+# They rest on proxies of every size at the main number of pairs, which both studies have with as many seeds and prompts.
+PLANNED_ALIKE = (2, 3, 4, 5, 6, 12, 13, 15, 17, 18)
+ALIKE, MORE = "alike", "more now"
+
+
+def verdicts(study: str) -> Sequence[Mapping[str, Any]]:
+    """What today's rules said of `study`, a name, as it was; none where that is not known, or its file does not verify."""
+    if study != api.NOISE_OF or not api.IN_CHECKOUT or verify_folder(FOLDER) is not None:
+        return []
+    return read_json(FOLDER / "verdicts.json") if read_record(FOLDER)["spec"]["rules"] == RULES else []
+
+
+def twice(results: Results) -> pl.DataFrame:
+    """Both verdicts on every claim, checks of theorems left out; no row where the study was not measured before.
+
+    Columns: `claim, text, runs` (whether they were planned alike), `before, now` (verdicts), and `number, number_before`
+    with `_low, _high`, null where a verdict has none.
+    """
+    earlier = {entry["claim"]: entry for entry in verdicts(results.study.name)}
+    rows = [
+        {
+            "claim": entry["claim"],
+            "text": entry["text"],
+            "runs": ALIKE if entry["claim"] in PLANNED_ALIKE else MORE,
+        }
+        | {"before": earlier[entry["claim"]]["verdict"], "now": entry["verdict"]}
+        | _numbers("number_before", earlier[entry["claim"]])
+        | _numbers("number", entry)
+        for entry in results.verdicts
+        if entry["claim"] in earlier and not entry["check"]
+    ]
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _numbers(name: str, entry: Mapping[str, Any]) -> dict[str, float | None]:
+    """The statistic of a verdict and its interval, in columns."""
+    low, high = entry["interval"] or (None, None)
+    return {name: entry["statistic"], f"{name}_low": low, f"{name}_high": high}
+
+
+def say_twice(found: pl.DataFrame) -> str:
+    """How many verdicts came out the same, where runs were planned alike and where not (`twice`)."""
+    if found.is_empty():
+        return ""
+    parts = []
+    for runs, words in ((ALIKE, "runs that were planned alike"), (MORE, "other runs as well")):
+        rows = found.filter(pl.col("runs") == runs)
+        changed = rows.filter(pl.col("before") != pl.col("now"))["claim"].to_list()
+        others = f"; {say_claims(changed, 'is', 'are')} judged otherwise" if changed else ""
+        parts.append(
+            f"Of {rows.height} verdicts that rest on {words} {rows.height - len(changed)} stay{others}."
+        )
+    return f"This study was measured once before. {' '.join(parts)}"
