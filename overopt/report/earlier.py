@@ -61,8 +61,8 @@ def say_twice(found: pl.DataFrame) -> str:
     for runs, words in ((ALIKE, "runs that were planned alike"), (MORE, "other runs as well")):
         rows = found.filter(pl.col("runs") == runs)
         changed = rows.filter(pl.col("before") != pl.col("now"))["claim"].to_list()
-        others = f"; {say_claims(changed, 'is', 'are')} judged otherwise" if changed else ""
+        others = f" {say_claims(changed, 'is', 'are')} judged otherwise." if changed else ""
         parts.append(
-            f"Of {rows.height} verdicts that rest on {words} {rows.height - len(changed)} stay{others}."
+            f"Of {rows.height} verdicts that rest on {words} {rows.height - len(changed)} stay.{others}"
         )
     return f"This study was measured once before. {' '.join(parts)}"

@@ -99,7 +99,13 @@ def caveats(evidence: Evidence) -> str:
     ppo, far = evidence.sizes.curves.filter(method="ppo"), evidence.far
     points = []
     if ppo.height:
-        points.append(f"{BY_PPO} marks what rests on PPO, wholly or in part. {say_halves(ppo)}")
+        halves = say_halves(ppo)
+        made = (
+            "Gold is a rating, what people would say, times a gate, how surely a text is language. "
+            if halves
+            else ""
+        )
+        points.append(f"{BY_PPO} marks what rests on PPO, wholly or in part. {made}{halves}")
     if far is not None:
         runs = f"{counted(far.curves['seed'].n_unique(), 'seed')} and {far.curves['prompts'][0]} prompts"
         points.append(f"{FEW} marks what uses far best-of-n, with {runs}.")

@@ -27,8 +27,8 @@ from overopt.util.words import capital
 
 ON_PPO = (2, 4, 5, 6, *range(11, 19), 20)  # claims that rest on runs of PPO, wholly or in part
 BY_PPO, FEW = (
-    "{bdg-secondary}`PPO`",
-    "{bdg-secondary}`few seeds`",
+    "{bdg-primary}`PPO`",
+    "{bdg-primary}`few seeds`",
 )  # badges of cards; the front page says what they mean
 VERDICT_MARKS = {"holds": "●", "partly": "◐", "does not hold": "○", "cannot tell": "?"}
 

@@ -142,6 +142,9 @@ def _coefficient(title: str, name: str, digits: int) -> Column:
     return Column(title, cell)
 
 
+_BEFORE, _NOW = (_coefficient("", name, 3) for name in ("number_before", "number"))
+
+
 WHAT = {"alpha": "α", "beta": "β", "peak_kl": "peak KL (nats)", "peak_gold": "peak gold (SDs)"}
 # of `texts.ppo_texts`; a stage is named once
 _PPO_TEXTS = [
@@ -329,10 +332,8 @@ TABLES = {
             _count("claim"),
             _text("of the paper", "text"),
             _text("runs", "runs"),
-            _text("before", "before"),
-            _text("now", "now"),
-            _coefficient("number before", "number_before", 2),
-            _coefficient("number now", "number", 2),
+            Column("before", lambda row: f"{row['before']}: {_BEFORE.cell(row)}", "l"),
+            Column("now", lambda row: f"{row['now']}: {_NOW.cell(row)}", "l"),
         ],
         absent="*This study was not measured before, or not by today's rules.*",
     ),

@@ -28,12 +28,14 @@ def test_changes_are_counted_apart_where_runs_were_planned_alike(monkeypatch):
     assert found["claim"].to_list() == [1, 2, 3]
     said = earlier.say_twice(found)
     assert (
-        "Of 2 verdicts that rest on runs that were planned alike 1 stay; Claim 3 is judged otherwise." in said
+        "Of 2 verdicts that rest on runs that were planned alike 1 stay. Claim 3 is judged otherwise." in said
     )
-    assert "Of 1 verdicts that rest on other runs as well 0 stay; Claim 1 is judged otherwise." in said
+    assert "Of 1 verdicts that rest on other runs as well 0 stay. Claim 1 is judged otherwise." in said
     shown = tables.printed("tab-twice", found, "Twice.")
-    assert "0.70\u00a0[0.60,\u00a00.80] | 0.50\u00a0[0.40,\u00a00.60] |" in shown
-    assert "| 0.50\u00a0[0.40,\u00a00.60] | — |" in shown  # nothing was measured the second time
+    assert "| partly: 0.700\u00a0[0.600,\u00a00.800] | holds: 0.500\u00a0[0.400,\u00a00.600] |" in shown
+    assert (
+        "| holds: 0.500\u00a0[0.400,\u00a00.600] | holds: — |" in shown
+    )  # nothing was measured the second time
 
 
 def test_of_a_study_that_was_measured_once_nothing_is_said():
