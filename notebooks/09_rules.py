@@ -97,14 +97,15 @@ page.power()
 # The study `published` was measured once before, by the same rules, with fewer seeds and settings and without far best-of-n.
 # The second time everything was trained anew, on another machine. Its arithmetic rounds otherwise, so the policy came out as
 # another, and so did its samples, their labels, proxies and runs. Where the runs of a claim were planned alike, chance alone
-# parts the two verdicts. The intervals draw prompts and seeds again, but no new policy: there is more chance than they hold.
+# parts the two verdicts. Intervals are over prompts and seeds. They leave out the chance in training the policy, so they are too
+# narrow.
 
 # %% tags=["remove-input"]
 twice = earlier.twice(page.results)
 page.say(earlier.say_twice(twice))
 
 # %% tags=["remove-input"]
-caption = "Verdicts before and now, and the number that decides, with its 95% interval. *Alike*: its runs were planned alike."
+caption = "Verdicts before and now, with the first number that the rule looks at and its 95% interval. *Alike*: planned alike."
 page.table("tab-twice", twice, caption=caption)
 
 # %% [markdown]

@@ -9,7 +9,6 @@ from overopt import api
 from overopt.analysis.claims.verdicts import RULES
 from overopt.analysis.results import Results
 from overopt.engine.record import read_record, verify_folder
-from overopt.report.strictness import say_claims
 from overopt.util.files import read_json
 
 FOLDER = api.ROOT / "results" / "earlier" / api.NOISE_OF
@@ -54,15 +53,21 @@ def _numbers(name: str, entry: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def say_twice(found: pl.DataFrame) -> str:
-    """How many verdicts came out the same, where runs were planned alike and where not (`twice`)."""
+    """How many verdicts came out otherwise, and which of them by chance alone (`twice`)."""
     if found.is_empty():
         return ""
-    parts = []
-    for runs, words in ((ALIKE, "runs that were planned alike"), (MORE, "other runs as well")):
-        rows = found.filter(pl.col("runs") == runs)
-        changed = rows.filter(pl.col("before") != pl.col("now"))["claim"].to_list()
-        others = f" {say_claims(changed, 'is', 'are')} judged otherwise." if changed else ""
-        parts.append(
-            f"Of {rows.height} verdicts that rest on {words} {rows.height - len(changed)} stay.{others}"
-        )
-    return f"This study was measured once before. {' '.join(parts)}"
+    otherwise = pl.col("before") != pl.col("now")
+    alike, changed = found.filter(pl.col("runs") == ALIKE), found.filter(otherwise).height
+    apart = (pl.col("number_low") > pl.col("number_before_high")) | (
+        pl.col("number_high") < pl.col("number_before_low")
+    )
+    return (
+        f"This study was measured once before: {changed} of {found.height} verdicts came out otherwise. Of {alike.height} whose "
+        f"runs were planned alike chance alone changed {_listed(alike.filter(otherwise))}, and put the two intervals of "
+        f"{_listed(alike.filter(apart))} wholly apart."
+    )
+
+
+def _listed(found: pl.DataFrame) -> str:
+    """How many claims, and which."""
+    return f"{found.height} ({', '.join(map(str, found['claim']))})" if found.height else "none"

@@ -12,7 +12,7 @@ from overopt.report import earlier, sentences
 from overopt.report.gold_sentences import say_gold, say_halves
 from overopt.report.law_sentences import say_counts
 from overopt.report.myst import box
-from overopt.report.pages import BY_PPO, FEW, VERDICT_MARKS, say_commits
+from overopt.report.pages import BY_PPO, FAR, VERDICT_MARKS, say_commits
 from overopt.report.strictness import say_all
 from overopt.report.unruled import say_unruled
 from overopt.study.parts import Sweep
@@ -101,16 +101,18 @@ def caveats(evidence: Evidence) -> str:
     if ppo.height:
         halves = say_halves(ppo)
         made = (
-            "Gold is a rating, what people would say, times a gate, how surely a text is language. "
+            "Gold is a *rating*, a model of what people would say, where its *gate* finds language, and low elsewhere. "
             if halves
             else ""
         )
-        points.append(f"{BY_PPO} marks what rests on PPO, wholly or in part. {made}{halves}")
+        points.append(
+            f"{BY_PPO} marks what rests on PPO, wholly or in part. {made}{halves} {say_unruled(evidence)}"
+        )
     if far is not None:
         runs = f"{counted(far.curves['seed'].n_unique(), 'seed')} and {far.curves['prompts'][0]} prompts"
-        points.append(f"{FEW} marks what uses far best-of-n, with {runs}.")
+        points.append(f"{FAR} marks what uses best-of-n beyond the other figures, with {runs}.")
     points += [
-        "Intervals draw prompts and seeds again, and no new policy: there is more chance than they hold. "
+        "Intervals are over prompts and seeds. They leave out the chance in training the policy, so they are too narrow. "
         + earlier.say_twice(earlier.twice(evidence.results)),
         "Rules and the study were changed after results were seen. [The history](09_rules) says when, and what was known.",
     ]
@@ -135,7 +137,7 @@ def in_short(evidence: Evidence) -> str:
         f"**Best-of-n**, to {say_largest_n(evidence)}. {sentences.say_bends(entries[1], bon)} "
         + (sentences.say_far_peaks(evidence) or sentences.say_trend(bon, "gold", "the highest gold")),
         f"**PPO.** {sentences.say_bends(entries[2], ppo)} {sentences.say_trend(ppo, 'gold', 'the highest gold')}"
-        + f"{sentences.say_by_second(evidence)} {say_unruled(evidence)}",
+        + f"{sentences.say_by_second(evidence)}",
         f"**Laws.** Best-of-n: {say_counts(shapes(evidence, 'bon'))} PPO: {say_counts(shapes(evidence, 'ppo'))}",
         f"**Both.** {sentences.say_reach(sizes.mean)}",
         f"**Seeds.** {sentences.say_seeds(sizes.curves)}",

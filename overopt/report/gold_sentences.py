@@ -117,7 +117,7 @@ def say_halves(ppo: pl.DataFrame) -> str:
     )
     reasons = {
         "because texts cease to pass for language": end["gate"] < top["gate"],
-        "because people would rate them lower": end["rating"] < top["rating"],
+        "because their rating falls": end["rating"] < top["rating"],
     }
     so = ", and ".join(word if true else f"not {word}" for word, true in reasons.items())
     falls = f" Gold falls {so}." if any(reasons.values()) else ""

@@ -26,9 +26,9 @@ from overopt.study.study import available, load_study
 from overopt.util.words import capital
 
 ON_PPO = (2, 4, 5, 6, *range(11, 19), 20)  # claims that rest on runs of PPO, wholly or in part
-BY_PPO, FEW = (
+BY_PPO, FAR = (
     "{bdg-primary}`PPO`",
-    "{bdg-primary}`few seeds`",
+    "{bdg-primary}`far best-of-n`",
 )  # badges of cards; the front page says what they mean
 VERDICT_MARKS = {"holds": "●", "partly": "◐", "does not hold": "○", "cannot tell": "?"}
 
@@ -259,7 +259,7 @@ class Page:
 
 def badges(entry: Mapping[str, Any]) -> str:
     """Badges of what a verdict rests on."""
-    return f"{BY_PPO * (entry['claim'] in ON_PPO)} {FEW * entry['by_gold_alone']}".strip()
+    return f"{BY_PPO * (entry['claim'] in ON_PPO)} {FAR * entry['by_gold_alone']}".strip()
 
 
 def _tried() -> tuple[pl.DataFrame, str] | None:

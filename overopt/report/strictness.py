@@ -12,7 +12,7 @@ ALONE = "far best-of-n, whose samples gold alone judged"
 def say_strictness(entry: dict[str, Any]) -> str:
     """A sentence on verdicts that differ by a gate of another strictness, or why none judged; nothing where they agree."""
     if entry["by_gold_alone"]:
-        return f" *No gold half or twice as strict was asked: the verdict uses {ALONE}.*"
+        return f" *Gates half or twice as strict were not tried: the verdict uses {ALONE}.*"
     others = _others(entry)
     return f" *With a gate {'; '.join(others)}.*" if others else ""
 
@@ -26,9 +26,11 @@ def say_all(verdicts: Sequence[dict[str, Any]]) -> str:
     same = sum(not _others(entry) for entry in judged)
     changed = [entry["claim"] for entry in judged if _others(entry)]
     alone = [entry["claim"] for entry in claims if entry["by_gold_alone"]]
-    rest = f" {say_claims(changed, 'is', 'are')} judged otherwise by one of them at least." if changed else ""
+    rest = f" {_claims(changed, 'is', 'are')} judged otherwise by one of them at least." if changed else ""
     if alone:
-        rest += f" {say_claims(alone, 'is', 'are')} left out: {'they use' if len(alone) > 1 else 'it uses'} {ALONE}."
+        rest += (
+            f" {_claims(alone, 'is', 'are')} left out: {'they use' if len(alone) > 1 else 'it uses'} {ALONE}."
+        )
     kept = f"{same} of {len(judged)} verdicts stay"
     return f"Where gold asks half or twice as strictly whether a text is language, {kept}.{rest}"
 
@@ -38,10 +40,10 @@ def _measured(entry: dict[str, Any]) -> bool:
     return entry["statistic"] is not None or bool(_others(entry))
 
 
-def say_claims(numbers: Sequence[int], one: str, several: str) -> str:
+def _claims(numbers: Sequence[int], one: str, several: str) -> str:
     """Which claims do what: `one` or `several` says what.
 
-    >>> say_claims([13], "is", "are"), say_claims([1, 16], "is", "are")
+    >>> _claims([13], "is", "are"), _claims([1, 16], "is", "are")
     ('Claim 13 is', 'Claims 1, 16 are')
     """
     listed = ", ".join(map(str, numbers))

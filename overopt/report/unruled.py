@@ -5,7 +5,7 @@ import polars as pl
 from overopt import api
 from overopt.analysis import repetition
 from overopt.analysis.evidence import Evidence
-from overopt.util.words import number, with_interval
+from overopt.util.words import counted, number, with_interval
 
 
 def judged(study: str) -> pl.DataFrame:
@@ -31,6 +31,7 @@ def say_unruled(evidence: Evidence) -> str:
     falls = "falls without the rule as well" if ends[1] < highest else "does not surely fall without the rule"
     return (
         f"By a rule, text that repeats itself is no language to gold. Of {last['texts']:,} texts that PPO wrote beyond "
-        f"{last['low']:g} nats {last['repeats']:.0%} do. Their gold is {number(last['gold'])} in the mean; by its judges of "
-        f"language alone it would be {with_interval(value, *ends)} (mean of {last['runs']} runs): gold {falls}."
+        f"{last['low']:g} nats {last['repeats']:.0%} do. Their gold is {number(last['gold'])} in the mean. By its judges of "
+        f"language alone it would be {number(last['unruled'])}, or {with_interval(value, *ends)} where each of "
+        f"{counted(last['runs'], 'run')} counts alike: gold {falls}."
     )

@@ -217,11 +217,11 @@ def test_a_threshold_names_how_many_sizes_had_so_few_pairs():
         rm_accuracy=[0.51, 0.6, 0.7, 0.6, 0.7],
     )
     assert (
-        "near chance up to 100 pairs (1 size tried with so few), the"
+        "near chance up to 100 pairs: the 1 size with so few, the"
         in data.few_pairs_are_chance.judge(few).measured
     )
     every = cells(rm_params=[1, 1, 1], pairs=[100, 1000, 10_000], rm_accuracy=[0.51, 0.6, 0.7])
-    assert "near chance up to 100 pairs, the" in data.few_pairs_are_chance.judge(every).measured
+    assert "near chance up to 100 pairs: all sizes, the" in data.few_pairs_are_chance.judge(every).measured
 
 
 def test_loss_tells_robustness_only_where_it_does():

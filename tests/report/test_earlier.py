@@ -27,15 +27,23 @@ def test_changes_are_counted_apart_where_runs_were_planned_alike(monkeypatch):
     found = earlier.twice(results(*now))
     assert found["claim"].to_list() == [1, 2, 3]
     said = earlier.say_twice(found)
+    assert "2 of 3 verdicts came out otherwise" in said
     assert (
-        "Of 2 verdicts that rest on runs that were planned alike 1 stay. Claim 3 is judged otherwise." in said
+        "Of 2 whose runs were planned alike chance alone changed 1 (3), and put the two intervals of none wholly"
+        in said
     )
-    assert "Of 1 verdicts that rest on other runs as well 0 stay. Claim 1 is judged otherwise." in said
     shown = tables.printed("tab-twice", found, "Twice.")
     assert "| partly: 0.700\u00a0[0.600,\u00a00.800] | holds: 0.500\u00a0[0.400,\u00a00.600] |" in shown
     assert (
         "| holds: 0.500\u00a0[0.400,\u00a00.600] | holds: — |" in shown
     )  # nothing was measured the second time
+
+
+def test_intervals_that_do_not_meet_are_named(monkeypatch):
+    before = [entry(2, "holds", 0.1), entry(3, "holds", 0.9), entry(4, "holds", 0.6)]
+    monkeypatch.setattr(earlier, "verdicts", lambda study: before)
+    found = earlier.twice(results(entry(2, "holds"), entry(3, "holds"), entry(4, "holds")))
+    assert "changed none, and put the two intervals of 2 (2, 3) wholly apart" in earlier.say_twice(found)
 
 
 def test_of_a_study_that_was_measured_once_nothing_is_said():

@@ -91,9 +91,17 @@ def ppo_run(*, gate, rating):
 @pytest.mark.parametrize(
     ("gate", "rating", "said"),
     [
-        ((0.9, 0.1), (1.2, 2.0), "because texts cease to pass for language, and not because people would"),
-        ((0.9, 0.1), (1.2, 0.5), "because texts cease to pass for language, and because people would rate"),
-        ((0.9, 0.9), (1.2, 0.5), "not because texts cease to pass for language, and because people would"),
+        (
+            (0.9, 0.1),
+            (1.2, 2.0),
+            "because texts cease to pass for language, and not because their rating falls",
+        ),
+        ((0.9, 0.1), (1.2, 0.5), "because texts cease to pass for language, and because their rating falls"),
+        (
+            (0.9, 0.9),
+            (1.2, 0.5),
+            "not because texts cease to pass for language, and because their rating falls",
+        ),
     ],
 )
 def test_which_half_brings_gold_down_is_said(gate, rating, said):

@@ -20,7 +20,7 @@ ABSENT = {
     "00_chain": 2,
     "01_gold_vs_optimisation": 4,
     "02_functional_forms": 2,
-    "03_model_data_policy_scale": 14,
+    "03_model_data_policy_scale": 12,
     "04_kl_penalty": 3,
     "05_goodhart_and_implications": 2,
     "07_kl_efficiency": 1,

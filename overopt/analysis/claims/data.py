@@ -92,15 +92,11 @@ def few_pairs_are_chance(evidence: Evidence) -> Outcome:
     value = least["rm_accuracy"] - 0.5
     near = best.filter(pl.col("rm_accuracy") < 0.5 + CHANCE)
     few = grid.filter(pl.col("pairs") == max(near["pairs"], default=0))["rm_params"].n_unique()
-    tried = "" if few == grid["rm_params"].n_unique() else f" ({counted(few, 'size')} tried with so few)"
+    sizes = "all sizes" if few == grid["rm_params"].n_unique() else f"the {counted(few, 'size')} with so few"
     words = (
         f"Accuracy above one half of the best proxy, of any size, at {least['pairs']:,} pairs: "
         f"{with_interval(value, value - half, value + half)}; "
-        + (
-            f"all sizes are near chance up to {max(near['pairs']):,} pairs{tried}"
-            if near.height
-            else "no such threshold"
-        )
+        + (f"near chance up to {max(near['pairs']):,} pairs: {sizes}" if near.height else "no such threshold")
         + f", the best reaches {max(best['rm_accuracy']):.2f} at {max(best['pairs']):,}."
     )
     above = max(best["rm_accuracy"]) - half > 0.5 + LEARNED

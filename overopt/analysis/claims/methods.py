@@ -98,7 +98,7 @@ def proxy_aligns_methods(evidence: Evidence) -> Outcome:
     if not near:
         return found
     # the proxy hardly rises while gold falls: where PPO is far out, an equal score is no equal distance
-    told = f" Of PPO's points no further in KL than best-of-n: {root(np.mean(near)):.2f} SDs at equal proxy score."
+    told = f" Up to the KL of best-of-n, it differs by {root(np.mean(near)):.2f} SDs at equal proxy score."
     return replace(found, measured=found.measured + told)
 
 
