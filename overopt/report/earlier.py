@@ -62,8 +62,8 @@ def say_twice(found: pl.DataFrame) -> str:
         pl.col("number_high") < pl.col("number_before_low")
     )
     return (
-        f"This study was measured once before: {changed} of {found.height} verdicts came out otherwise. Of {alike.height} whose "
-        f"runs were planned alike chance alone changed {_listed(alike.filter(otherwise))}, and put the two intervals of "
+        f"This study was measured once before: {changed} of {found.height} verdicts came out otherwise. Of {alike.height} "
+        f"whose runs were planned alike chance alone changed {_listed(alike.filter(otherwise))}, and put the two intervals of "
         f"{_listed(alike.filter(apart))} wholly apart."
     )
 

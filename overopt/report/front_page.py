@@ -25,6 +25,7 @@ OPENING = (
     "larger model that stands in for people and scores the policy's texts; *KL* says, in nats, how far the policy has moved "
     "from its start. {cite:t}`gao2022scaling` found that gold's score first rises with KL, then falls: here that "
 )
+HALVES = "Gold is a *rating*, a model of what people would say, where its *gate* finds language, and low elsewhere."
 
 
 def opening(verdicts: Sequence[Mapping[str, Any]], words: Mapping[int, str]) -> str:
@@ -100,14 +101,12 @@ def caveats(evidence: Evidence) -> str:
     points = []
     if ppo.height:
         halves = say_halves(ppo)
-        made = (
-            "Gold is a *rating*, a model of what people would say, where its *gate* finds language, and low elsewhere. "
-            if halves
-            else ""
-        )
-        points.append(
-            f"{BY_PPO} marks what rests on PPO, wholly or in part. {made}{halves} {say_unruled(evidence)}"
-        )
+        parts = [
+            f"{BY_PPO} marks what rests on PPO, wholly or in part.",
+            *([HALVES, halves] if halves else []),
+        ]
+        points.append(" ".join(parts))
+        points += filter(None, [say_unruled(evidence)])
     if far is not None:
         runs = f"{counted(far.curves['seed'].n_unique(), 'seed')} and {far.curves['prompts'][0]} prompts"
         points.append(f"{FAR} marks what uses best-of-n beyond the other figures, with {runs}.")
