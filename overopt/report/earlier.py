@@ -61,10 +61,10 @@ def say_twice(found: pl.DataFrame) -> str:
     apart = (pl.col("number_low") > pl.col("number_before_high")) | (
         pl.col("number_high") < pl.col("number_before_low")
     )
+    by_chance, parted = _listed(alike.filter(otherwise)), _listed(alike.filter(apart))
     return (
         f"This study was measured once before: {changed} of {found.height} verdicts came out otherwise. Of {alike.height} "
-        f"whose runs were planned alike chance alone changed {_listed(alike.filter(otherwise))}, and put the two intervals of "
-        f"{_listed(alike.filter(apart))} wholly apart."
+        f"whose runs were planned alike chance alone changed {by_chance}, and put the two intervals of {parted} wholly apart."
     )
 
 
