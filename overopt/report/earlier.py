@@ -64,7 +64,7 @@ def say_twice(found: pl.DataFrame) -> str:
     by_chance, parted = _listed(alike.filter(otherwise)), _listed(alike.filter(apart))
     return (
         f"This study was measured once before: {changed} of {found.height} verdicts came out otherwise. Of {alike.height} "
-        f"whose runs were planned alike chance alone changed {by_chance}, and put the two intervals of {parted} wholly apart."
+        f"whose runs were planned alike chance alone changed {by_chance}, and put both intervals of {parted} wholly apart."
     )
 
 

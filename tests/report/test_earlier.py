@@ -29,7 +29,7 @@ def test_changes_are_counted_apart_where_runs_were_planned_alike(monkeypatch):
     said = earlier.say_twice(found)
     assert "2 of 3 verdicts came out otherwise" in said
     assert (
-        "Of 2 whose runs were planned alike chance alone changed 1 (3), and put the two intervals of none wholly"
+        "Of 2 whose runs were planned alike chance alone changed 1 (3), and put both intervals of none wholly"
         in said
     )
     shown = tables.printed("tab-twice", found, "Twice.")
@@ -43,7 +43,7 @@ def test_intervals_that_do_not_meet_are_named(monkeypatch):
     before = [entry(2, "holds", 0.1), entry(3, "holds", 0.9), entry(4, "holds", 0.6)]
     monkeypatch.setattr(earlier, "verdicts", lambda study: before)
     found = earlier.twice(results(entry(2, "holds"), entry(3, "holds"), entry(4, "holds")))
-    assert "changed none, and put the two intervals of 2 (2, 3) wholly apart" in earlier.say_twice(found)
+    assert "changed none, and put both intervals of 2 (2, 3) wholly apart" in earlier.say_twice(found)
 
 
 def test_of_a_study_that_was_measured_once_nothing_is_said():
