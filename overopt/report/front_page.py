@@ -101,11 +101,8 @@ def caveats(evidence: Evidence) -> str:
     points = []
     if ppo.height:
         halves = say_halves(ppo)
-        parts = [
-            f"{BY_PPO} marks what rests on PPO, wholly or in part.",
-            *([HALVES, halves] if halves else []),
-        ]
-        points.append(" ".join(parts))
+        marked = f"{BY_PPO} marks what rests on PPO, wholly or in part."
+        points.append(f"{marked} {HALVES} {halves}" if halves else marked)
         points += filter(None, [say_unruled(evidence)])
     if far is not None:
         runs = f"{counted(far.curves['seed'].n_unique(), 'seed')} and {far.curves['prompts'][0]} prompts"
@@ -136,7 +133,7 @@ def in_short(evidence: Evidence) -> str:
         f"**Best-of-n**, to {say_largest_n(evidence)}. {sentences.say_bends(entries[1], bon)} "
         + (sentences.say_far_peaks(evidence) or sentences.say_trend(bon, "gold", "the highest gold")),
         f"**PPO.** {sentences.say_bends(entries[2], ppo)} {sentences.say_trend(ppo, 'gold', 'the highest gold')}"
-        + f"{sentences.say_by_second(evidence)}",
+        + sentences.say_by_second(evidence),
         f"**Laws.** Best-of-n: {say_counts(shapes(evidence, 'bon'))} PPO: {say_counts(shapes(evidence, 'ppo'))}",
         f"**Both.** {sentences.say_reach(sizes.mean)}",
         f"**Seeds.** {sentences.say_seeds(sizes.curves)}",

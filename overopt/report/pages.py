@@ -26,10 +26,8 @@ from overopt.study.study import available, load_study
 from overopt.util.words import capital
 
 ON_PPO = (2, 4, 5, 6, *range(11, 19), 20)  # claims that rest on runs of PPO, wholly or in part
-BY_PPO, FAR = (
-    "{bdg-primary}`PPO`",
-    "{bdg-primary}`far best-of-n`",
-)  # badges of cards; the front page says what they mean
+# badges of cards: the front page says what they mean
+BY_PPO, FAR = "{bdg-primary}`PPO`", "{bdg-primary}`far best-of-n`"
 VERDICT_MARKS = {"holds": "●", "partly": "◐", "does not hold": "○", "cannot tell": "?"}
 
 

@@ -137,9 +137,8 @@ def fits_well(evidence: Evidence, method: str) -> Outcome:
         if low > FAIR
         else "cannot tell"
     )
-    misses = with_interval(
-        100 * value, 100 * low, 100 * high
-    )  # one decimal may hide on which side of FAIR it lies
+    # one decimal may hide on which side of FAIR an end lies
+    misses = with_interval(100 * value, 100 * low, 100 * high)
     words = f"the law misses the mean curve by {misses} % of gold's range, beyond noise "
     words += f"(median of the {len(found)} sizes whose gold surely moves)."
     return Outcome(verdict, value, (low, high), words)
