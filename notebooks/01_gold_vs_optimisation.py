@@ -167,15 +167,18 @@ gates = figure_tables.strictness(evidence, "ppo")
 shown = {"measured_by": "laptop", "description": "Gold of PPO against KL under three gates, by proxy size."}
 page.figure(figures.lines, gates, "kl", "score", "gold (SDs)", kind="what", **shown)
 
+# %% tags=["remove-input"]
+by_ppo, by_bon = figure_tables.lengths(evidence, "ppo"), figure_tables.lengths(evidence, "bon")
+page.say(texts.say_lengths(by_ppo, "ppo"), texts.say_lengths(by_bon, "bon"))
+
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-lengths-ppo", "caption": "PPO: tokens of a completion against KL, by proxy size, first seed (our own). Where a line falls, texts end sooner."}}
-lengths, tokens = figure_tables.lengths(evidence, "ppo"), "tokens of a completion"
+tokens = "tokens of a completion"
 shown = {"measured_by": "laptop", "description": "Length of PPO's completions against KL, by proxy size."}
-page.figure(figures.lines, lengths, "kl", "length", tokens, **shown)
+page.figure(figures.lines, by_ppo, "kl", "length", tokens, **shown)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-lengths-bon", "caption": "Best-of-n: tokens of a completion against KL, by proxy size, first seed (our own)."}}
-lengths = figure_tables.lengths(evidence, "bon")
 shown = {"measured_by": "laptop", "description": "Length of best-of-n's texts against KL, by proxy size."}
-page.figure(figures.lines, lengths, "kl", "length", tokens, **shown)
+page.figure(figures.lines, by_bon, "kl", "length", tokens, **shown)
 
 # %% tags=["remove-input"]
 page.say(unruled.say_unruled(evidence))

@@ -26,7 +26,7 @@ from overopt.study.study import available, load_study
 from overopt.util.words import capital
 
 ON_PPO = (2, 4, 5, 6, *range(11, 19), 20)  # claims that rest on runs of PPO, wholly or in part
-# badges of cards: the front page says what they mean
+# badges of verdicts: the front page says what they mean
 BY_PPO, FAR = "{bdg-primary}`PPO`", "{bdg-primary}`far best-of-n`"
 VERDICT_MARKS = {"holds": "●", "partly": "◐", "does not hold": "○", "cannot tell": "?"}
 
@@ -67,7 +67,8 @@ class Page:
         here = [
             f"\n- {VERDICT_MARKS[entries[k]['verdict']]} **{'Check' if entries[k]['check'] else 'Claim'} {k}: "
             f"{entries[k]['verdict']}.** "
-            f"*{escaped(entries[k]['text'])}* {escaped(capital(entries[k]['measured']))}{say_strictness(entries[k])}"
+            f"*{escaped(entries[k]['text'])}* {escaped(capital(entries[k]['measured']))}{say_strictness(entries[k])} "
+            f"{badges(entries[k])}"
             for k in claims
         ]
         return self.found(paper, " ".join(here))

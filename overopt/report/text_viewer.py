@@ -117,9 +117,9 @@ def _select(name: str, word: str, options: dict[str, str]) -> str:
 
 def _table(shown: pl.DataFrame, halves: list[str]) -> str:
     titles = [
+        "prompt and text",
         "proxy",
         "by",
-        "prompt and text",
         "gold (SDs)",
         *(HALVES[name] for name in halves),
         "proxy score (SDs)",
@@ -130,13 +130,16 @@ def _table(shown: pl.DataFrame, halves: list[str]) -> str:
 
 
 def _row(row: dict[str, Any], halves: list[str]) -> str:
-    """A text. What a column is called stands in each cell too, for a phone, where a row is a card without a head."""
+    """A text, first, so that it has the row for itself until it is judged.
+
+    What a column is called stands in each cell too, for a phone, where a row is a card without a head.
+    """
     kinds = [kind for kind in KINDS if row[kind]]
     scores = {"gold": "gold", **{name: name for name in halves}, "proxy": "proxy score"}
     cells = [
+        f'<td class="oo-text"><em>{_shown(row["prompt_text"])}</em> {_shown(row["completion"])}</td>',
         f'<td class="oo-score">{short_number(row["rm_params"])}</td>',
         f'<td class="oo-score">{_place(row)}, KL {number(row["kl"], 1)}</td>',
-        f'<td class="oo-text"><em>{_shown(row["prompt_text"])}</em> {_shown(row["completion"])}</td>',
         *(
             f'<td class="oo-score" data-title="{title}">{number(row[name])}</td>'
             for name, title in scores.items()

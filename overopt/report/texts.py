@@ -1,11 +1,12 @@
-"""Which of the sampled texts a page prints: those of the largest proxy, before it was optimised and after."""
+"""Which of the sampled texts a page prints: those of the largest proxy, before and after; how long texts are."""
 
 from __future__ import annotations
 
 import polars as pl
 
+from overopt.analysis.averages import NAMES
 from overopt.report.myst import escaped
-from overopt.util.words import short_number
+from overopt.util.words import capital, number, short_number
 
 
 def say_best_of_n(texts: pl.DataFrame) -> str:
@@ -73,3 +74,20 @@ def ppo_texts(texts: pl.DataFrame, curves: pl.DataFrame, *, each: int = 2) -> pl
         ppo.filter(step=step).head(each).with_columns(stage=pl.lit(stages[step])) for step in sorted(stages)
     ]
     return pl.concat(parts).with_columns(first=pl.col("stage").is_first_distinct())
+
+
+def say_lengths(lengths: pl.DataFrame, method: str) -> str:
+    """How long texts are where curves begin and end, over proxy sizes (`figure_tables.lengths`); nothing without any."""
+    if lengths.is_empty():
+        return ""
+    curves = lengths.sort("place").group_by("rm_params").agg(first=pl.first("length"), last=pl.last("length"))
+    fewer = curves.filter(pl.col("last") < pl.col("first")).height
+    return (
+        f"{capital(NAMES[method])}: a text has {_range(curves['first'])} tokens where a curve begins and "
+        f"{_range(curves['last'])} where it ends; fewer for {fewer} of {curves.height} proxy sizes."
+    )
+
+
+def _range(values: pl.Series) -> str:
+    low, high = number(min(values), 1), number(max(values), 1)
+    return low if low == high else f"{low} to {high}"

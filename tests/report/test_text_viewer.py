@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from playwright.sync_api import sync_playwright
 
-from overopt.report import texts
+from overopt.report import book, texts
 from overopt.report.text_sample import every_text, sampled
 from overopt.report.text_viewer import ABSENT, say_sample, viewer
 
@@ -86,26 +86,26 @@ def test_texts_of_other_runs_are_not_among_them():
 def test_the_table_says_what_gold_said():
     found, curves = study([0.5, -1.25], sizes=(20_000,))
     shown = Rows(viewer(found, curves).data).rows
-    assert sorted(shown, key=lambda row: row[2]) == [
+    assert sorted(shown, key=lambda row: row[0]) == [
         [
+            "It was 0.",
             "20k",
             "initial policy, KL 0.0",
-            "It was 0.",
             "0.50",
             "−0.50",
             "at random, highest gold, lowest gold",
         ],
         [
+            "It was 1.",
             "20k",
             "best of 2, KL 1.0",
-            "It was 1.",
             "−1.25",
             "1.25",
             "at random, highest gold, lowest gold",
         ],
     ]
     ppo = found.with_columns(method=pl.lit("ppo"), step=pl.col("n") - 1, n=pl.lit(None, dtype=pl.Int64))
-    assert {row[1] for row in Rows(viewer(ppo, curves).data).rows} == {
+    assert {row[2] for row in Rows(viewer(ppo, curves).data).rows} == {
         "initial policy, KL 0.0",
         "PPO, step 1, KL 1.0",
     }
@@ -124,7 +124,7 @@ def test_the_halves_of_gold_stand_where_the_study_has_them():
 def test_a_dash_stands_where_the_halves_of_a_text_are_not_known():
     found, curves = study([0.5, -1.0], sizes=(20_000,), rating=[0.75, None], gate=[0.9, None])
     shown = viewer(found, curves).data
-    halves = {row[2]: row[4:6] for row in Rows(shown).rows}
+    halves = {row[0]: row[4:6] for row in Rows(shown).rows}
     assert halves == {"It was 0.": ["0.75", "0.90"], "It was 1.": ["—", "—"]}
     for half in ("rating", "gate"):  # what the style sheet hides until a text is judged
         assert shown.count(f'<td class="oo-score" data-title="{half}">') == 2
@@ -150,7 +150,7 @@ def test_a_text_is_shown_as_the_model_wrote_it():
     found, curves = study([0.5], sizes=(20_000,))
     nasty = 'is <b>bold</b> & "so"</script> $x$\n| y'
     page = viewer(found.with_columns(completion=pl.lit(nasty)), curves).data
-    assert Rows(page).rows[0][2] == "It " + " ".join(nasty.split())
+    assert Rows(page).rows[0][0] == "It " + " ".join(nasty.split())
     assert page.count("</script>") == 1
 
 
@@ -208,6 +208,16 @@ def test_what_is_known_of_a_text_is_hidden_until_it_is_judged(page):
     page.locator("input").uncheck()
     assert page.locator(".oo-blind, .oo-seen, button:visible").count() == 0
     assert tally.inner_text() == ""
+
+
+def test_a_text_has_its_row_for_itself_until_it_is_judged(page):
+    page.add_style_tag(path=book.ROOT / "book" / "_static" / "book.css")
+    heads, first = page.locator("th:visible"), page.locator("tbody tr:visible").first
+    assert heads.all_inner_texts() == ["prompt and text"]
+    assert first.locator("td:visible").count() == 1
+    first.get_by_role("button", name="good", exact=True).click()
+    assert first.locator("td:visible").count() == heads.count() > 4
+    assert page.locator("tbody tr:visible").nth(1).locator("td:visible").count() == 1
 
 
 def test_a_text_of_several_sizes_is_shown_once_with_the_largest():
