@@ -48,7 +48,7 @@ study = "published"
 
 # %% tags=["hide-input"]
 from overopt.analysis import figure_tables
-from overopt.report import figures, gold_sentences, pages, sentences, text_viewer, texts, unruled, worlds
+from overopt.report import falls, figures, pages, sentences, text_viewer, texts, unruled, worlds
 
 page = pages.open_page(study, "01_gold_vs_optimisation")
 results, evidence, sizes = page.results, page.evidence, page.evidence.sizes
@@ -64,16 +64,16 @@ page.card(
 )
 
 # %% tags=["remove-input"]
-trend = sentences.say_peaks(sizes.peaks("bon"))
+trend = falls.say_peaks(sizes.peaks("bon"))
 seeds = sentences.say_seeds(sizes.curves.filter(method="bon"))
-page.say(trend, seeds, sentences.say_least_falls(sizes, "bon"))
+page.say(trend, seeds, falls.say_least_falls(sizes, "bon"))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon", "caption": "Best-of-n: score against KL, for each proxy size, mean over seeds (paper: Fig. 1a). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, [as others read them off its plots](02_functional_forms). A proxy's score is scaled so that it predicts gold's choices between two texts as well as it can: compare its shape with gold's, not its height. At most three sizes are shown at first; a click on a size in the legend shows or fades it."}}
 description = "Gold and proxy score of best-of-n against KL, by proxy size."
 page.gold_and_proxy(sizes, "bon", paper=True, description=description)
 
 # %% tags=["remove-input"]
-page.say(sentences.say_far_peaks(evidence), sentences.say_least_falls(evidence.far, "bon"))
+page.say(falls.say_far_peaks(evidence), falls.say_least_falls(evidence.far, "bon"))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-bon-far", "caption": "The same, as far as best-of-n went, with its own seeds and prompts. A star marks the highest measured gold of each size. What the law says so far out, [another page](02_functional_forms) shows."}}
 description = "Gold and proxy score of best-of-n against KL, by proxy size, as far as it went; the highest gold is starred."
@@ -90,9 +90,9 @@ page.card(
 )
 
 # %% tags=["remove-input"]
-trend = sentences.say_peaks(sizes.peaks("ppo"))
+trend = falls.say_peaks(sizes.peaks("ppo"))
 seeds = sentences.say_seeds(sizes.curves.filter(method="ppo"))
-page.say(trend, seeds, sentences.say_least_falls(sizes, "ppo"))
+page.say(trend, seeds, falls.say_least_falls(sizes, "ppo"))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-ppo", "caption": "PPO without a KL penalty: score against KL, for each proxy size (paper: Fig. 1b). Gold solid with a band of one standard error, each seed thin, proxy dashed, fitted law dotted. Grey: the paper's laws for its smallest and largest proxy, their \u03b2 [as others read it off its plots](02_functional_forms). Their \u03b1 is our choice: the smallest proxy peaks as high as under best-of-n. So neither height nor peak of these lines is the paper's, only how they bend. A star marks the highest measured gold of each size. A mean ends where the first of its runs ends."}}
 description = "Gold and proxy score of PPO against KL, by proxy size; the highest gold is starred."
@@ -155,7 +155,7 @@ text_viewer.viewer(results.texts, sizes.curves)
 # rate such texts lower.
 
 # %% tags=["remove-input"]
-page.say(gold_sentences.say_halves(sizes.curves.filter(method="ppo")))
+page.say(falls.say_halves(sizes.curves.filter(method="ppo")))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-halves-ppo", "caption": "PPO: gold, and its rating half alone, against KL, by proxy size, first seed (our own)."}}
 halves = figure_tables.halves(evidence, "ppo")

@@ -29,7 +29,7 @@ study = "published"
 
 # %% tags=["hide-input"]
 from overopt.analysis import figure_tables, page_tables, turned_labels
-from overopt.report import figures, pages, sentences
+from overopt.report import falls, figures, pages
 
 page = pages.open_page(study, "03_model_data_policy_scale")
 evidence = page.evidence
@@ -61,7 +61,7 @@ page.gold_and_proxy(large, "ppo", description=description)
 
 # %% tags=["remove-input"]
 turned = turned_labels.peaks(evidence)
-page.say(sentences.say_turned(turned))
+page.say(falls.say_turned(turned))
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-turned", "caption": "Best-of-n against the largest proxy that has flipped labels, by the share of labels flipped (ours; Coste et al. 2023, for their models). Gold solid with a band of one standard error, proxy dashed, fitted law dotted."}}
 description = "Best-of-n against one proxy size, by the share of labels flipped."

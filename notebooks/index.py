@@ -45,9 +45,9 @@ page.say(front_page.scale(evidence))
 # ## What holds here
 #
 # These are the claims of {cite:t}`gao2022scaling` ([arXiv 2210.10760](https://arxiv.org/abs/2210.10760)), each with the rule
-# that decides. Brackets are 95% intervals over seeds and prompts. *Surely* means
-# that such an interval leaves no other answer. Gold *turns* where it surely rises and then falls, and *bends* where it surely
-# flattens. In the laws *d* is √KL, α is how steeply gold rises, and β is how strongly the curve bends down.
+# that decides. Brackets are 95% intervals over seeds and prompts. *Surely* means that such an interval leaves no other answer.
+# Gold *turns* where it surely rises and then falls, and *bends* where it surely flattens. In the laws *d* is √KL, α is how
+# steeply gold rises, and β is how strongly the curve bends down.
 
 # %% tags=["remove-input"]
 page.say(front_page.tally(page.results.verdicts))

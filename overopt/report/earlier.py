@@ -5,13 +5,14 @@ from typing import Any
 
 import polars as pl
 
-from overopt import api
 from overopt.analysis.claims.verdicts import RULES
 from overopt.analysis.results import Results
+from overopt.api import NOISE_OF
 from overopt.engine.record import read_record, verify_folder
 from overopt.util.files import read_json
+from overopt.util.paths import IN_CHECKOUT, ROOT
 
-FOLDER = api.ROOT / "results" / "earlier" / api.NOISE_OF
+FOLDER = ROOT / "results" / "earlier" / NOISE_OF
 # They rest on proxies of every size at the main number of pairs, which both studies have with as many seeds and prompts.
 PLANNED_ALIKE = (2, 3, 4, 5, 6, 12, 13, 15, 17, 18)
 ALIKE, MORE = "alike", "more now"
@@ -19,7 +20,7 @@ ALIKE, MORE = "alike", "more now"
 
 def verdicts(study: str) -> Sequence[Mapping[str, Any]]:
     """What today's rules said of `study`, a name, as it was; none where that is not known, or its file does not verify."""
-    if study != api.NOISE_OF or not api.IN_CHECKOUT or verify_folder(FOLDER) is not None:
+    if study != NOISE_OF or not IN_CHECKOUT or verify_folder(FOLDER) is not None:
         return []
     return read_json(FOLDER / "verdicts.json") if read_record(FOLDER)["spec"]["rules"] == RULES else []
 

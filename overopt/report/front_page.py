@@ -8,8 +8,8 @@ import polars as pl
 from overopt.analysis import page_tables
 from overopt.analysis.evidence import Evidence
 from overopt.analysis.fit_shapes import shapes
-from overopt.report import earlier, sentences
-from overopt.report.gold_sentences import say_gold, say_halves
+from overopt.report import earlier, falls, sentences
+from overopt.report.gold_sentences import say_gold
 from overopt.report.law_sentences import say_counts
 from overopt.report.myst import box
 from overopt.report.pages import BY_PPO, FAR, VERDICT_MARKS, say_commits
@@ -100,12 +100,12 @@ def caveats(evidence: Evidence) -> str:
     ppo, far = evidence.sizes.curves.filter(method="ppo"), evidence.far
     points = []
     if ppo.height:
-        halves = say_halves(ppo)
+        halves = falls.say_halves(ppo)
         marked = f"{BY_PPO} marks what rests on PPO, wholly or in part."
         points.append(f"{marked} {HALVES} {halves}" if halves else marked)
         points += filter(None, [say_unruled(evidence)])
     if far is not None:
-        runs = f"{counted(far.curves['seed'].n_unique(), 'seed')} and {far.curves['prompts'][0]} prompts"
+        runs = falls.say_runs(far.curves)
         points.append(f"{FAR} marks what uses best-of-n beyond the other figures, with {runs}.")
     points += [
         "Intervals are over prompts and seeds. They leave out the chance in training the policy, so they are too narrow. "
@@ -130,9 +130,9 @@ def in_short(evidence: Evidence) -> str:
         f"**Gold.** A reward model of {short_number(gold['params'])} parameters plays the human. {say_gold(gold)}",
         f"**Proxies.** {len(parameters)} sizes, {short_number(parameters[0])} to {short_number(parameters[-1])} parameters, "
         f"learn from pairs that gold labelled. {sentences.say_proxies(page_tables.main_proxies(evidence))}",
-        f"**Best-of-n**, to {say_largest_n(evidence)}. {sentences.say_bends(entries[1], bon)} "
-        + (sentences.say_far_peaks(evidence) or sentences.say_trend(bon, "gold", "the highest gold")),
-        f"**PPO.** {sentences.say_bends(entries[2], ppo)} {sentences.say_trend(ppo, 'gold', 'the highest gold')}"
+        f"**Best-of-n**, to {say_largest_n(evidence)}. {falls.say_bends(entries[1], bon)} "
+        + (falls.say_far_peaks(evidence) or sentences.say_trend(bon, "gold", "the highest gold")),
+        f"**PPO.** {falls.say_bends(entries[2], ppo)} {sentences.say_trend(ppo, 'gold', 'the highest gold')}"
         + sentences.say_by_second(evidence),
         f"**Laws.** Best-of-n: {say_counts(shapes(evidence, 'bon'))} PPO: {say_counts(shapes(evidence, 'ppo'))}",
         f"**Both.** {sentences.say_reach(sizes.mean)}",

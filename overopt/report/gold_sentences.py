@@ -1,13 +1,11 @@
-"""What pages say of gold: whether it is better than its baselines, worse, or neither clearly; which of its halves falls."""
+"""What pages say of gold beside its baselines, with intervals: whether it is better, worse, or neither clearly."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-import polars as pl
-
-from overopt.util.words import counted, number, with_interval
+from overopt.util.words import number, with_interval
 
 Z = 1.96  # standard errors of a 95% interval
 
@@ -98,31 +96,3 @@ def _share(kind: dict[str, Any], name: str) -> str:
     """A share of pairs with its 95% interval, in per cent."""
     share, half = 100 * kind[name], 100 * Z * share_se(kind[name], kind["count"])
     return f"{with_interval(share, max(share - half, 0.0), min(share + half, 100.0), 0)}%"
-
-
-def say_halves(ppo: pl.DataFrame) -> str:
-    """Which half of gold brings it down along runs of PPO (rows of the curves table); nothing where gold has no halves."""
-    if not {"rating", "gate"} <= set(ppo.columns):
-        return ""
-    runs = ppo.drop_nulls(["rating", "gate"]).sort("step")
-    if runs.is_empty():
-        return ""
-    halves = pl.col("rating", "gate").mean()
-    top, end = (
-        points.select(halves).row(0, named=True)
-        for points in (
-            runs.sort("gold", maintain_order=True).group_by("record").last(),
-            runs.group_by("record", maintain_order=True).last(),
-        )
-    )
-    reasons = {
-        "because texts cease to pass for language": end["gate"] < top["gate"],
-        "because their rating falls": end["rating"] < top["rating"],
-    }
-    so = ", and ".join(word if true else f"not {word}" for word, true in reasons.items())
-    falls = f" Gold falls {so}." if any(reasons.values()) else ""
-    return (
-        f"Where their gold is highest, {counted(runs['record'].n_unique(), 'run')} of PPO have a rating of "
-        f"{number(top['rating'])} SDs and a gate of {number(top['gate'])} in the mean. Where they end, the rating is "
-        f"{number(end['rating'])} SDs and the gate {number(end['gate'])}.{falls}"
-    )

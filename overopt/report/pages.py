@@ -67,8 +67,7 @@ class Page:
         here = [
             f"\n- {VERDICT_MARKS[entries[k]['verdict']]} **{'Check' if entries[k]['check'] else 'Claim'} {k}: "
             f"{entries[k]['verdict']}.** "
-            f"*{escaped(entries[k]['text'])}* {escaped(capital(entries[k]['measured']))}{say_strictness(entries[k])} "
-            f"{badges(entries[k])}"
+            f"*{escaped(entries[k]['text'])}* {_measured(entries[k])}"
             for k in claims
         ]
         return self.found(paper, " ".join(here))
@@ -194,8 +193,7 @@ class Page:
                 f":class-card: oo-verdict oo-{entry['verdict'].replace(' ', '-')}",
                 "",
                 *_paragraph(self._thumbnail(entry["claim"])),
-                f"**{_checked(entry)}{entry['verdict'].capitalize()}.** {escaped(capital(entry['measured']))}"
-                f"{say_strictness(entry)} {badges(entry)}",
+                f"**{_checked(entry)}{entry['verdict'].capitalize()}.** {_measured(entry)}",
                 "",
                 ":::{dropdown} The rule",
                 escaped(entry["rule"]),
@@ -256,9 +254,15 @@ class Page:
         return Markdown(box("Reproduce this page", "tip reproduce", "\n".join(lines)))
 
 
+def _measured(entry: dict[str, Any]) -> str:
+    """What was measured for a verdict, whether other gates say so, and what it rests on."""
+    return f"{escaped(capital(entry['measured']))}{say_strictness(entry)} {badges(entry)}"
+
+
 def badges(entry: Mapping[str, Any]) -> str:
     """Badges of what a verdict rests on."""
-    return f"{BY_PPO * (entry['claim'] in ON_PPO)} {FAR * entry['by_gold_alone']}".strip()
+    worn = {BY_PPO: entry["claim"] in ON_PPO, FAR: entry["by_gold_alone"]}
+    return " ".join(badge for badge, rests in worn.items() if rests)
 
 
 def _tried() -> tuple[pl.DataFrame, str] | None:

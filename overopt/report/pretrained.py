@@ -8,7 +8,8 @@ from overopt.analysis.evidence import Evidence, Slice
 from overopt.analysis.results import Results
 from overopt.plan.prices import Costs
 from overopt.report import texts
-from overopt.report.sentences import say_falls, say_seeds, say_source, say_trend
+from overopt.report.falls import say_falls
+from overopt.report.sentences import say_seeds, say_source, say_trend
 from overopt.study.study import PretrainedStudy
 from overopt.util.words import number, short_number
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -11,11 +10,10 @@ import numpy as np
 import polars as pl
 
 from overopt.analysis.averages import NAMES
-from overopt.analysis.evidence import Evidence, Slice
+from overopt.analysis.evidence import Evidence
 from overopt.analysis.frontier import WAYS, table
-from overopt.analysis.misfits import least_sure_fall
 from overopt.analysis.results import Results
-from overopt.util.words import capital, counted, duration, number, short_number
+from overopt.util.words import capital, counted, duration, number, short_number, span
 
 DISAGREE = 0.5  # SDs between gold and second gold beyond which one of them must be wrong
 
@@ -28,7 +26,6 @@ def say_seeds(curves: pl.DataFrame) -> str:
         if rows.height:
             counts = rows.group_by("rm_params").agg(pl.col("record").n_unique())["record"]
             low, high = int(counts.min()), int(counts.max())  # type: ignore[arg-type]
-            many = f"{low}" if low == high else f"{low} to {high}"
             over = (
                 "prompts and seeds"
                 if low > 1
@@ -37,7 +34,7 @@ def say_seeds(curves: pl.DataFrame) -> str:
                 else "prompts, and seeds where there are several"
             )
             parts.append(
-                f"{name}: {many} seed{'s' if high > 1 else ''} a proxy size, so bands are over {over}"
+                f"{name}: {span(str(low), str(high))} seed{'s' if high > 1 else ''} a proxy size, so bands are over {over}"
             )
     return capital("; ".join(parts)) + "."
 
@@ -106,45 +103,6 @@ def rule_sentences(rates: pl.DataFrame, draws: int) -> dict[int, str]:
     return said
 
 
-def say_falls(peaks: pl.DataFrame) -> str:
-    """For how many proxy sizes gold ends below its highest, by the measured points and no law."""
-    falling, count, ends = sum(peaks["falls"]), peaks.height, [f"{kl:.1f}" for kl in sorted(peaks["end_kl"])]
-    reach = ends[0] if ends[0] == ends[-1] else f"{ends[0]} to {ends[-1]}"
-    return (
-        f"By the points of the mean, gold ends more than two standard errors below its highest for {falling} of {count} "
-        f"proxy sizes. Means go as far as every seed went: {reach} nats."
-    )
-
-
-def say_turned(peaks: pl.DataFrame) -> str:
-    """In how many cells gold of best-of-n falls, by the share of turned labels (`turned_labels.peaks`)."""
-    if peaks.is_empty():
-        return ""
-    parts = []
-    for (share,), rows in peaks.sort("label_noise").group_by("label_noise", maintain_order=True):
-        labels = f"with {share:.0%} of the labels flipped" if share else "without flipped labels"
-        parts.append(f"{labels} for {sum(rows['falls'])} of {rows.height} proxies")
-    return f"Gold surely falls before the largest *n* {', '.join(parts)}."
-
-
-def say_bends(entry: Mapping[str, Any], peaks: pl.DataFrame) -> str:
-    """Both counts of a rise and fall: as a claim counts, and by the points of the mean, with a word where they differ.
-
-    Args:
-        entry: the verdict on claim 1 or 2, whose statistic is the share of sizes that turn or bend.
-        peaks: the highest points of that method: see `averages.measured_peaks`.
-    """
-    if entry["statistic"] is None:
-        return say_falls(peaks)
-    counted = f"As claim {entry['claim']} counts, {entry['measured']} {say_falls(peaks)}"
-    if round(entry["statistic"] * peaks.height) == sum(peaks["falls"]):
-        return counted
-    return (
-        f"{counted} The two counts ask for different things. The claim's draws prompts and seeds again, and takes curves "
-        "that surely flatten as well; the second compares the highest point of the mean with its last."
-    )
-
-
 def say_trend(values: pl.DataFrame, column: str, what: str, in_words: Callable[[float], str] = number) -> str:
     """Whether `column`, printed by `in_words`, rises from each proxy size to the next."""
     values = values.sort("rm_params")
@@ -163,34 +121,6 @@ def say_trend(values: pl.DataFrame, column: str, what: str, in_words: Callable[[
     if not any(steps):
         return f"{what} falls with every step in proxy size, {ends}."
     return f"{what} goes {ends}; in {sum(steps)} of {len(steps)} steps the larger proxy has more."
-
-
-def say_peaks(peaks: pl.DataFrame) -> str:
-    """How the highest gold, and the KL it takes, go with proxy size (`averages.measured_peaks`): the paper's headline."""
-    return f"{say_trend(peaks, 'gold', 'the highest gold')} {say_trend(peaks, 'kl', 'the KL there (nats)')}"
-
-
-def say_far_peaks(evidence: Evidence) -> str:
-    """Where gold of far best-of-n is highest, by proxy size, and for how many it falls; nothing where there is none."""
-    if evidence.far is None:
-        return ""
-    curves = evidence.far.curves
-    seeds, prompts = curves["seed"].n_unique(), curves["prompts"][0]
-    return (
-        f"To n = {max(curves['n']):,}, with {counted(seeds, 'seed')} and {prompts} prompts: "
-        f"{say_peaks(evidence.far.peaks('bon'))} {say_falls(evidence.far.peaks('bon'))}"
-    )
-
-
-def say_least_falls(curves: Slice | None, method: str) -> str:
-    """How far gold must fall to be called falling, over proxy sizes; nothing where no curve could tell."""
-    found = [least_sure_fall(curves.drawn(method, size)) for size in curves.values(method)] if curves else []
-    least = [fall for fall in found if not math.isnan(fall)]
-    if not least:
-        return ""
-    low, high = number(min(least)), number(max(least))
-    much = f"{low} SDs" if low == high else f"{low} to {high} SDs, by proxy size,"
-    return f"Where gold ends {much} or more below its highest, the fall is sure. Smaller falls are hardly told from noise."
 
 
 def say_reach(mean: pl.DataFrame) -> str:
@@ -349,7 +279,7 @@ def say_rounds(e: Evidence) -> str:
     if ends.height < 2 or ends["gold_second"].is_nan().any():
         return ""
     words = [
-        f"{short_number(row['rounds'])} round{'s' if row['rounds'] > 1 else ''}, gold {number(row['gold'])}, second gold "
+        f"{counted(row['rounds'], 'round')}, gold {number(row['gold'])}, second gold "
         f"{number(row['gold_second'])}"
         for row in ends.iter_rows(named=True)
     ]
@@ -381,8 +311,7 @@ def say_distance(e: Evidence) -> str:
             low, mid, high = (100 * float(shares.quantile(q, "linear")) for q in (0.0, 0.5, 1.0))  # type: ignore[arg-type]
             sizes = known["rm_params"].n_unique()
             parts.append(
-                f"{WAYS[method]} reaches {mid:.0f}% (from {low:.0f}% to {high:.0f}%, with {sizes} proxy "
-                f"size{'s' if sizes > 1 else ''})"
+                f"{WAYS[method]} reaches {mid:.0f}% (from {low:.0f}% to {high:.0f}%, with {counted(sizes, 'proxy size')})"
             )
     return (
         f"The frontier is known at {min(found['kl']):g} to {max(found['kl']):g} nats. Of its proxy score at the KL of the "

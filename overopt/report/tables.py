@@ -132,17 +132,14 @@ def _sample(row: Row) -> str:
 
 
 def _coefficient(title: str, name: str, digits: int) -> Column:
+    return Column(title, lambda row: _known_interval(row, name, digits))
+
+
+def _known_interval(row: Row, name: str, digits: int) -> str:
     """With its interval where there is one, a dash where nobody knows it."""
-
-    def cell(row: Row) -> str:
-        value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
-        known = low is not None and high is not None
-        return with_interval(value, low, high, digits) if known else number(value, digits)
-
-    return Column(title, cell)
-
-
-_BEFORE, _NOW = (_coefficient("", name, 3) for name in ("number_before", "number"))
+    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+    known = low is not None and high is not None
+    return with_interval(value, low, high, digits) if known else number(value, digits)
 
 
 WHAT = {"alpha": "α", "beta": "β", "peak_kl": "peak KL (nats)", "peak_gold": "peak gold (SDs)"}
@@ -332,8 +329,8 @@ TABLES = {
             _count("claim"),
             _text("of the paper", "text"),
             _text("runs", "runs"),
-            Column("before", lambda row: f"{row['before']}: {_BEFORE.cell(row)}", "l"),
-            Column("now", lambda row: f"{row['now']}: {_NOW.cell(row)}", "l"),
+            Column("before", lambda row: f"{row['before']}: {_known_interval(row, 'number_before', 3)}", "l"),
+            Column("now", lambda row: f"{row['now']}: {_known_interval(row, 'number', 3)}", "l"),
         ],
         absent="*This study was not measured before, or not by today's rules.*",
     ),

@@ -6,7 +6,7 @@ import polars as pl
 
 from overopt.analysis.averages import NAMES
 from overopt.report.myst import escaped
-from overopt.util.words import capital, number, short_number
+from overopt.util.words import capital, number, short_number, span
 
 
 def say_best_of_n(texts: pl.DataFrame) -> str:
@@ -89,5 +89,4 @@ def say_lengths(lengths: pl.DataFrame, method: str) -> str:
 
 
 def _range(values: pl.Series) -> str:
-    low, high = number(min(values), 1), number(max(values), 1)
-    return low if low == high else f"{low} to {high}"
+    return span(number(min(values), 1), number(max(values), 1))

@@ -37,6 +37,11 @@ def counted(count: int, word: str) -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
+def span(low: str, high: str) -> str:
+    """Two ends in words, or one where they read alike: '1.2 to 3.4', '1.2'."""
+    return low if low == high else f"{low} to {high}"
+
+
 def duration(seconds: int | float) -> str:
     """1000 -> '16.7 minutes'."""
     if seconds < 120:

@@ -6,7 +6,7 @@ import pytest
 from fake_evidence import evidence
 
 from overopt.analysis import turned_labels
-from overopt.report import sentences
+from overopt.report import falls
 
 LARGE, SMALL = fake_results.SIZES[-1], fake_results.SIZES[0]
 
@@ -43,10 +43,10 @@ def _ends(found):
 
 
 def test_the_sentence_counts_falls_by_share_and_says_nothing_without_turned_labels():
-    said = sentences.say_turned(turned_labels.peaks(evidence(noisy)))
+    said = falls.say_turned(turned_labels.peaks(evidence(noisy)))
     clean = sum(turned_labels.peaks(evidence(noisy)).filter(label_noise=0.0)["falls"])
     assert said.endswith(
         f"without flipped labels for {clean} of 2 proxies, with 25% of the labels flipped for 2 of 2 proxies."
     )
     assert turned_labels.of_largest(evidence()) is None
-    assert sentences.say_turned(turned_labels.peaks(evidence())) == ""
+    assert falls.say_turned(turned_labels.peaks(evidence())) == ""

@@ -10,7 +10,7 @@ from fake_evidence import evidence
 
 from overopt.analysis import figure_tables
 from overopt.report import figures, sentences
-from overopt.report.gold_sentences import say_gold, say_halves
+from overopt.report.gold_sentences import say_gold
 
 LOOPED = {"kind": "looped", "accuracy": 0.9, "fluency": 0.95, "passes_real": 0.9, "passes_spoilt": 0.1}
 STUCK = {"kind": "stuck", "accuracy": 0.7, "fluency": 0.75, "passes_real": 0.8, "passes_spoilt": 0.3}
@@ -80,41 +80,3 @@ def test_a_baseline_and_the_gate_alone_have_bars_where_they_have_a_say():
     first = rows[0]
     by_hand = (kinds[0]["baseline"] * (1 - kinds[0]["baseline"]) / kinds[0]["count"]) ** 0.5
     assert (first["high"] - first["low"]) / 2 == pytest.approx(by_hand, abs=1e-4)
-
-
-def ppo_run(*, gate, rating):
-    """A run whose gold is highest at its second of three points, with the halves of the last two."""
-    rows = {"record": "a", "step": [0, 1, 2], "gold": [0.0, 1.0, -1.0]}
-    return pl.DataFrame(rows | {"gate": [0.8, *gate], "rating": [0.0, *rating]})
-
-
-@pytest.mark.parametrize(
-    ("gate", "rating", "said"),
-    [
-        (
-            (0.9, 0.1),
-            (1.2, 2.0),
-            "because texts cease to pass for language, and not because their rating falls",
-        ),
-        ((0.9, 0.1), (1.2, 0.5), "because texts cease to pass for language, and because their rating falls"),
-        (
-            (0.9, 0.9),
-            (1.2, 0.5),
-            "not because texts cease to pass for language, and because their rating falls",
-        ),
-    ],
-)
-def test_which_half_brings_gold_down_is_said(gate, rating, said):
-    sentence = say_halves(ppo_run(gate=gate, rating=rating))
-    assert f"Gold falls {said}" in sentence
-    assert f"1 run of PPO have a rating of {rating[0]:.2f} SDs and a gate of {gate[0]:.2f}" in sentence
-    assert f"Where they end, the rating is {rating[1]:.2f} SDs and the gate {gate[1]:.2f}." in sentence
-
-
-def test_where_neither_half_falls_no_reason_is_given():
-    assert "Gold falls" not in say_halves(ppo_run(gate=(0.9, 0.9), rating=(1.2, 1.2)))
-
-
-def test_of_gold_without_halves_nothing_is_said():
-    whole = ppo_run(gate=(0.9, 0.1), rating=(1.0, 1.0)).with_columns(gate=None, rating=None)
-    assert say_halves(whole) == ""

@@ -91,12 +91,10 @@ def few_pairs_are_chance(evidence: Evidence) -> Outcome:
     least = best.row(0, named=True)
     value = least["rm_accuracy"] - 0.5
     near = best.filter(pl.col("rm_accuracy") < 0.5 + CHANCE)
-    few = grid.filter(pl.col("pairs") == max(near["pairs"], default=0))["rm_params"].n_unique()
-    sizes = "all sizes" if few == grid["rm_params"].n_unique() else f"the {counted(few, 'size')} with so few"
     words = (
         f"Accuracy above one half of the best proxy, of any size, at {least['pairs']:,} pairs: "
         f"{with_interval(value, value - half, value + half)}; "
-        + (f"near chance up to {max(near['pairs']):,} pairs: {sizes}" if near.height else "no such threshold")
+        + (_say_threshold(grid, max(near["pairs"])) if near.height else "no such threshold")
         + f", the best reaches {max(best['rm_accuracy']):.2f} at {max(best['pairs']):,}."
     )
     above = max(best["rm_accuracy"]) - half > 0.5 + LEARNED
@@ -108,6 +106,13 @@ def few_pairs_are_chance(evidence: Evidence) -> Outcome:
         else "cannot tell"
     )
     return Outcome(verdict, value, (value - half, value + half), words)
+
+
+def _say_threshold(grid: pl.DataFrame, pairs: int) -> str:
+    """Up to how many pairs proxies are near chance, and how many sizes were trained on so few."""
+    few, every = (cells["rm_params"].n_unique() for cells in (grid.filter(pairs=pairs), grid))
+    sizes = "all sizes" if few == every else f"the {counted(few, 'size')} with so few"
+    return f"near chance up to {pairs:,} pairs: {sizes}"
 
 
 @claim(
